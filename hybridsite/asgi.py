@@ -1,0 +1,28 @@
+"""The site as an ASGI application for any server: `hybridsite.asgi:app`, its folder taken from HYBRIDSITE_SITE."""
+
+from __future__ import annotations
+
+import os
+
+from starlette.types import Receive, Scope, Send
+
+from hybridsite.server.app import App, create_app
+
+SITE_VARIABLE = "HYBRIDSITE_SITE"
+
+
+class _AppOfEnvironment:
+    """Loads the site when the server first calls, so that importing this module does no work."""
+
+    def __init__(self) -> None:
+        self._app: App | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._app is None:
+            self._app = create_app(os.environ.get(SITE_VARIABLE, "."))
+        await self._app(scope, receive, send)
+
+
+app = _AppOfEnvironment()
+
+__all__ = ["app", "create_app"]

@@ -1,0 +1,43 @@
+"""Whether dist/ is older than its sources: their names, sizes and times, as they were when it was built."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from hybridsite import __version__
+from hybridsite.manifest import MANIFEST, server_sources
+
+_STAMP = "built.json"
+
+
+def fingerprint(root: Path) -> str:
+    """Gives a hash over the name, size and time of every source of a site, and of the tool's version."""
+    names = list(server_sources(root))
+    for place, folders, files in os.walk(root / "public"):
+        folders.sort()
+        names.extend((Path(place) / name).relative_to(root).as_posix() for name in sorted(files))
+    digest = hashlib.sha256(__version__.encode())
+    for name in names:
+        status = (root / name).stat()
+        digest.update(f"\0{name}\0{status.st_size}\0{status.st_mtime_ns}".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def remember(fingerprint: str, state: Path) -> None:
+    """Notes what a build that has just ended was made from."""
+    stamp = {"fingerprint": fingerprint}
+    (state / _STAMP).write_text(json.dumps(stamp) + "\n", "utf-8")
+
+
+def is_stale(root: Path, state: Path) -> bool:
+    """Tells whether `serve` has to build first."""
+    if not (root / "dist" / MANIFEST).is_file():
+        return True
+    try:
+        known = json.loads((state / _STAMP).read_text("utf-8"))["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
+    return bool(known != fingerprint(root))

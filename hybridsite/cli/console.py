@@ -1,0 +1,92 @@
+"""The one place that prints: faults to stderr, tables and single lines to stdout."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+import click
+
+from hybridsite.build.report import BuildReport, RouteRow
+from hybridsite.errors import SiteError, SiteErrors
+
+_HEADINGS = ("route", "kind", "why", "source", "size", "time")
+
+
+class Console:
+    """Prints what happened. Colours follow the terminal and NO_COLOR."""
+
+    def __init__(self, *, verbose: bool, color: bool) -> None:
+        self.verbose = verbose
+        self._color = color
+
+    def say(self, text: str) -> None:
+        """Prints a line of news."""
+        click.echo(text, color=self._color or None)
+
+    def fault(self, error: SiteError | SiteErrors) -> None:
+        """Prints one line a fault; with --verbose, how it came to that."""
+        faults = error.faults if isinstance(error, SiteErrors) else (error,)
+        for fault in faults:
+            self.problem("error", fault)
+            if self.verbose:
+                click.echo("".join(traceback.format_exception(fault)), err=True)
+
+    def problem(self, kind: str, fault: SiteError) -> None:
+        """Prints a fault or a warning as `file:line:column: what; why; mend`."""
+        lines = str(fault).splitlines() or [""]
+        if self._color:
+            lines[0] = click.style(lines[0], fg="red" if kind == "error" else "yellow")
+        click.echo("\n".join(lines), err=True)
+
+    def report(self, report: BuildReport) -> None:
+        """Prints what a build did: the table of routes, warnings, and one line at the end."""
+        self.table(report.rows)
+        for warning in report.warnings:
+            self.problem("warning", warning)
+        for notice in report.notices:
+            self.problem("error", notice)
+        on_demand = sum(row.kind == "on demand" for row in report.rows)
+        pages = f"{report.pages} page{'' if report.pages == 1 else 's'}"
+        self.say(f"built {pages} in {report.seconds:.2f} s; {on_demand} route{'' if on_demand == 1 else 's'} on demand")
+
+    def table(self, rows: tuple[RouteRow, ...], *, measured: bool = True) -> None:
+        """Prints the routes, in columns as wide as their content."""
+        lines = [_HEADINGS[: 6 if measured else 4], *(_cells(row)[: 6 if measured else 4] for row in rows)]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+        for number, line in enumerate(lines):
+            text = "  ".join(
+                cell.rjust(width) if column >= 4 else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            self.say(click.style(text, dim=True) if self._color and number == 0 else text)
+
+
+def _cells(row: RouteRow) -> tuple[str, ...]:
+    if row.pages == 0:
+        return (row.route.pattern, row.kind, row.reason, row.route.source, "-", "-")
+    pages = f" ({row.pages} pages)" if row.route.parameters else ""
+    return (row.route.pattern, row.kind, row.reason + pages, row.route.source, _size(row.size), f"{row.seconds * 1000:.0f} ms")
+
+
+def _size(size: int) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000  # type: ignore[assignment]
+    return f"{size:.1f} GB"
+
+
+def log_settings(*, verbose: bool) -> dict[str, Any]:
+    """Gives the settings of the log, for this process and for workers: a line an event, on stderr."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+        "root": {"handlers": ["stderr"], "level": "INFO"},
+        "loggers": {
+            "hybridsite": {"level": "DEBUG" if verbose else "INFO"},
+            "uvicorn": {"level": "INFO" if verbose else "WARNING"},
+        },
+    }

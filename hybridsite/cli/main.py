@@ -1,0 +1,125 @@
+"""The commands. Exit codes: 0 success, 1 the site is at fault, 2 the command line is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging.config
+import os
+import sys
+from collections.abc import Callable
+from functools import update_wrapper
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hybridsite import __version__
+from hybridsite.cli.console import Console, log_settings
+from hybridsite.errors import SiteError, SiteErrors
+
+SITE = click.argument("site", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".")
+
+
+def _command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Shows faults as lines and ends 1, instead of a traceback."""
+
+    @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks, and what the server does.")
+    @click.pass_context
+    def run(context: click.Context, /, verbose: bool, **options: Any) -> None:
+        console = Console(verbose=verbose, color=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
+        logging.config.dictConfig(log_settings(verbose=verbose))
+        try:
+            function(console, **options)
+        except (SiteError, SiteErrors) as error:
+            console.fault(error)
+            context.exit(1)
+
+    return update_wrapper(run, function)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hybridsite")
+def main() -> None:
+    """Builds the pages that all visitors share into files, and serves the personal ones on demand."""
+
+
+@main.command()
+@SITE
+@click.option("--strict", is_flag=True, help="End 1, and leave dist/ alone, where a page uses an undefined session.")
+@click.option("--drafts", is_flag=True, help="Build pages with draft: true too.")
+@_command
+def build(console: Console, site: Path, strict: bool, drafts: bool) -> None:
+    """Writes SITE's prerendered pages, and what the rest needs, to SITE/dist/."""
+    _build(console, site, strict=strict, drafts=drafts)
+
+
+@main.command()
+@SITE
+@click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 takes a free one.  [default: 8000]")
+@click.option("--workers", type=click.IntRange(min=1), help="How many processes.  [default: 1]")
+@click.option("--no-build", is_flag=True, help="Serve dist/ as it is, even where sources are newer.")
+@_command
+def serve(console: Console, site: Path, host: str | None, port: int | None, workers: int | None, no_build: bool) -> None:
+    """Serves SITE, or a dist/ folder; builds first where dist/ is missing or older than its sources."""
+    from hybridsite.config import load_settings
+    from hybridsite.server.app import is_dist
+    from hybridsite.server.run import run
+
+    if not is_dist(site):
+        settings = load_settings(site, os.environ, serving=True)
+        if not no_build and _is_stale(site):
+            _build(console, site)
+    else:
+        settings = load_settings(site / "server", os.environ, serving=True)
+    run(
+        site,
+        settings,
+        host=host or settings.server.host,
+        port=settings.server.port if port is None else port,
+        workers=workers or settings.server.workers,
+        environ=os.environ,
+        log_config=log_settings(verbose=console.verbose),
+        listening=lambda address: console.say(f"serving {site} at {address} (Ctrl-C stops)"),
+    )
+
+
+@main.command()
+@SITE
+@click.option("--drafts", is_flag=True, help="Show pages with draft: true too.")
+@_command
+def routes(console: Console, site: Path, drafts: bool) -> None:
+    """Lists the routes of SITE, without building it."""
+    from hybridsite.build.report import RouteRow
+    from hybridsite.site import Mode, load_site
+
+    loaded = load_site(site, Mode(prerendering=True, drafts=drafts), environ=os.environ)
+    rows = tuple(RouteRow.of(loaded.resources[route.source], loaded) for route in loaded.router.routes)
+    console.table(rows, measured=False)
+
+
+def _build(console: Console, site: Path, *, strict: bool = False, drafts: bool = False) -> None:
+    from hybridsite.build.build import BuildOptions, build_site
+    from hybridsite.build.freshness import fingerprint, remember
+    from hybridsite.server.app import state_folder
+
+    state = state_folder(site, os.environ)
+    before = fingerprint(site)  # a source that changes while it is built makes the build stale
+    report = asyncio.run(
+        build_site(
+            site,
+            state,
+            environ=os.environ,
+            options=BuildOptions(drafts=drafts, strict=strict),
+            waiting=lambda: console.say("another build of this site is under way: waiting for it"),
+        )
+    )
+    remember(before, state)
+    console.report(report)
+
+
+def _is_stale(site: Path) -> bool:
+    from hybridsite.build.freshness import is_stale
+    from hybridsite.server.app import state_folder
+
+    return is_stale(site, state_folder(site, os.environ))

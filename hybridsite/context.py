@@ -1,0 +1,345 @@
+"""The context: all that a page, an endpoint or middleware may ask about the request under way."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import FrameType, MappingProxyType, SimpleNamespace
+from typing import Any, Literal, TypeVar
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from hybridsite.errors import Answer, ContextError, Location
+from hybridsite.modules import run_from_thread
+from hybridsite.routing import Match
+from hybridsite.sessions.manager import SessionManager
+from hybridsite.sessions.session import Session
+from hybridsite.site import Resource, Site
+from hybridsite.templating import UndefinedSession
+from hybridsite.urls import RequestPath, Url
+
+T = TypeVar("T")
+
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_UNSAFE_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+# Every name that a template gets from its context; a mapping from `load` may not hide one.
+NAMES = frozenset(
+    ["request", "params", "props", "url", "site", "page", "data", "session", "locals", "prerendering", "redirect", "render", "cookies", "response", "client_address", "route", "locale", "url_for", "content", "headings", "toc"]
+)
+
+
+class EarlyResponse(Answer):
+    """Ends the rendering of a template with a response: what `redirect()` does there."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
+class Rendered(HTMLResponse):
+    """What `render()` gives: a response in Python, and in a template the HTML itself."""
+
+    def __html__(self) -> str:
+        return bytes(self.body).decode("utf-8")
+
+    __str__ = __html__
+
+
+class PrerenderRequest:
+    """`request` on a page that is rendered at build: there is no visitor, so only `url` and `method` are known."""
+
+    __slots__ = ("_page", "method", "url")
+
+    def __init__(self, request: Request, page: str) -> None:
+        self.url = request.url
+        self.method = request.method
+        self._page = page
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise ContextError(
+            f"request.{name} is asked for on a prerendered page",
+            why="it is rendered at build, where there is no visitor: only request.url and request.method are known",
+            mend=f"give {self._page} prerender: false",
+        )
+
+
+class Cookies:
+    """The request's cookies, and those that the answer sets. Touching them makes the answer this visitor's own."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.touched = False
+        self.outgoing: list[str] = []
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Gives the value of a cookie that the browser sent."""
+        self.touched = True
+        return self._request.cookies.get(name, default)
+
+    def set(
+        self,
+        name: str,
+        value: str,
+        *,
+        max_age: int | None = None,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        http_only: bool = True,
+        same_site: Literal["lax", "strict", "none"] = "lax",
+    ) -> None:
+        """Sets a cookie with the answer. `max_age` is in seconds; None means until the browser closes.
+
+        Raises ContextError for a value that no cookie can carry (RFC 6265, 4.1.1).
+        """
+        carrier = Response()
+        carrier.set_cookie(name, value, max_age, None, path, domain, secure, http_only, same_site)
+        self._send(name, carrier)
+
+    def delete(self, name: str, *, path: str = "/", domain: str | None = None) -> None:
+        """Tells the browser to forget a cookie."""
+        carrier = Response()
+        carrier.delete_cookie(name, path, domain)
+        self._send(name, carrier)
+
+    def _send(self, name: str, carrier: Response) -> None:
+        header = carrier.headers["set-cookie"]
+        if _UNSAFE_HEADER.search(header) or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+            raise ContextError(f"the cookie {name!r} holds what no cookie can carry", mend="quote or encode its value")
+        self.touched = True
+        self.outgoing.append(header)
+
+
+class Outgoing:
+    """`response`: status and headers of the answer that will be sent, where the code doesn't make a Response itself."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        self.headers = MutableHeaders()
+
+
+class Context:
+    """One request, as the site's code sees it. `session` is None, and noted as a fault, where there is none."""
+
+    def __init__(
+        self, site: Site, match: Match, resource: Resource, request: Request, path: RequestPath, session: Session | None
+    ) -> None:
+        self.site = site
+        self.params: Mapping[str, str] = match.params
+        self.props: Mapping[str, object] = match.props
+        self.resource = resource
+        self._request = request
+        self._path = path
+        self._session = session
+        self._sessions: SessionManager | None = site.sessions
+
+    # The request.
+
+    @cached_property
+    def request(self) -> Request:
+        """Starlette's request; on a prerendered page one that knows only `url` and `method`."""
+        if self.prerendering:
+            return PrerenderRequest(self._request, self.resource.route.source)  # type: ignore[return-value]
+        return self._request
+
+    @cached_property
+    def url(self) -> Url:
+        """The URL that was asked for, its path decoded and normalised once. Its origin is `[site] url` where that is set."""
+        scheme, _, netloc = (self.site.url or self._origin()).partition("://")
+        query = "" if self.prerendering else self._request.scope.get("query_string", b"").decode("latin-1")
+        return Url(scheme, netloc, self.site.policy.path(self._path), query)
+
+    def _origin(self) -> str:
+        host = self._request.headers.get("host", "")
+        if self.prerendering or not _HOST.fullmatch(host):
+            host = "localhost"
+        return f"{self._request.scope.get('scheme', 'http')}://{host}"
+
+    @property
+    def prerendering(self) -> bool:
+        """Whether the page is rendered at build, for all visitors."""
+        return self.resource.prerender
+
+    @property
+    def page(self) -> Mapping[str, object]:
+        """The page's own front matter."""
+        return self.resource.page
+
+    @property
+    def data(self) -> Mapping[str, object]:
+        """The files of data/, by stem."""
+        return self.site.data
+
+    @property
+    def route(self) -> str:
+        """The pattern of the route that answers: `/shop/[slug]/`."""
+        return self.resource.route.pattern
+
+    @property
+    def locale(self) -> str:
+        """The language of the page: [site] language."""
+        return self.site.language
+
+    @property
+    def client_address(self) -> str | None:
+        """The visitor's IP address, as the named proxies tell it; None on a prerendered page."""
+        client = None if self.prerendering else self._request.client
+        return client.host if client else None
+
+    # The session.
+
+    @property
+    def has_session(self) -> bool:
+        """Whether there is a session here: asking is no fault."""
+        return self._session is not None
+
+    @property
+    def session(self) -> Session | None:
+        """The visitor's session; None where there is none, which is noted as a fault with the place that asked."""
+        if self._session is None:
+            self._note(_caller(str(self.site.root)) or self.resource.route.location)
+        return self._session
+
+    @property
+    def sessions(self) -> OtherSessions:
+        """Access to other sessions by their handles. Raises ContextError where the site has no sessions here."""
+        if self._sessions is None or self.prerendering:
+            raise ContextError("context.sessions is asked for where there are no sessions", mend=self.site.mend(self.resource))
+        return OtherSessions(self._sessions)
+
+    def _note(self, place: Location) -> None:
+        self.site.notices.add(place, self.resource.route.source, mend=self.site.mend(self.resource))
+
+    # The answer.
+
+    @cached_property
+    def locals(self) -> Locals:
+        """A namespace that middleware fills for the page."""
+        return Locals()
+
+    @cached_property
+    def cookies(self) -> Cookies:
+        """The cookies of the request and of the answer. Raises ContextError on a prerendered page."""
+        if self.prerendering:
+            raise ContextError(
+                "cookies are asked for on a prerendered page",
+                why="it is rendered at build, where there is no visitor",
+                mend=f"give {self.resource.route.source} prerender: false",
+            )
+        return Cookies(self._request)
+
+    @cached_property
+    def response(self) -> Outgoing:
+        """Status and headers of what will be sent."""
+        return Outgoing(self.resource.route.status)
+
+    @property
+    def touched(self) -> set[str]:
+        """Which of `response` and `cookies` the code asked for."""
+        return {"response", "cookies"} & self.__dict__.keys()
+
+    def redirect(self, to: str, status: int = 302) -> Response:
+        """Gives an answer that leads to `to`. Raises ContextError for a status or a target that can't be one.
+
+        A target on another host has to be written with its scheme: `//host`, and what browsers read as that, is refused
+        (CWE-601).
+        """
+        if status not in (301, 302, 303, 307, 308):
+            raise ContextError(f"{status} is no status of a redirect", mend="use 301, 302, 303, 307 or 308")
+        if _UNSAFE_HEADER.search(to) or "\t" in to or re.match(r"[\s/\\]*[/\\][\s]*[/\\]|\s", to):
+            raise ContextError(
+                "the target of redirect() would lead to another host, or is no URL",
+                mend="write a path that begins with one slash, or a whole URL with its scheme",
+            )
+        scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", to)
+        if scheme and scheme[1].lower() not in ("http", "https"):
+            raise ContextError(f'redirect() doesn\'t lead to "{scheme[1]}:" URLs')
+        return RedirectResponse(to, status)
+
+    def render(self, template: str, **values: object) -> Rendered:
+        """Renders another template of the site with this context and `values`."""
+        loaded = self.site.templates.get(template)
+        closure = self.site.templates.closure(template)
+        return Rendered(self.site.templates.render(loaded, {**self.variables(closure.names, closure.dynamic), **values}))
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        """Waits for something awaitable in a function that is not `async`."""
+        result: T = run_from_thread(awaitable)
+        return result
+
+    def variables(self, names: frozenset[str], dynamic: bool) -> dict[str, object]:
+        """Gives a template the names that it asks for, or all of them where it can't be told which."""
+        return {name: _VARIABLES[name](self) for name in (_VARIABLES if dynamic else names & _VARIABLES.keys())}
+
+    def _template_session(self) -> Session | UndefinedSession:
+        return UndefinedSession(self._note) if self._session is None else self._session
+
+    def _template_redirect(self, to: str, status: int = 302) -> None:
+        raise EarlyResponse(self.redirect(to, status))
+
+
+class Locals(SimpleNamespace):
+    """A namespace that templates may also ask for a key (`locals["user"]`)."""
+
+    def __getitem__(self, name: str) -> object:
+        return self.__dict__[name]
+
+
+class OtherSessions:
+    """`context.sessions`: sessions other than the visitor's own, for back-office code."""
+
+    def __init__(self, manager: SessionManager) -> None:
+        self.open = manager.by_handle
+
+
+_VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
+    {
+        "request": lambda context: context.request,
+        "params": lambda context: context.params,
+        "props": lambda context: context.props,
+        "url": lambda context: context.url,
+        "page": lambda context: context.page,
+        "session": lambda context: context._template_session(),
+        "locals": lambda context: context.locals,
+        "prerendering": lambda context: context.prerendering,
+        "redirect": lambda context: context._template_redirect,
+        "render": lambda context: context.render,
+        "cookies": lambda context: _Lazy(lambda: context.cookies),
+        "response": lambda context: context.response,
+        "client_address": lambda context: context.client_address,
+        "route": lambda context: context.route,
+        "locale": lambda context: context.locale,
+    }
+)
+
+
+class _Lazy:
+    """Stands for a value that is made when a template first asks something of it."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[], object]) -> None:
+        self._make = make
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._make(), name)
+
+
+def _caller(root: str) -> Location | None:
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(f"{root}/"):
+            return Location(Path(file).relative_to(root).as_posix(), frame.f_lineno)
+        frame = frame.f_back
+    return None

@@ -1,0 +1,264 @@
+"""What can be wrong with a site, and where: the one tree of errors that every room raises.
+
+    SiteError                     anything a site's author can mend
+    ├── SourceError               a file can't be read, or is not text in UTF-8
+    ├── ConfigError               site.toml, or the environment that it names
+    ├── FrontMatterError          the front matter of a page
+    ├── TemplateError             a template doesn't parse, or fails while it renders
+    ├── MarkdownError             a Markdown body
+    ├── RouteError                files under pages/, and what `paths` gives
+    ├── ModuleError               a Python file of the site doesn't load, or raises
+    ├── ContextError              something asked of the request that this page can't have
+    ├── PrerenderSessionError     `session` on a page that has none
+    ├── SessionValueError         a value that a session can't hold (also a ValueError)
+    ├── SessionDataError          stored bytes that can't be read back
+    ├── SessionClosedError        a session changed after its answer began
+    ├── SessionNotFoundError      no session by that handle (also a LookupError)
+    ├── DriverError               the session driver can't be used as it is set
+    ├── SecretError               the signing secret is missing, short or a well-known one
+    ├── BuildError                dist/ can't be written
+    └── ServeError                the server can't start
+    SiteErrors                    several of them, found in one run
+    Answer                        no fault, but what ends a request
+    └── NotFound                  raised by a page or an endpoint to answer 404
+
+An error shows itself as `file:line:column: what; why; mend`. Its `code` is a permanent name, which docs/errors.md explains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place in a file of the site.
+
+    `file` is relative to the site's root, with forward slashes. `line` and `column` count from 1; 0 means unknown.
+    """
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        numbers = [str(n) for n in (self.line, self.column) if n] if self.line else []
+        return ":".join([self.file, *numbers])
+
+
+class SiteError(Exception):
+    """Something that the site's author can mend, with its place, its reason and its mend.
+
+    `what` is a clause without a full stop. `why` and `mend` are further clauses, or empty.
+    """
+
+    code: ClassVar[str] = "site"
+
+    def __init__(self, what: str, *, why: str = "", mend: str = "", location: Location | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.mend = mend
+        self.location = location
+
+    def at(self, location: Location) -> SiteError:
+        """Gives the error a place, unless it has one with a line already."""
+        if self.location is None or not self.location.line:
+            self.location = location
+        return self
+
+    def __str__(self) -> str:
+        text = "; ".join(part for part in (self.what, self.why, self.mend) if part)
+        return f"{self.location}: {text}" if self.location else text
+
+
+class SourceError(SiteError):
+    """A file of the site can't be read: it is missing, not text in UTF-8, too large, or leads out of the site."""
+
+    code = "source"
+
+
+class ConfigError(SiteError):
+    """A setting in site.toml is unknown, of the wrong type or out of range, or names a variable that is not set."""
+
+    code = "config"
+
+
+class FrontMatterError(SiteError):
+    """The front matter of a page doesn't parse, or one of its reserved keys has a value that it can't have."""
+
+    code = "front-matter"
+
+
+class TemplateError(SiteError):
+    """A template doesn't parse, names something that isn't there, or fails while it renders."""
+
+    code = "template"
+
+
+class MarkdownError(SiteError):
+    """A Markdown body can't be turned into HTML."""
+
+    code = "markdown"
+
+
+class RouteError(SiteError):
+    """Two files claim one route, a file name is no route, or `paths` gives what the route can't take."""
+
+    code = "route"
+
+
+class ModuleError(SiteError):
+    """A Python file of the site doesn't parse, doesn't load, defines what it may not, or raises."""
+
+    code = "module"
+
+
+class ContextError(SiteError):
+    """Code asked for a part of the request that this kind of page doesn't have."""
+
+    code = "context"
+
+
+class PrerenderSessionError(SiteError):
+    """A page that is rendered at build, or a site without a session driver, uses `session`, which is undefined there."""
+
+    code = "prerender-session"
+
+
+class SessionValueError(SiteError, ValueError):
+    """A value, or a key, that a session can't store. It names the key, the type and the place inside the value."""
+
+    code = "session-value"
+
+
+class SessionDataError(SiteError):
+    """The stored bytes of a session can't be read: cut off, of another version, or another program's. They are kept."""
+
+    code = "session-data"
+
+
+class SessionClosedError(SiteError):
+    """A session was changed after it had been saved, when the answer had already begun to leave."""
+
+    code = "session-closed"
+
+
+class SessionNotFoundError(SiteError, LookupError):
+    """There is no session by that handle: it ended, or never was."""
+
+    code = "session-not-found"
+
+
+class DriverError(SiteError):
+    """The session driver is unknown, not installed, or can't be used with the other settings."""
+
+    code = "session-driver"
+
+
+class SecretError(SiteError):
+    """The secret that signs cookies is too short, or one that everybody knows."""
+
+    code = "secret"
+
+
+class BuildError(SiteError):
+    """The built site can't be written: no space, no permission, or a file that vanished meanwhile."""
+
+    code = "build"
+
+
+class ServeError(SiteError):
+    """The server can't start: the site isn't built, or the address is taken."""
+
+    code = "serve"
+
+
+class SiteErrors(Exception):
+    """Several faults of a site, found in one run, in the order of their places."""
+
+    def __init__(self, faults: Iterable[SiteError]) -> None:
+        # A fault in a layout is met by every page: it is told once.
+        once = {str(fault): fault for fault in faults}.values()
+        self.faults = tuple(sorted(once, key=lambda fault: (fault.location or Location(""), fault.what)))
+        super().__init__(f"{len(self.faults)} faults")
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.faults))
+
+
+class Answer(Exception):
+    """An exception that is an answer to the request, and no fault: it ends the rendering wherever it is raised."""
+
+
+class NotFound(Answer):
+    """Raised by a page's `load`, or an endpoint, to answer 404 with the site's own page."""
+
+
+class Faults:
+    """Collects faults, so that one run shows all of them rather than the first."""
+
+    def __init__(self) -> None:
+        self._faults: list[SiteError] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._faults)
+
+    def add(self, fault: SiteError) -> None:
+        """Keeps one fault."""
+        self._faults.append(fault)
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Keeps the faults that its block raises; the code after the block goes on."""
+        try:
+            yield
+        except SiteErrors as several:
+            self._faults.extend(several.faults)
+        except SiteError as fault:
+            self._faults.append(fault)
+
+    def raise_any(self) -> None:
+        """Raises the only fault as itself, several as SiteErrors, none not at all."""
+        if len({str(fault) for fault in self._faults}) == 1:
+            raise self._faults[0]
+        if self._faults:
+            raise SiteErrors(self._faults)
+
+
+def closest(name: str, candidates: Iterable[str]) -> str | None:
+    """Gives the candidate that `name` was most likely meant to be, or None."""
+    import difflib  # only a fault needs it
+
+    names = list(candidates)
+    folded = {candidate.casefold(): candidate for candidate in names}
+    if name.casefold() in folded:
+        return folded[name.casefold()]
+    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """Gives the clause `did you mean "x"?`, or nothing where no candidate is near."""
+    match = closest(name, candidates)
+    return f'did you mean "{match}"?' if match is not None else ""
+
+
+def place_of(error: BaseException, root: str) -> Location | None:
+    """Finds where in the site an exception came from: the last frame whose file lies below `root`, a template or a module.
+
+    Jinja gives its frames the file and the line of the template, so one rule serves both.
+    """
+    place: Location | None = None
+    if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(f"{root}/"):
+        return Location(error.filename[len(root) + 1 :], error.lineno or 0, error.offset or 0)
+    frames = error.__traceback__
+    while frames is not None:
+        file = frames.tb_frame.f_code.co_filename
+        if file.startswith(f"{root}/"):
+            place = Location(file[len(root) + 1 :], frames.tb_lineno)
+        frames = frames.tb_next
+    return place

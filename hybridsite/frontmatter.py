@@ -1,0 +1,106 @@
+"""The reserved keys of front matter, checked: everything that a page says of itself before its first line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from hybridsite.errors import Faults, FrontMatterError
+from hybridsite.sources import Source
+
+RESERVED = ("prerender", "guard", "layout", "jinja", "draft", "paths", "paginate", "cache", "headers")
+_NOT_YET = ("guard", "paths", "paginate", "cache")
+# RFC 9110, 5.1 and 5.5: a field name is a token, a value holds no control characters.
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+@dataclass(frozen=True, slots=True)
+class FrontMatter:
+    """What a page says of itself. `prerender` is None where it says nothing; `page` holds the keys that are the page's own."""
+
+    prerender: bool | None
+    layout: str | None
+    jinja: bool
+    draft: bool
+    headers: Mapping[str, str]
+    page: Mapping[str, object]
+
+
+def read_front_matter(source: Source, *, own_keys: Collection[str] = ()) -> FrontMatter:
+    """Checks the front matter of a page.
+
+    `own_keys` are names near a reserved one that the site means as they are (`[front_matter] keys`).
+    Raises FrontMatterError, or SiteErrors where there are several faults.
+    """
+    faults = Faults()
+    page: dict[str, object] = {}
+    for key, value in source.front_matter.items():
+        if key in RESERVED:
+            with faults.collect():
+                _check(source, key, value)
+            continue
+        near = next((name for name in RESERVED if one_slip(key.casefold(), name)), None)
+        if near and key not in own_keys:
+            faults.add(
+                FrontMatterError(
+                    f'the key "{key}" is one slip away from "{near}"',
+                    why=f'"{near}" has a meaning of its own',
+                    mend=f'did you mean "{near}"? If not, add it to [front_matter] keys in site.toml',
+                    location=source.location(key),
+                )
+            )
+        page[key] = value
+    faults.raise_any()
+    values = source.front_matter
+    headers = values.get("headers") or {}
+    assert isinstance(headers, Mapping)
+    prerender, layout = values.get("prerender"), values.get("layout")
+    return FrontMatter(
+        prerender=prerender if isinstance(prerender, bool) else None,
+        layout=layout if isinstance(layout, str) else None,
+        jinja=values.get("jinja") is True,
+        draft=values.get("draft") is True,
+        headers=MappingProxyType({str(name): str(value) for name, value in headers.items()}),
+        page=MappingProxyType(page),
+    )
+
+
+def _check(source: Source, key: str, value: object) -> None:
+    def fault(what: str, mend: str = "") -> FrontMatterError:
+        return FrontMatterError(what, mend=mend, location=source.location(key))
+
+    if key in _NOT_YET:
+        raise fault(f'"{key}" is not in this version of hybridsite yet', "take it out")
+    if key in ("prerender", "jinja", "draft") and not isinstance(value, bool):
+        raise fault(f'"{key}" has to be true or false, and is {value!r}', f"write {key}: true or {key}: false")
+    markdown = source.file.endswith(".md")
+    if key in ("layout", "jinja") and not markdown:
+        mend = '{% extends "layouts/…" %}' if key == "layout" else "a page that is no Markdown is a template as it is"
+        raise fault(f'"{key}" is for Markdown pages', mend)
+    if key == "layout" and not (isinstance(value, str) and value):
+        raise fault('"layout" has to name a template', 'for example layout: "layouts/post.html"')
+    if key == "headers":
+        if not isinstance(value, Mapping):
+            raise fault('"headers" has to be a mapping of names to values')
+        for name, content in value.items():
+            if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
+                raise fault(f"{name!r} is no name for a header")
+            if not isinstance(content, str) or not HEADER_VALUE.fullmatch(content):
+                raise fault(f'the header "{name}" has a value that no header can carry', "give one line of plain text")
+
+
+def one_slip(word: str, target: str) -> bool:
+    """Tells whether one insertion, deletion, replacement or exchange of neighbours turns `word` into another word, `target`."""
+    if word == target or abs(len(word) - len(target)) > 1:
+        return False
+    start = next((i for i, (a, b) in enumerate(zip(word, target, strict=False)) if a != b), min(len(word), len(target)))
+    rest, wanted = word[start:], target[start:]
+    return (
+        rest[1:] == wanted
+        or rest == wanted[1:]
+        or rest[1:] == wanted[1:]
+        or (rest[:2] == wanted[:2][::-1] and rest[2:] == wanted[2:])
+    )

@@ -1,0 +1,114 @@
+"""dist/server/manifest.json: what a build wrote, for the server that gives it out. And which sources it needs besides."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hybridsite.errors import ServeError
+
+FORMAT = 1
+MANIFEST = "server/manifest.json"
+
+_FOLDERS = ("components", "content", "data", "layouts", "locales", "pages")
+_NOT_CODE = ("assets", "dist", "public", "tests")
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltFile:
+    """One file below dist/client/: its URL (escaped, with the base), type, ETag (quoted) and headers of its own."""
+
+    url: str
+    file: str
+    type: str
+    etag: str
+    headers: tuple[tuple[str, str], ...] = ()
+    alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a build wrote."""
+
+    version: str
+    drafts: bool
+    files: tuple[BuiltFile, ...]
+    errors: Mapping[int, str]
+    sources: Mapping[str, str]
+
+    def to_json(self) -> bytes:
+        """Gives the manifest's bytes, the same for the same site on every machine."""
+        content = {
+            "format": FORMAT,
+            "hybridsite": self.version,
+            "drafts": self.drafts,
+            "files": [
+                {
+                    "url": file.url,
+                    "file": file.file,
+                    "type": file.type,
+                    "etag": file.etag,
+                    **({"headers": list(map(list, file.headers))} if file.headers else {}),
+                    **({"alias": file.alias} if file.alias else {}),
+                }
+                for file in self.files
+            ],
+            "errors": {str(status): file for status, file in sorted(self.errors.items())},
+            "sources": dict(sorted(self.sources.items())),
+        }
+        return json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def read_manifest(dist: Path) -> Manifest:
+    """Reads what a build wrote into `dist`. Raises ServeError where it is missing, broken or of another version."""
+    path = dist / MANIFEST
+    mend = "build the site anew: hybridsite build"
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ServeError(f"{dist} holds no built site", why="server/manifest.json is missing", mend=mend) from None
+    except ValueError:
+        raise ServeError(f"{path} is damaged", mend=mend) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ServeError(f"{path} was written by another version of hybridsite", mend=mend)
+    files = (
+        BuiltFile(
+            entry["url"],
+            entry["file"],
+            entry["type"],
+            entry["etag"],
+            tuple((name, value) for name, value in entry.get("headers", ())),
+            entry.get("alias"),
+        )
+        for entry in content["files"]
+    )
+    errors = {int(status): file for status, file in content["errors"].items()}
+    return Manifest(content["hybridsite"], content["drafts"], tuple(files), errors, content["sources"])
+
+
+def etag(body: bytes) -> str:
+    """Gives the strong ETag of a body (RFC 9110, 8.8.3): 128 bits of its SHA-256."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def server_sources(root: Path) -> Iterator[str]:
+    """Names the files that rendering on demand needs: settings, templates, data and Python. Never dot files, never others."""
+    yield "site.toml"
+    yield from sorted(path.name for path in root.glob("*.py") if path.is_file())
+    for folder in sorted(entry.name for entry in root.iterdir() if entry.is_dir()):
+        if folder in _FOLDERS:
+            yield from _below(root, folder, "")
+        elif not folder.startswith((".", "_")) and folder not in _NOT_CODE and any((root / folder).glob("*.py")):
+            yield from _below(root, folder, ".py")
+
+
+def _below(root: Path, folder: str, suffix: str) -> Iterator[str]:
+    for place, folders, files in os.walk(root / folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
+        for name in sorted(files):
+            if not name.startswith(".") and name.endswith(suffix) and not name.endswith(".pyc"):
+                yield (Path(place) / name).relative_to(root).as_posix()

@@ -1,0 +1,38 @@
+"""Media types by file name, the same on every machine: the system's own tables are not asked."""
+
+from __future__ import annotations
+
+import mimetypes
+from functools import cache
+
+_MORE = {
+    ".avif": "image/avif",
+    ".js": "text/javascript",
+    ".map": "application/json",
+    ".md": "text/markdown",
+    ".mjs": "text/javascript",
+    ".toml": "application/toml",
+    ".webmanifest": "application/manifest+json",
+    ".webp": "image/webp",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".xml": "application/xml",
+    ".yaml": "application/yaml",
+}
+_TEXT = ("application/json", "application/xml", "application/manifest+json", "image/svg+xml", "application/toml", "application/yaml")
+
+
+@cache
+def _table() -> mimetypes.MimeTypes:
+    table = mimetypes.MimeTypes(filenames=())
+    for suffix, kind in _MORE.items():
+        table.add_type(kind, suffix)
+    return table
+
+
+def media_type(name: str) -> str:
+    """Gives the Content-Type of a file by its name, with its charset where it is text."""
+    kind, encoding = _table().guess_type(name, strict=True)
+    if kind is None or encoding is not None:
+        return "application/octet-stream"
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind in _TEXT else kind

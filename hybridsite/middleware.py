@@ -1,0 +1,29 @@
+"""Middleware: the site's own functions around every page and endpoint that is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.responses import Response
+
+from hybridsite.context import Context
+from hybridsite.errors import Location, ModuleError
+from hybridsite.modules import Handler
+
+
+async def run(chain: Sequence[Handler], context: Context, last: Callable[[], Awaitable[Response]]) -> Response:
+    """Calls the first function of the chain; each `await call_next(context)` in it leads on, and the last to the page."""
+    if not chain:
+        return await last()
+
+    async def call_next(_: Context | None = None) -> Response:
+        return await run(chain[1:], context, last)
+
+    response = await chain[0](context, call_next)
+    if not isinstance(response, Response):
+        raise ModuleError(
+            f"the middleware {chain[0].__name__} gave {type(response).__name__}",
+            mend="return a Response: `return await call_next(context)`",
+            location=Location("middleware.py", chain[0].__code__.co_firstlineno),
+        )
+    return response

@@ -1,0 +1,178 @@
+"""The Python files of a site: loaded once, by their place, with faults that name the site's own lines."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hybridsite.errors import Location, ModuleError, SiteError, did_you_mean, place_of
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+PAGE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
+
+Handler = Callable[..., Any]
+
+
+class SiteModule:
+    """One Python file of the site, with the functions that hybridsite looks for in it."""
+
+    def __init__(self, file: str, module: ModuleType, *, names_session: bool) -> None:
+        self.file = file
+        self.names_session = names_session
+        self._module = module
+
+    def function(self, name: str) -> Handler | None:
+        """Gives the function of that name that the file defines, or None."""
+        found = getattr(self._module, name, None)
+        return found if callable(found) else None
+
+    def value(self, name: str) -> object:
+        """Gives what stands under that name in the file, or None."""
+        return getattr(self._module, name, None)
+
+    def methods(self, names: tuple[str, ...]) -> dict[str, Handler]:
+        """Gives the functions named for HTTP methods, of those in `names`."""
+        return {name: found for name in names if (found := self.function(name))}
+
+    @property
+    def prerender(self) -> bool | None:
+        """`prerender` at module level, or None. Raises ModuleError where it is no bool."""
+        value = self.value("prerender")
+        if value is None or isinstance(value, bool):
+            return value
+        raise ModuleError(f"`prerender` is {value!r}", mend="write True or False", location=Location(self.file))
+
+
+def load_module(root: Path, file: str) -> SiteModule:
+    """Runs a Python file of the site. Raises ModuleError, with the site's own line, where that fails.
+
+    The module's name is made from the place of its site, so that two sites in one process don't meet.
+    """
+    path = root / file
+    try:
+        text = path.read_text("utf-8")
+        tree = ast.parse(text, str(path))
+    except (SyntaxError, ValueError) as error:
+        raise _load_fault(error, root, file) from error
+    place = hashlib.sha256(str(root).encode()).hexdigest()[:8]
+    name = f"hybridsite_site_{place}." + file.removesuffix(".py").replace("/", ".")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pydantic look annotations up there
+    try:
+        spec.loader.exec_module(module)
+    except SiteError as error:
+        del sys.modules[name]
+        raise error.at(place_of(error, str(root)) or Location(file)) from error
+    except Exception as error:
+        del sys.modules[name]
+        raise _load_fault(error, root, file) from error
+    return SiteModule(file, module, names_session=_names_session(tree))
+
+
+def make_importable(root: Path) -> None:
+    """Puts the site's root first on Python's path, so that its modules can import helpers that lie there.
+
+    Helpers of the same names from another root, loaded earlier in this process, are forgotten.
+    """
+    place = str(root)
+    if place in sys.path:
+        sys.path.remove(place)
+    sys.path.insert(0, place)
+    helpers = {path.stem for path in root.glob("*.py")} | {path.parent.name for path in root.glob("*/__init__.py")}
+    for name, module in list(sys.modules.items()):
+        origin = getattr(module, "__file__", None)
+        if name.partition(".")[0] in helpers and origin and _is_of_another_site(Path(origin), root):
+            del sys.modules[name]
+
+
+def _is_of_another_site(origin: Path, root: Path) -> bool:
+    return not origin.is_relative_to(root) and any((folder / "site.toml").exists() for folder in origin.parents[:3])
+
+
+def check_definitions(module: SiteModule, known: tuple[str, ...]) -> None:
+    """Raises ModuleError for a function whose name is a known one in another case or spelling (`get`, `Load`)."""
+    for name in vars(module._module):
+        if name in known or not inspect.isfunction(found := module.value(name)):
+            continue
+        if found.__module__ == module._module.__name__ and name.casefold() in {word.casefold() for word in known}:
+            raise ModuleError(
+                f'the function "{name}" is never called',
+                mend=did_you_mean(name, known),
+                location=Location(module.file, found.__code__.co_firstlineno),
+            )
+
+
+def middleware_functions(module: SiteModule) -> tuple[Handler, ...]:
+    """Gives the functions of middleware.py, outermost first: the list `middleware`, or `on_request`.
+
+    Raises ModuleError where there is neither, and for a function that isn't `async`.
+    """
+    several = module.value("middleware")
+    chosen: list[Any] = list(several) if isinstance(several, list | tuple) else [module.value("on_request")]
+    for function in chosen:
+        if not callable(function):
+            raise ModuleError(
+                "middleware.py has no middleware",
+                mend="define `async def on_request(context, call_next)`, or a list `middleware` of such functions",
+                location=Location(module.file),
+            )
+        if not inspect.iscoroutinefunction(function):
+            raise ModuleError(
+                f"the middleware {function.__name__} is not async",
+                mend=f"write `async def {function.__name__}(context, call_next)`",
+                location=Location(module.file, function.__code__.co_firstlineno),
+            )
+    return tuple(chosen)
+
+
+async def call(function: Handler, *arguments: object) -> Any:
+    """Calls a function of the site: an `async` one on the loop, any other in a thread, so that it never blocks the server."""
+    if inspect.iscoroutinefunction(function):
+        return await function(*arguments)
+    import anyio.to_thread  # here since most pages have no module
+
+    result = await anyio.to_thread.run_sync(function, *arguments)
+    return await result if inspect.isawaitable(result) else result
+
+
+def run_from_thread(awaitable: Awaitable[Any]) -> Any:
+    """Waits, in a function that is not `async`, for something that is. Raises ModuleError on the loop's own thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        import anyio.from_thread
+
+        return anyio.from_thread.run(_wait, awaitable)
+    if inspect.iscoroutine(awaitable):
+        awaitable.close()
+    raise ModuleError("context.run() was called in an async function or a template", mend="write `await …` there instead")
+
+
+async def _wait(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+def _load_fault(error: Exception, root: Path, file: str) -> ModuleError:
+    place = place_of(error, str(root)) or Location(file)
+    if isinstance(error, SyntaxError):
+        return ModuleError("the file is no valid Python", why=error.msg, location=place)
+    mend = ""
+    if isinstance(error, ModuleNotFoundError):
+        mend = f"install it, or put {error.name}.py at the site's root"
+    return ModuleError("the file doesn't load", why=f"{type(error).__name__}: {error}", mend=mend, location=place)
+
+
+def _names_session(tree: ast.Module) -> bool:
+    names = {"session", "sessions", "has_session"}
+    return any(isinstance(node, ast.Attribute) and node.attr in names for node in ast.walk(tree))

@@ -1,0 +1,53 @@
+"""The places that use `session` where there is none: each told once, with the pages that lead there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hybridsite.errors import Location, PrerenderSessionError
+
+Listener = Callable[[PrerenderSessionError], None]
+
+MEND_PRERENDERED = (
+    "give the page `prerender: false`, or guard the place with `{% if session is defined %}` (in Python: context.has_session)"
+)
+MEND_NO_DRIVER = "name a [session] driver in site.toml, or guard the place with `{% if session is defined %}`"
+
+
+class SessionNotices:
+    """Collects the uses of an undefined session by place. A listener hears of each new place at once."""
+
+    def __init__(self) -> None:
+        self._places: dict[Location, tuple[list[str], Sequence[str], str]] = {}
+        self._listener: Listener | None = None
+
+    def add(self, place: Location, page: str, *, way: Sequence[str] = (), mend: str) -> None:
+        """Notes that `page` uses the session at `place`; `way` names the templates and lines between them."""
+        known = self._places.get(place)
+        if known:
+            if page not in known[0]:
+                known[0].append(page)
+            return
+        self._places[place] = ([page], way, mend)
+        if self._listener is not None:
+            self._listener(self._fault(place))
+
+    def faults(self) -> list[PrerenderSessionError]:
+        """Gives one fault a place, in the order of the places."""
+        return [self._fault(place) for place in sorted(self._places)]
+
+    def listen(self, listener: Listener) -> None:
+        """Tells `listener` of every place known now, and of each new one when it is found."""
+        for fault in self.faults():
+            listener(fault)
+        self._listener = listener
+
+    def _fault(self, place: Location) -> PrerenderSessionError:
+        pages, way, mend = self._places[place]
+        reason = "is rendered at build" if mend == MEND_PRERENDERED else "has no session, since the site has no driver"
+        why = f"{pages[0]} {reason}"
+        if way:
+            why += ", and leads here by " + " → ".join(way)
+        if len(pages) > 1:
+            why += f" (and {len(pages) - 1} more page{'s' if len(pages) > 2 else ''})"
+        return PrerenderSessionError("`session` is undefined", why=why, mend=mend, location=place)

@@ -1,0 +1,122 @@
+"""A page: its module's `load` or method, then its template or Markdown body, as one response."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from hybridsite import markdown
+from hybridsite.context import NAMES, Context, EarlyResponse
+from hybridsite.errors import Location, ModuleError
+from hybridsite.media import media_type
+from hybridsite.modules import PAGE_METHODS, Handler, SiteModule, call
+from hybridsite.site import Resource
+
+
+async def respond(context: Context, method: str) -> Response:
+    """Answers a request for a page.
+
+    Raises HTTPException 405 for a method that it doesn't answer, and SiteError where the site's code is at fault.
+    """
+    resource = context.resource
+    values: dict[str, object] = {}
+    if method not in ("GET", "HEAD"):
+        handler = resource.module.function(method) if resource.module and method in PAGE_METHODS else None
+        if handler is None:
+            return _no_such_method(resource, method)
+        given = await _values(handler, context, resource.module)
+        if isinstance(given, Response):
+            return given
+        values.update(given)
+    load = resource.module.function("load") if resource.module else None
+    if load is not None:
+        given = await _values(load, context, resource.module)
+        if isinstance(given, Response):
+            return given
+        values = {**given, **values}
+    try:
+        text = _render(context, values)
+    except EarlyResponse as early:
+        return early.response
+    status = context.response.status if "response" in context.touched else resource.route.status
+    return Response(text.encode(), status, media_type=_type(resource))
+
+
+def _no_such_method(resource: Resource, method: str) -> Response:
+    methods = resource.module.methods(PAGE_METHODS) if resource.module else {}
+    allow = {"Allow": ", ".join(["GET", "HEAD", *methods, "OPTIONS"])}
+    if method == "OPTIONS":
+        return Response(status_code=204, headers=allow)
+    raise HTTPException(405, headers=allow)
+
+
+async def _values(function: Handler, context: Context, module: SiteModule | None) -> Response | Mapping[str, object]:
+    """Calls a page's function. It gives variables for the template, nothing, or the whole answer."""
+    given = await call(function, context)
+    if given is None:
+        return {}
+    if isinstance(given, Response):
+        return given
+    assert module is not None
+    place = Location(module.file, function.__code__.co_firstlineno)
+    if not isinstance(given, Mapping):
+        raise ModuleError(
+            f"{function.__name__}() gave {type(given).__name__}", mend="return a mapping, a Response or None", location=place
+        )
+    for name in given:
+        if name in NAMES:
+            raise ModuleError(f'{function.__name__}() gave the name "{name}", which is reserved', mend="rename it", location=place)
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ModuleError(f"{function.__name__}() gave {name!r}, which is no variable's name", location=place)
+    return given
+
+
+def _render(context: Context, values: Mapping[str, object]) -> str:
+    resource, templates = context.resource, context.site.templates
+    names, dynamic = (resource.closure.names, resource.closure.dynamic) if resource.closure else (frozenset(), False)
+    variables = {**context.variables(names, dynamic), **values}
+    if not resource.route.source.endswith(".md"):
+        return templates.render(templates.get(resource.route.source), variables)
+    body = _markdown(context, variables)
+    if resource.template is None:
+        return _bare_document(context, body)
+    variables |= {"content": Markup(body.html), "headings": body.headings, "toc": Markup(body.toc)}
+    return templates.render(templates.get(resource.template), variables)
+
+
+def _markdown(context: Context, variables: Mapping[str, object]) -> markdown.Rendered:
+    resource = context.resource
+    assert resource.source is not None
+    assert resource.front is not None
+    if not resource.front.jinja:
+        return _plain_markdown(resource)
+    templates = context.site.templates
+    text = templates.render(templates.get(resource.source.file), variables)
+    return markdown.render(text, file=resource.source.file)
+
+
+def _plain_markdown(resource: Resource) -> markdown.Rendered:
+    """Gives the HTML of a body that is the same for everybody, made once."""
+    assert resource.source is not None
+    kept = resource.__dict__.get("_markdown")
+    if kept is None:
+        kept = markdown.render(resource.source.body, file=resource.source.file, line=resource.source.body_line)
+        resource.__dict__["_markdown"] = kept
+    return kept
+
+
+def _bare_document(context: Context, body: markdown.Rendered) -> str:
+    title = str(context.page.get("title") or context.site.title or "")
+    return (
+        f'<!doctype html>\n<html lang="{escape(context.locale)}">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(title)}</title>\n</head>\n'
+        f"<body>\n{body.html}</body>\n</html>\n"
+    )
+
+
+def _type(resource: Resource) -> str:
+    return media_type(resource.route.source) if resource.route.kind == "file" else "text/html"

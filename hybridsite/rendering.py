@@ -1,0 +1,239 @@
+"""The waist of the house: one function turns a site and a request into a response, for build and serve alike."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from hybridsite import endpoints, middleware, pages
+from hybridsite.context import Context, EarlyResponse
+from hybridsite.errors import ContextError, NotFound, SiteError, place_of
+from hybridsite.frontmatter import HEADER_VALUE
+from hybridsite.routing import Match, Route
+from hybridsite.security import origin_allowed
+from hybridsite.sessions.session import Session
+from hybridsite.site import Resource, Site
+from hybridsite.urls import PathRefused, RequestPath
+
+_log = logging.getLogger("hybridsite")
+
+# OWASP HTTP Headers Cheat Sheet.
+SAFE_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+)
+_PHRASES = {
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    413: "Content Too Large",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+_NO_RESOURCE = Resource(Route((), "error", template="(none)", prerender=False, status=404))
+
+
+async def render(site: Site, request: Request, *, planned: Match | None = None) -> Response:
+    """Answers a request for a page or an endpoint.
+
+    A build gives the match that it planned, with the props; a server lets the router find it.
+    Raises SiteError, or whatever the site's code raised, where that code is at fault: nothing of the session is saved then.
+    """
+    path = RequestPath((), True)
+    if planned is None:
+        try:
+            path = site.policy.read(_raw_path(request))
+        except PathRefused as refused:
+            return _finished(site, request, _NO_RESOURCE, _error_answer(site, refused.status))
+        found = _find(site, request, path)
+        if isinstance(found, Response):
+            return _finished(site, request, _NO_RESOURCE, found)
+        planned = found
+    elif planned.route.kind != "error":
+        path = RequestPath(site.router.fill(planned.route, planned.params), True)
+    if planned is None and (fallback := site.router.errors.get(404)) and not fallback.prerender:
+        planned = Match(fallback, {})
+    resource = _NO_RESOURCE if planned is None else site.resources[planned.route.source]
+    if not _origin_is_own(site, request):
+        return _finished(site, request, resource, _error_answer(site, 403))
+    session = await _open_session(site, request, resource)
+    context = Context(site, planned or Match(resource.route, {}), resource, request, path, session)
+
+    async def last() -> Response:
+        return await _produce(context)
+
+    response = await middleware.run(site.middleware, context, last)
+    cookie = None
+    if session is not None and site.sessions is not None:
+        cookie = (await site.sessions.save(session, https=_is_https(site, request))).set_cookie
+    return _finished(site, request, resource, response, context, session, cookie)
+
+
+async def respond(site: Site, request: Request) -> Response:
+    """Answers every request: what `render` raises is logged with its place, and shown as the site's page for 500."""
+    try:
+        return await render(site, request)
+    except Exception as error:
+        place = place_of(error, str(site.root))
+        if isinstance(error, SiteError):
+            _log.error("%s", error if error.location else f"{place}: {error}" if place else error)
+            _log.debug("how it came to this", exc_info=error)
+        else:
+            _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=error)
+        try:
+            answer = await _error_page(site, request, 500)
+        except Exception as second:
+            _log.error("the page for 500 fails itself: %s", second)
+            answer = _plain_error(500)
+        return _finished(site, request, _NO_RESOURCE, answer)
+
+
+def _raw_path(request: Request) -> bytes:
+    raw = request.scope.get("raw_path") or request.scope["path"].encode("utf-8", "surrogateescape")
+    path: bytes = raw.partition(b"?")[0]
+    return path
+
+
+def _find(site: Site, request: Request, path: RequestPath) -> Match | Response | None:
+    """Finds what answers a path now: None for nothing, a redirect where the path is another form of a canonical one."""
+    for match in site.router.match(path.segments):
+        if match.route.prerender:
+            continue  # its paths are files, which the server looked up before
+        query = request.scope.get("query_string", b"").decode("latin-1")
+        to = site.policy.redirect(match.route.kind, path, query)
+        return match if to is None else RedirectResponse(to, 308)
+    if request.method not in ("GET", "HEAD") and site.policy.url("page", path.segments, slash=path.slash) in site.built:
+        allow = {"Allow": "GET, HEAD, OPTIONS"}
+        return Response(status_code=204, headers=allow) if request.method == "OPTIONS" else _error_answer(site, 405, allow)
+    return None
+
+
+def _origin_is_own(site: Site, request: Request) -> bool:
+    security = site.settings.security
+    if not security.check_origin or request.method in ("GET", "HEAD"):
+        return True
+    scope = request.scope
+    host = request.headers.get("host", "")
+    own = {f"{scope.get('scheme', 'http')}://{host}", *security.origins, *([site.url] if site.url else [])}
+    return origin_allowed(request.method, scope["headers"], own, site.settings.session.cookie.name)
+
+
+async def _open_session(site: Site, request: Request, resource: Resource) -> Session | None:
+    if site.sessions is None or resource.prerender:
+        return None
+    if not resource.may_use_session and not site.middleware:
+        return None
+    headers = [value for name, value in request.scope["headers"] if name == b"cookie"]
+    return await site.sessions.open(site.sessions.identifier(headers) if headers else None)
+
+
+def _is_https(site: Site, request: Request) -> bool:
+    if request.scope.get("scheme") == "https":
+        return True
+    host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
+    return site.url.startswith("https:") and host not in ("localhost", "127.0.0.1", "[::1]")
+
+
+async def _produce(context: Context) -> Response:
+    """Calls what the route leads to; what it raises as an answer becomes one, so that middleware sees every answer."""
+    site, request, resource = context.site, context._request, context.resource
+    respond_with = endpoints.respond if resource.route.kind == "endpoint" else pages.respond
+    try:
+        if resource is _NO_RESOURCE:
+            raise NotFound
+        return await respond_with(context, request.method)
+    except EarlyResponse as early:
+        return early.response
+    except (NotFound, HTTPException) as error:
+        if site.mode.prerendering:
+            raise
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+        return await _error_page(site, request, status, headers, context)
+
+
+async def _error_page(
+    site: Site, request: Request, status: int, headers: Mapping[str, str] | None = None, context: Context | None = None
+) -> Response:
+    """Gives the site's own page for a status: its file, or rendered now; a plain one where the site has none."""
+    route = site.router.errors.get(status)
+    if route is None or route.prerender:
+        return _error_answer(site, status, headers)
+    resource = site.resources[route.source]
+    own = Context(site, Match(route, {}), resource, request, RequestPath((), True), context._session if context else None)
+    if context is not None:
+        own.__dict__["locals"] = context.locals
+    page = await pages.respond(own, "GET")
+    page.headers.update(headers or {})
+    return page
+
+
+def _error_answer(site: Site, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    body = site.error_files.get(status)
+    if body is None:
+        return _plain_error(status, headers)
+    return Response(body, status, dict(headers or {}), media_type="text/html")
+
+
+def _plain_error(status: int, headers: Mapping[str, str] | None = None) -> Response:
+    phrase = _PHRASES.get(status, "Error")
+    body = (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{phrase}</title>\n</head>\n'
+        f"<body>\n<h1>{status} {phrase}</h1>\n</body>\n</html>\n"
+    )
+    return Response(body, status, dict(headers or {}), media_type="text/html")
+
+
+def _finished(
+    site: Site,
+    request: Request,
+    resource: Resource,
+    response: Response,
+    context: Context | None = None,
+    session: Session | None = None,
+    cookie: str | None = None,
+) -> Response:
+    """Adds what every answer carries, in the one place that decides who may keep it."""
+    headers = response.headers
+    if context is not None and "response" in context.touched:
+        for name, value in context.response.headers.items():
+            headers.setdefault(name, value)
+    for name, value in (resource.front.headers if resource.front else {}).items():
+        headers[name] = value
+    outgoing = context.cookies.outgoing if context is not None and "cookies" in context.touched else []
+    for value in outgoing:
+        headers.append("set-cookie", value)
+    if cookie is not None:
+        headers.append("set-cookie", cookie)
+    used = session is not None and (session.touched or resource.names_session)
+    if used or (context is not None and "cookies" in context.touched and context.cookies.touched):
+        _make_private(response)
+    elif not site.mode.prerendering:
+        headers.setdefault("cache-control", "no-cache")
+    known = {name for name, _ in response.raw_headers}
+    response.raw_headers.extend(pair for pair in SAFE_HEADERS if pair[0] not in known)
+    for raw_name, raw_value in response.raw_headers:
+        if not HEADER_VALUE.fullmatch(raw_value.decode("latin-1")):
+            raise ContextError(f'the header "{raw_name.decode("latin-1")}" holds what no header can carry (CR, LF or NUL)')
+    return response
+
+
+def _make_private(response: Response) -> None:
+    """Keeps an answer that is one visitor's out of every cache (OWASP Session Management Cheat Sheet, "Web Content Caching")."""
+    own = response.headers.get("cache-control")
+    if own is not None and "no-store" not in own.casefold():
+        raise ContextError(
+            f'an answer that used the session has a Cache-Control of its own: "{own}"',
+            why="no cache may keep one visitor's page",
+            mend="don't set the header: private, no-store is sent",
+        )
+    response.headers["cache-control"] = "private, no-store"
+    response.headers.add_vary_header("Cookie")

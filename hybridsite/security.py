@@ -1,0 +1,123 @@
+"""Secrets, and who may ask: the signing keys, the check of a request's origin, and whose forwarded headers count."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from hybridsite.errors import SecretError
+
+SECRET_VARIABLE = "HYBRIDSITE_SECRET"
+SECRET_FILE = "secret"
+MINIMUM_LENGTH = 32
+# Values that stand in manuals and examples: everybody knows them.
+_WELL_KNOWN = ("changeme", "change-me", "secret", "password", "example", "default", "0123456789", "abcdefgh")
+
+_UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
+_FORM_TYPES = ("", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+def signing_keys(environ: Mapping[str, str], state: Path) -> tuple[str, ...]:
+    """Gives the secrets that sign cookies, the newest first: from HYBRIDSITE_SECRET, else from a file made once in `state`.
+
+    Raises SecretError for one that is shorter than 32 characters, or that everybody knows.
+    """
+    value = environ.get(SECRET_VARIABLE)
+    if value is None:
+        return (_kept_secret(state / SECRET_FILE),)
+    keys = tuple(key.strip() for key in value.split(",") if key.strip())
+    if not keys:
+        raise SecretError(f"{SECRET_VARIABLE} is empty", mend=_MEND)
+    for number, key in enumerate(keys, 1):
+        _check_secret(key, f"key {number} of {SECRET_VARIABLE}" if len(keys) > 1 else SECRET_VARIABLE)
+    return keys
+
+
+_MEND = 'make one: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+
+
+def _check_secret(key: str, name: str) -> None:
+    if len(key) < MINIMUM_LENGTH:
+        raise SecretError(f"{name} has {len(key)} characters", why=f"it needs {MINIMUM_LENGTH} at least", mend=_MEND)
+    folded = key.casefold()
+    if len(set(key)) < 8 or any(known in folded for known in _WELL_KNOWN):
+        raise SecretError(f"{name} can be guessed", why="it repeats itself, or holds a word from a manual", mend=_MEND)
+
+
+def _kept_secret(path: Path) -> str:
+    try:
+        return _read_secret(path)
+    except FileNotFoundError:
+        pass
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(48) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)  # of two processes at once the first wins, and both read the same
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return _read_secret(path)
+
+
+def _read_secret(path: Path) -> str:
+    key = path.read_text("ascii", errors="replace").strip()
+    if len(key) < MINIMUM_LENGTH:
+        raise SecretError(f"{path} holds no secret", mend="delete the file: a new one is made, and all visitors are signed out")
+    return key
+
+
+def origin_allowed(method: str, headers: Headers, own: Collection[str], cookie: str) -> bool:
+    """Tells whether an unsafe request may have been sent by a page of the site itself.
+
+    `own` are the origins that are the site's or listed. Only requests that a form of another site could send are asked:
+    those with a form's content type, or none. The rule is OWASP's (Cross-Site Request Forgery Prevention, "Verifying Origin
+    With Standard Headers"), with Sec-Fetch-Site where there is no Origin; a client that sends neither and no cookie of ours is
+    no browser that could be misused.
+    """
+    if method not in _UNSAFE:
+        return True
+    origin = site = None
+    forms = []
+    with_cookie = False
+    for name, value in headers:
+        if name == b"origin":
+            origin = value.decode("latin-1")
+        elif name == b"sec-fetch-site":
+            site = value.decode("latin-1")
+        elif name == b"content-type":
+            forms.append(value.decode("latin-1").partition(";")[0].strip().casefold())
+        elif name == b"cookie":
+            with_cookie = with_cookie or f"{cookie}=".encode() in value
+    if forms and not any(form in _FORM_TYPES or "," in form for form in forms):
+        return True
+    if origin is not None:
+        return origin in own
+    return site == "same-origin" if site is not None else not with_cookie
+
+
+def forwarded(headers: Headers, peer: str | None, proxies: Collection[str]) -> tuple[str | None, str | None]:
+    """Gives scheme and client address as a proxy tells them, each None where it doesn't, or where the peer is no named proxy.
+
+    Of X-Forwarded-For the last address that is no named proxy counts: what stands before it came from the client.
+    """
+    if peer is None or peer not in proxies:
+        return None, None
+    scheme = client = None
+    for name, value in headers:
+        if name == b"x-forwarded-proto":
+            last = value.decode("latin-1").rpartition(",")[2].strip().lower()
+            scheme = last if last in ("http", "https") else None
+        elif name == b"x-forwarded-for":
+            hops = [hop.strip() for hop in value.decode("latin-1").split(",")]
+            client = next((hop for hop in reversed(hops) if hop and hop not in proxies), None)
+    return scheme, client

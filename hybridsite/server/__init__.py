@@ -1,0 +1,1 @@
+"""The server: files already built from an index read at start, everything else by render()."""

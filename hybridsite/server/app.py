@@ -1,0 +1,191 @@
+"""create_app(): a built site as an ASGI application."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from hybridsite.errors import ConfigError, ServeError
+from hybridsite.manifest import MANIFEST, read_manifest
+from hybridsite.rendering import respond
+from hybridsite.security import forwarded, signing_keys
+from hybridsite.server.static import FileIndex
+from hybridsite.sessions.drivers import create_store
+from hybridsite.sessions.manager import CookieSettings, SessionManager
+from hybridsite.sessions.store import SessionStore
+from hybridsite.site import Mode, Site, load_site
+from hybridsite.urls import PathRefused
+
+_log = logging.getLogger("hybridsite")
+
+STATE_VARIABLE = "HYBRIDSITE_STATE"
+STATE = ".hybridsite"
+HEALTH = b"/healthz"
+
+
+class App:
+    """A built site. Files are answered from the index alone; all else goes through render()."""
+
+    def __init__(self, site: Site, index: FileIndex, store: SessionStore | None) -> None:
+        self._site = site
+        self._files = index.files
+        self._store = store
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speaks ASGI 3."""
+        if scope["type"] == "http":
+            raw = scope.get("raw_path") or scope["path"].encode()
+            file = self._files.get(raw)
+            if file is not None and scope["method"] in ("GET", "HEAD"):
+                await file.send(scope, receive, send)
+            else:
+                await self._respond(raw, scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            if self._store is not None:
+                await self._store.open()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        self._site.notices.listen(lambda fault: _log.error("%s", fault))
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if self._store is not None:
+            await self._store.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _respond(self, raw: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._other_spelling(raw, scope, receive, send)
+        if response is None:
+            return
+        await response(scope, receive, send)
+
+    async def _other_spelling(self, raw: bytes, scope: Scope, receive: Receive, send: Send) -> Response | None:
+        """Answers what no URL of a file matched as it was sent: an escaped spelling of one, its other form, or no file."""
+        site, method = self._site, scope["method"]
+        if raw == HEALTH and method in ("GET", "HEAD"):
+            return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
+        if method in ("GET", "HEAD"):
+            try:
+                path = site.policy.read(raw)
+            except PathRefused:
+                path = None
+            for slash in (path.slash, not path.slash) if path else ():
+                assert path is not None
+                url = site.policy.url("page", path.segments, slash=slash)
+                file = self._files.get(url.encode("ascii"))
+                if file is not None and slash == path.slash:
+                    await file.send(scope, receive, send)
+                    return None
+                if file is not None:
+                    query = scope.get("query_string", b"").decode("latin-1")
+                    return Response(status_code=308, headers={"Location": url + (f"?{query}" if query else "")})
+        return await self._render(scope, receive)
+
+    async def _render(self, scope: Scope, receive: Receive) -> Response:
+        server = self._site.settings.server
+        peer = scope["client"][0] if scope.get("client") else None
+        scheme, client = forwarded(scope["headers"], peer, server.proxies)
+        if scheme or client:
+            scope = {**scope, "scheme": scheme or scope["scheme"], "client": (client, 0) if client else scope["client"]}
+        request = Request(scope, _limited(receive, scope, self._site.settings.security.max_body))
+        if server.allowed_hosts and request.headers.get("host", "").partition(":")[0] not in server.allowed_hosts:
+            return PlainTextResponse("Bad Request", 400)
+        try:
+            response = await respond(self._site, request)
+        finally:
+            if scope["method"] not in ("GET", "HEAD"):
+                await request.close()
+        return _without_body(response) if scope["method"] == "HEAD" else response
+
+
+def _without_body(response: Response) -> Response:
+    bare = Response(status_code=response.status_code, background=response.background)
+    bare.raw_headers = response.raw_headers
+    return bare
+
+
+def _limited(receive: Receive, scope: Scope, limit: int) -> Receive:
+    """Counts a body as it arrives, chunked ones too; over the limit the request is answered 413."""
+    from starlette.exceptions import HTTPException
+
+    if scope["method"] in ("GET", "HEAD"):
+        return receive
+    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    declared = int(length) if length.isdigit() else limit + 1
+    received = 0
+
+    async def counting() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit or declared > limit:
+            raise HTTPException(413)
+        return message
+
+    return counting
+
+
+def state_folder(place: Path, environ: Mapping[str, str]) -> Path:
+    """Gives the folder of sessions and secret: HYBRIDSITE_STATE, or .hybridsite/ in the site, or beside a dist/."""
+    if named := environ.get(STATE_VARIABLE):
+        return Path(named).resolve()
+    return (place.resolve().parent if is_dist(place) else place.resolve()) / STATE
+
+
+def is_dist(place: Path) -> bool:
+    """Tells a built site from the folder of its sources."""
+    return (place / MANIFEST).is_file() and not (place / "site.toml").exists()
+
+
+def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -> App:
+    """Makes the ASGI application of a built site. `place` is the site's folder, or its dist/.
+
+    Its store is opened by the server's lifespan. Raises SiteError where the site isn't built, its settings don't hold, or
+    its secret is none.
+    """
+    import os
+
+    environ = os.environ if environ is None else environ
+    place = Path(place)
+    dist = place if is_dist(place) else place / "dist"
+    manifest = read_manifest(dist)
+    index = FileIndex.load(manifest, dist / "client")
+    site = load_site(dist / "server", Mode(prerendering=False, drafts=manifest.drafts), environ=environ)
+    site = replace(site, built=frozenset(url.decode() for url in index.files), error_files=index.errors)
+    session = site.settings.session
+    if session.driver is False:
+        return App(site, index, None)
+    state = state_folder(place, environ)
+    store = create_store(session.driver, session.options, state=state)
+    manager = SessionManager(
+        store, keys=signing_keys(environ, state), ttl=session.ttl, max_size=session.max_size, cookie=_cookie(site)
+    )
+    return App(replace(site, sessions=manager), index, store)
+
+
+def _cookie(site: Site) -> CookieSettings:
+    cookie = site.settings.session.cookie
+    return CookieSettings(
+        name=cookie.name,
+        domain=cookie.domain,
+        path=cookie.path or site.base or "/",
+        same_site=cookie.same_site,
+        secure=cookie.secure,
+        max_age=None if cookie.max_age is None else int(cookie.max_age),
+    )
+
+
+__all__ = ["App", "ConfigError", "ServeError", "create_app", "is_dist", "state_folder"]

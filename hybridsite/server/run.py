@@ -1,0 +1,81 @@
+"""Runs the server: one process, or uvicorn's own supervisor over several."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from hybridsite.asgi import SITE_VARIABLE
+from hybridsite.config import Settings
+from hybridsite.errors import ServeError
+from hybridsite.server.app import STATE_VARIABLE, create_app, state_folder
+
+
+def run(
+    place: Path,
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    environ: MutableMapping[str, str],
+    log_config: dict[str, Any],
+    listening: Callable[[str], None],
+) -> None:
+    """Serves a built site until it is told to stop. `listening` gets the address once the port is taken.
+
+    Raises SiteError where the site can't be served, ServeError where the address is taken or `workers` can't share a store.
+    """
+    if workers > 1 and settings.session.driver == "memory":
+        raise ServeError(
+            f'{workers} workers can\'t share the session driver "memory"',
+            why="each process would have sessions of its own",
+            mend='use [session] driver = "sqlite", or one worker',
+        )
+    app = create_app(place, environ=environ)  # faults of the site show here, once, before any worker starts
+    with _bind(host, port) as listener:
+        listening(_address(listener))
+        config = uvicorn.Config(
+            app if workers == 1 else "hybridsite.asgi:app",
+            workers=workers,
+            lifespan="on",
+            log_config=log_config,
+            access_log=False,
+            proxy_headers=False,  # our own door asks whose headers count
+            server_header=False,
+            timeout_graceful_shutdown=int(settings.server.grace),
+        )
+        if workers == 1:
+            uvicorn.Server(config).run(sockets=[listener])
+        else:
+            environ[SITE_VARIABLE] = str(place.resolve())
+            environ[STATE_VARIABLE] = str(state_folder(place, environ))
+            Multiprocess(config, sockets=[listener]).run()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        mend = "stop what listens there, or choose another: --port 8001"
+        raise ServeError(f"{host}:{port} can't be listened on", why=reason, mend=mend) from error
+    listener.set_inheritable(True)
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+

@@ -1,0 +1,217 @@
+"""The settings of a site as frozen models, one a table of site.toml: types, bounds, defaults, descriptions."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from hybridsite import units
+from hybridsite.errors import SiteError
+
+
+class EnvironmentText(str):
+    """A string from the environment, the only kind that is also read as a number or as true and false."""
+
+    __slots__ = ()
+
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(units.items)]
+Origin = Annotated[str, AfterValidator(units.origin)]
+Option = Annotated[
+    str | int | float | bool,
+    PlainValidator(units.option),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+Duration = Annotated[
+    float,
+    AfterValidator(units.lasting),
+    BeforeValidator(units.duration),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}]}),
+]
+Size = Annotated[
+    int,
+    Field(ge=1),
+    BeforeValidator(units.size),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}]}),
+]
+
+
+class Section(BaseModel):
+    """A table of site.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, defer_build=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _from_environment(cls, value: object, info: ValidationInfo) -> object:
+        """Reads a variable's text as the number or the flag that the setting is; other text stays as it is."""
+        if not isinstance(value, EnvironmentText):
+            return value
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        kinds = {annotation, *get_args(annotation)}
+        if value in ("true", "false") and (bool in kinds or Literal[False] in kinds):
+            return value == "true"
+        if kinds & {int, float} and re.fullmatch(r"-?\d{1,18}", value):
+            return int(value)
+        if float in kinds and re.fullmatch(r"-?\d{1,18}\.\d{1,18}", value):
+            return float(value)
+        return str(value)
+
+
+class SiteSettings(Section):
+    """What the site is, and where it lives."""
+
+    url: Annotated[str, AfterValidator(units.site_url)] = Field(
+        default="", description='Where the site is published, such as "https://example.com".'
+    )
+    base: Annotated[str, AfterValidator(units.base)] = Field(
+        default="", description='The path before every route: "/docs".'
+    )
+    title: str = Field(default="", description="The name of the site.")
+    description: str = Field(default="", description="What the site is about, in a sentence.")
+    language: Annotated[str, AfterValidator(units.language)] = Field(
+        default="en", description="The language of the pages."
+    )
+    author: str = Field(default="", description="Who writes the site.")
+
+
+class BuildSettings(Section):
+    """What `build` makes of the pages."""
+
+    output: Literal["static", "server"] = Field(
+        default="static",
+        description="Whether a page that doesn't say is built into a file, or rendered when it is asked for.",
+    )
+    adapter: Literal["standalone"] = Field(default="standalone", description="The host that the site is built for.")
+
+
+class RoutingSettings(Section):
+    """How addresses look."""
+
+    trailing_slash: Literal["always", "never", "ignore"] = Field(
+        default="always", description="Whether the address of a page ends with a slash; the other form redirects."
+    )
+
+
+class TemplateSettings(Section):
+    """How templates are written."""
+
+    variable: Annotated[
+        tuple[str, str],
+        PlainValidator(units.delimiters),
+        WithJsonSchema({"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 2, "maxItems": 2}),
+    ] = Field(default=("<<", ">>"), description="The two marks between which an expression stands.")
+
+
+class FrontMatterSettings(Section):
+    """What pages may say of themselves."""
+
+    keys: Texts = Field(
+        default=(), description="Keys that are meant as they are, though they are near to a reserved one."
+    )
+
+
+class CookieSettings(Section):
+    """The cookie that holds the identifier of a session."""
+
+    name: Annotated[str, AfterValidator(units.cookie_name)] = Field(
+        default="hybridsite-session", description="Its name."
+    )
+    domain: Annotated[str, AfterValidator(units.cookie_domain)] | None = Field(
+        default=None, description="The host whose subdomains get it too; without, the host of the request alone."
+    )
+    path: Annotated[str, AfterValidator(units.cookie_path)] | None = Field(
+        default=None, description="The path that it is for; without, [site] base."
+    )
+    same_site: Literal["lax", "strict", "none"] = Field(
+        default="lax", description="Whether other sites' requests carry it."
+    )
+    secure: Annotated[
+        bool | Literal["auto"], PlainValidator(units.secure), WithJsonSchema({"enum": [True, False, "auto"]})
+    ] = Field(
+        default="auto", description='Whether https alone carries it; "auto" goes by the request and by [site] url.'
+    )
+    max_age: Duration | None = Field(
+        default=None, description="How long a browser keeps it; without, as long as [session] ttl."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> CookieSettings:
+        """Refuses what browsers refuse: RFC 6265bis, 4.1.3 and 5.7."""
+        prefixed = self.name.lower().startswith(("__host-", "__secure-"))
+        if self.secure is False and (self.same_site == "none" or prefixed):
+            cause = 'same_site = "none"' if self.same_site == "none" else "its name's prefix"
+            raise ValueError(f"needs secure = true for {cause}: browsers refuse the cookie otherwise")
+        if self.name.lower().startswith("__host-") and (self.domain or self.path not in (None, "/")):
+            raise ValueError('must have no domain, and no path but "/", for a name that begins with __Host-')
+        return self
+
+
+class SessionSettings(Section):
+    """What is kept of a visitor between requests."""
+
+    driver: Annotated[
+        str | Literal[False], PlainValidator(units.driver), WithJsonSchema({"type": ["string", "boolean"]})
+    ] = Field(default="sqlite", description="Where sessions are kept; false for no sessions.")
+    ttl: Duration = Field(default=14 * 86400.0, description='How long a session lives unused: "14d", or seconds.')
+    max_size: Size = Field(default=2**20, description='The most that one session may hold: "1MiB", or bytes.')
+    options: dict[str, Option] = Field(
+        default_factory=dict, repr=False, description='What the driver needs, such as { url = "env:REDIS_URL" }.'
+    )
+    cookie: CookieSettings = Field(default_factory=CookieSettings, description="The cookie of a session.")
+
+
+class SecuritySettings(Section):
+    """What is refused."""
+
+    check_origin: bool = Field(default=True, description="Whether a form from another site is refused.")
+    origins: Annotated[tuple[Origin, ...], BeforeValidator(units.items)] = Field(
+        default=(), description="Origins that may send forms, besides the site's own."
+    )
+    max_body: Size = Field(default=2**20, description='The largest body of a request: "1MiB", or bytes.')
+
+
+class ServerSettings(Section):
+    """How `serve` listens."""
+
+    host: Text = Field(default="127.0.0.1", description="The address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    workers: int = Field(default=1, ge=1, description="How many processes answer requests.")
+    proxies: Texts = Field(default=("127.0.0.1",), description="The proxies whose forwarded headers count.")
+    grace: Duration = Field(default=10.0, description="How long requests under way may take when the server stops.")
+    allowed_hosts: Texts = Field(default=(), description="The names that the server answers to; without, all.")
+
+
+class Settings(Section):
+    """All of site.toml. What it leaves out has its default."""
+
+    site: SiteSettings = Field(default_factory=SiteSettings)
+    build: BuildSettings = Field(default_factory=BuildSettings)
+    routing: RoutingSettings = Field(default_factory=RoutingSettings)
+    templates: TemplateSettings = Field(default_factory=TemplateSettings)
+    front_matter: FrontMatterSettings = Field(default_factory=FrontMatterSettings)
+    session: SessionSettings = Field(default_factory=SessionSettings)
+    security: SecuritySettings = Field(default_factory=SecuritySettings)
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    _warnings: tuple[SiteError, ...] = PrivateAttr(())
+
+    @property
+    def warnings(self) -> tuple[SiteError, ...]:
+        """What site.toml holds that is ignored."""
+        return self._warnings

@@ -1,0 +1,358 @@
+"""A site, loaded: an immutable value that holds everything known before a request, and load_site(), which makes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+from hybridsite import sources
+from hybridsite.analysis import Closure
+from hybridsite.config import Settings, load_settings
+from hybridsite.data import load_data
+from hybridsite.errors import Faults, FrontMatterError, Location, ModuleError, RouteError, SourceError
+from hybridsite.frontmatter import FrontMatter, read_front_matter
+from hybridsite.modules import (
+    METHODS,
+    PAGE_METHODS,
+    Handler,
+    SiteModule,
+    check_definitions,
+    load_module,
+    make_importable,
+    middleware_functions,
+)
+from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
+from hybridsite.routing import Route, Router, pair_modules, read_route
+from hybridsite.sessions.manager import SessionManager
+from hybridsite.templating import Templates
+from hybridsite.urls import UrlPolicy
+
+TEMPLATE_FOLDERS = ("components", "layouts", "pages")
+DATA_FOLDER = "data"
+MIDDLEWARE = "middleware.py"
+# What a site may hold that this version can't do: refused, since a site that ignored its actions would be a wrong one.
+_NOT_YET = {"actions.py": "actions", "collections.py": "collections"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """What differs between a build and a server: whether prerendered pages are rendered now, and drafts with them."""
+
+    prerendering: bool
+    drafts: bool = False
+
+
+BUILD = Mode(prerendering=True)
+SERVE = Mode(prerendering=False)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What answers a route: a template with its front matter, a module, or both."""
+
+    route: Route
+    template: str | None = None
+    source: sources.Source | None = None
+    front: FrontMatter | None = None
+    module: SiteModule | None = None
+    closure: Closure | None = None
+
+    @property
+    def prerender(self) -> bool:
+        """Whether the build renders it."""
+        return self.route.prerender
+
+    @cached_property
+    def names_session(self) -> bool:
+        """Whether its templates name the session: such an answer is private, whatever the code does."""
+        return self.closure is not None and self.closure.uses_session
+
+    @cached_property
+    def uses_session(self) -> bool:
+        """Whether its templates, or its own module, name the session: what the route table tells."""
+        return self.names_session or (self.module is not None and self.module.names_session)
+
+    @cached_property
+    def may_use_session(self) -> bool:
+        """Whether a request for it has to load the session: its code, or a template that can't be followed, may ask."""
+        dynamic = self.closure is not None and self.closure.dynamic
+        return self.names_session or dynamic or self.module is not None
+
+    @cached_property
+    def page(self) -> Mapping[str, object]:
+        """The front matter that is the page's own: `page` in templates."""
+        return self.front.page if self.front else MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything known before a request. Templates and modules see it as `site`.
+
+    A server adds what it opened (`sessions`) and what the build wrote: the URLs of files (`built`), the error pages.
+    """
+
+    root: Path
+    mode: Mode
+    settings: Settings
+    router: Router
+    resources: Mapping[str, Resource]
+    templates: Templates
+    data: Mapping[str, object]
+    middleware: tuple[Handler, ...] = ()
+    sessions: SessionManager | None = None
+    notices: SessionNotices = field(default_factory=SessionNotices)
+    built: frozenset[str] = frozenset()
+    error_files: Mapping[int, bytes] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """[site] title."""
+        return self.settings.site.title
+
+    @property
+    def description(self) -> str:
+        """[site] description."""
+        return self.settings.site.description
+
+    @property
+    def language(self) -> str:
+        """[site] language."""
+        return self.settings.site.language
+
+    @property
+    def author(self) -> str:
+        """[site] author."""
+        return self.settings.site.author
+
+    @property
+    def url(self) -> str:
+        """[site] url: the origin that the site is known by, or "" where it isn't set."""
+        return self.settings.site.url
+
+    @property
+    def base(self) -> str:
+        """[site] base."""
+        return self.settings.site.base
+
+    @property
+    def policy(self) -> UrlPolicy:
+        """The policy of the site's URLs."""
+        return self.router.policy
+
+    def url_for(self, source: str, /, **params: object) -> str:
+        """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Router.url_for` does."""
+        return self.router.url_for(source, **params)
+
+    def has_session(self, resource: Resource) -> bool:
+        """Whether requests for it have a session: the site has a driver, and the page isn't rendered at build."""
+        return self.settings.session.driver is not False and not resource.prerender
+
+    def mend(self, resource: Resource) -> str:
+        """What to do where `resource` uses a session that it doesn't have."""
+        return MEND_PRERENDERED if resource.prerender else MEND_NO_DRIVER
+
+
+def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str]) -> Site:
+    """Reads a site folder (or the sources in dist/server/) into a Site.
+
+    Raises SiteErrors with every fault that can be found without rendering, or the only one as itself.
+    """
+    root = root.resolve()
+    settings = load_settings(root, environ, serving=not mode.prerendering)
+    faults = Faults()
+    files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER), faults)
+    for name, noun in _NOT_YET.items():
+        if (root / name).exists():
+            faults.add(ModuleError(f"{noun} are not in this version of hybridsite yet", location=Location(name)))
+    make_importable(root)
+    data: Mapping[str, object] = MappingProxyType({})
+    with faults.collect():
+        data = load_data(_below(files, DATA_FOLDER))
+    index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
+    templates = Templates(root, {n: p for n, p in index.items() if not n.endswith(".py")}, settings.templates.variable)
+    middleware: tuple[Handler, ...] = ()
+    with faults.collect():
+        middleware = _load_middleware(root)
+    resources = _load_resources(root, mode, settings, templates, _routes(_below(files, "pages"), faults), faults)
+    policy = UrlPolicy(settings.site.base, settings.routing.trailing_slash)
+    router = Router((), policy)
+    with faults.collect():
+        router = Router((resource.route for resource in resources), policy)
+    faults.raise_any()
+    site = Site(root, mode, settings, router, {r.route.source: r for r in resources}, templates, data, middleware)
+    templates.environment.globals.update(site=site, data=data, url_for=site.url_for)
+    _check_session(site)
+    return site
+
+
+def _index(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Path]:
+    """Lists the files below some folders, in one order on every machine. A link that leaves the site is a fault."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in _walk(root / folder):
+            name = path.relative_to(root).as_posix()
+            if not path.resolve().is_relative_to(root):
+                mend = "copy the file into the site"
+                faults.add(SourceError("the link leads out of the site", mend=mend, location=Location(name)))
+            else:
+                found[name] = path
+    return found
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
+        linked = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        yield from (Path(place, name) for name in sorted([*files, *linked]) if not name.startswith("."))
+
+
+def _below(files: Mapping[str, Path], folder: str) -> dict[str, Path]:
+    return {name: path for name, path in files.items() if name.startswith(f"{folder}/")}
+
+
+def _routes(files: Mapping[str, Path], faults: Faults) -> list[Route]:
+    routes: list[Route] = []
+    for file in files:
+        with faults.collect():
+            route = read_route(file)
+            if route is not None:
+                routes.append(route)
+    return pair_modules(routes)
+
+
+def _load_middleware(root: Path) -> tuple[Handler, ...]:
+    return middleware_functions(load_module(root, MIDDLEWARE)) if (root / MIDDLEWARE).exists() else ()
+
+
+def _load_resources(
+    root: Path, mode: Mode, settings: Settings, templates: Templates, routes: list[Route], faults: Faults
+) -> list[Resource]:
+    resources: list[Resource] = []
+    default = settings.build.output == "static"
+    for route in routes:
+        with faults.collect():
+            resource = _load_resource(root, settings, templates, route, default)
+            if mode.drafts or not (resource.front and resource.front.draft):
+                resources.append(resource)
+    return resources
+
+
+def _load_resource(root: Path, settings: Settings, templates: Templates, route: Route, default: bool) -> Resource:
+    module = load_module(root, route.module) if route.module else None
+    if route.template is None:
+        assert module is not None
+        check_definitions(module, (*METHODS, "ALL"))
+        if not module.methods((*METHODS, "ALL")):
+            raise ModuleError(
+                "the endpoint answers no method",
+                mend="define GET(context), POST(context) … or ALL(context); a helper's name begins with _, or lies at the root",
+                location=Location(module.file),
+            )
+        return Resource(replace(route, prerender=module.prerender is True), module=module)
+    source = sources.load(root / route.template, route.template)
+    front = read_front_matter(source, own_keys=settings.front_matter.keys)
+    if module is not None:
+        check_definitions(module, ("load", "paths", *PAGE_METHODS))
+    prerender = _prerender(source, front, module, default)
+    if prerender and module is not None and (methods := module.methods(PAGE_METHODS)):
+        raise ModuleError(
+            f"{next(iter(methods))} is defined for a prerendered page, which is a file and answers GET alone",
+            mend="give the page prerender: false, or let its form post to another page or an endpoint",
+            location=Location(module.file),
+        )
+    template = _template(templates, source, front)
+    closure = templates.closure(template) if template else None
+    if route.template.endswith(".md") and front.jinja:
+        own = templates.closure(route.template)
+        closure = _joined(closure, own) if closure else own
+    for name in closure.templates if closure else ():
+        templates.check(name)
+    resource = Resource(replace(route, prerender=prerender), template, source, front, module, closure)
+    _check_cache_control(resource)
+    return resource
+
+
+def _prerender(source: sources.Source, front: FrontMatter, module: SiteModule | None, default: bool) -> bool:
+    said = module.prerender if module else None
+    if said is not None and front.prerender is not None and said != front.prerender:
+        assert module is not None
+        raise FrontMatterError(
+            f"prerender is {str(front.prerender).lower()} here, and {said} in {module.file}",
+            mend="say it in one place",
+            location=source.location("prerender"),
+        )
+    if front.prerender is not None:
+        return front.prerender
+    return default if said is None else said
+
+
+def _template(templates: Templates, source: sources.Source, front: FrontMatter) -> str | None:
+    """Gives the template that is rendered: the page itself, or a Markdown page's layout (None without one)."""
+    if not source.file.endswith(".md"):
+        return source.file
+    if front.layout is not None:
+        templates.get(front.layout, source.location("layout"))
+    return front.layout
+
+
+def _joined(one: Closure, other: Closure) -> Closure:
+    return Closure(
+        one.names | other.names,
+        (*one.templates, *other.templates),
+        one.uses_session or other.uses_session,
+        one.dynamic or other.dynamic,
+        (*one.unguarded, *other.unguarded),
+    )
+
+
+def _check_cache_control(resource: Resource) -> None:
+    """A page that uses a session can't have a Cache-Control that lets others keep it."""
+    assert resource.front is not None
+    assert resource.source is not None
+    if not resource.uses_session or resource.prerender:
+        return
+    for name, value in resource.front.headers.items():
+        if name.casefold() == "cache-control" and "no-store" not in value.casefold():
+            raise FrontMatterError(
+                "a Cache-Control of its own stands on a page that uses the session",
+                why="such a page is one visitor's, and no cache may keep it",
+                mend="take it out: the page is sent with private, no-store",
+                location=resource.source.location("headers"),
+            )
+
+
+def _check_session(site: Site) -> None:
+    """Notes every place where a template uses the session of a page that has none."""
+    for resource in site.resources.values():
+        if resource.closure is None or site.has_session(resource):
+            continue
+        for way in resource.closure.unguarded:
+            *steps, place = way
+            site.notices.add(
+                Location(place.template, place.line),
+                resource.route.source,
+                way=_way(resource, [f"{step.template}:{step.line}" for step in steps]),
+                mend=site.mend(resource),
+            )
+
+
+def _way(resource: Resource, steps: list[str]) -> list[str]:
+    if resource.source is not None and resource.template != resource.source.file and resource.template is not None:
+        return [str(resource.source.location("layout")), *steps]
+    return steps
+
+
+def check_paths(resource: Resource) -> None:
+    """Raises RouteError for a prerendered route with parameters whose module doesn't say which paths there are."""
+    route = resource.route
+    if route.prerender and route.parameters and not (resource.module and resource.module.function("paths")):
+        module = route.module or f"{route.source.rpartition('.')[0]}.py"
+        raise RouteError(
+            f"{route.pattern} is prerendered, and nothing says which paths there are",
+            mend=f"define paths(site) in {module}, or give the page prerender: false",
+            location=Location(route.source, 1),
+        )

@@ -1,0 +1,257 @@
+"""The Jinja environment: templates by name from an index, true line numbers, strict names, and what analysis knows of each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import jinja2
+from jinja2 import StrictUndefined
+from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError, UndefinedError
+from jinja2.utils import missing
+
+from hybridsite import sources
+from hybridsite.analysis import Closure, TemplateFacts, analyse, trace
+from hybridsite.errors import Answer, Location, SiteError, TemplateError, closest, did_you_mean, place_of
+
+AUTOESCAPED = (".html", ".htm", ".xml", ".svg", ".md")
+
+
+class MissingValue(UndefinedError):
+    """Something undefined was used: a name (`owner` is None), or a key or attribute of `owner`."""
+
+    def __init__(self, name: str, owner: object) -> None:
+        super().__init__(name)
+        self.name = name
+        self.owner = owner
+
+
+class SiteUndefined(StrictUndefined):
+    """What a template gets for a name or a key that isn't there: a name can't be used, a key may be tested."""
+
+    __slots__ = ()
+
+    def _fail(self, *args: Any, **kwargs: Any) -> NoReturn:
+        if self._undefined_name is None:
+            raise UndefinedError(self._undefined_message)
+        raise MissingValue(self._undefined_name, None if self._undefined_obj is missing else self._undefined_obj)
+
+    __iter__ = __str__ = __len__ = __hash__ = __contains__ = __call__ = __getitem__ = _fail
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _fail
+    __lt__ = __le__ = __gt__ = __ge__ = __int__ = __float__ = __mod__ = __rmod__ = __neg__ = _fail
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self._fail()
+
+    def __bool__(self) -> bool:  # type: ignore[override]
+        if self._undefined_obj is missing:
+            self._fail()
+        return False
+
+    def __eq__(self, other: object) -> bool:  # type: ignore[override]
+        if self._undefined_obj is missing:
+            self._fail()
+        return isinstance(other, SiteUndefined)
+
+    def __ne__(self, other: object) -> bool:  # type: ignore[override]
+        return not self == other
+
+
+class UndefinedSession(jinja2.Undefined):
+    """`session` where there is none: false, not defined, prints nothing, and so does all that is asked of it.
+
+    Asking is no error; every other use is reported with the template's line.
+    """
+
+    __slots__ = ("_report",)
+
+    def __init__(self, report: Callable[[Location], None]) -> None:
+        super().__init__(name="session")
+        self._report = report
+
+    def _use(self, *_: object, **__: object) -> UndefinedSession:
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            template = frame.f_globals.get("__jinja_template__")
+            if isinstance(template, jinja2.Template) and template.name:
+                self._report(Location(template.name, template.get_corresponding_lineno(frame.f_lineno)))
+                break
+            frame = frame.f_back
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._use()
+
+    __call__ = __getitem__ = _use  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        self._use()
+        return ""
+
+    def __iter__(self) -> Any:
+        self._use()
+        return iter(())
+
+    def __len__(self) -> int:
+        self._use()
+        return 0
+
+    def __contains__(self, item: object) -> bool:
+        self._use()
+        return False
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class _SiteLoader(jinja2.BaseLoader):
+    """Finds templates in an index, never by joining paths, and analyses each one as it is parsed."""
+
+    def __init__(self, index: Mapping[str, Path], variable: tuple[str, str]) -> None:
+        self.index = index
+        self.facts: dict[str, TemplateFacts] = {}
+        self._opening = variable[0]
+
+    def load(
+        self, environment: jinja2.Environment, name: str, globals: Any = None
+    ) -> jinja2.Template:
+        path = self.index.get(name)
+        if path is None:
+            raise TemplateNotFound(name)
+        source = sources.load(path, name).padded_body()
+        try:
+            parsed = environment.parse(source, name, str(path))
+            self.facts[name] = analyse(parsed)
+            code = environment.compile(parsed, name, str(path))
+        except TemplateSyntaxError as error:
+            raise self._syntax_fault(error, name, source) from None
+        return environment.template_class.from_code(environment, code, globals)
+
+    def _syntax_fault(self, error: TemplateSyntaxError, name: str, source: str) -> TemplateError:
+        lines = source.split("\n")
+        line = lines[error.lineno - 1] if 0 < error.lineno <= len(lines) else ""
+        mend = ""
+        if self._opening in line or "print statement" in str(error.message):
+            mend = f"where {self._opening} is meant as text, put it between {{% raw %}} and {{% endraw %}}"
+        message = str(error.message or "it doesn't parse").rstrip(".")
+        return TemplateError(
+            f"the template doesn't parse: {message}", mend=mend, location=Location(error.name or name, error.lineno)
+        )
+
+
+class Templates:
+    """All templates of a site, by their paths below its root. Each is loaded when it is first needed, once."""
+
+    def __init__(self, root: Path, index: Mapping[str, Path], variable: tuple[str, str] = ("<<", ">>")) -> None:
+        self._root = str(root)
+        self._loader = _SiteLoader(index, variable)
+        self._closures: dict[str, Closure] = {}
+        self.environment = jinja2.Environment(
+            loader=self._loader,
+            variable_start_string=variable[0],
+            variable_end_string=variable[1],
+            autoescape=lambda name: name is None or name.endswith(AUTOESCAPED),
+            undefined=SiteUndefined,
+            finalize=_print_nothing_for_none,
+            extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", "jinja2.ext.i18n"],
+            keep_trailing_newline=True,
+            auto_reload=False,
+            cache_size=-1,
+        )
+        self.environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+
+    def names(self) -> Iterable[str]:
+        """The names of all templates there are."""
+        return self._loader.index.keys()
+
+    def get(self, name: str, asked_at: Location | None = None) -> jinja2.Template:
+        """Gives a compiled template. Raises TemplateError where there is none, or it doesn't parse."""
+        try:
+            return self.environment.get_template(name)
+        except TemplateNotFound as error:
+            raise self._not_found(error, asked_at) from None
+
+    def facts(self, name: str) -> TemplateFacts | None:
+        """What is known of one template; None where there is none. Raises TemplateError where it doesn't parse."""
+        if name not in self._loader.index:
+            return None
+        if name not in self._loader.facts:
+            self.get(name)
+        return self._loader.facts[name]
+
+    def closure(self, name: str) -> Closure:
+        """What is known of a template and of all that it leads to."""
+        if name not in self._closures:
+            self._closures[name] = trace(name, self.facts)
+        return self._closures[name]
+
+    def check(self, name: str) -> None:
+        """Raises TemplateError for a reference, in `name`, to a template that isn't there and isn't said to be optional."""
+        found = self.facts(name)
+        for reference in found.references if found else ():
+            if not reference.optional and reference.template not in self._loader.index:
+                raise self._not_found(TemplateNotFound(reference.template), Location(name, reference.line))
+
+    def render(self, template: jinja2.Template, values: Mapping[str, object]) -> str:
+        """Renders a template. Raises TemplateError, and SiteErrors of what it called, each with the template's line."""
+        try:
+            return template.render(values)
+        except Answer:
+            raise
+        except Exception as error:
+            fault = self._fault(error, values)
+            if fault is error:
+                raise
+            raise fault from error
+
+    def _fault(self, error: Exception, values: Mapping[str, object]) -> SiteError:
+        place = place_of(error, self._root) or Location(self._root)
+        if isinstance(error, SiteError):
+            return error.at(place)
+        if isinstance(error, TemplateNotFound):
+            return self._not_found(error, place)
+        if isinstance(error, MissingValue):
+            return self._missing(error, place, values)
+        if isinstance(error, RecursionError):
+            return TemplateError("the templates include or extend each other without end", location=place)
+        return TemplateError(f"{type(error).__name__}: {error}", location=place)
+
+    def _not_found(self, error: TemplateNotFound, place: Location | None) -> TemplateError:
+        names = getattr(error, "templates", None) or [error.name or ""]
+        mend = did_you_mean(str(names[-1]), self.names()) or "names count from the site's root: layouts/base.html"
+        return TemplateError(f'there is no template "{names[-1]}"', mend=mend, location=place)
+
+    def _missing(self, error: MissingValue, place: Location, values: Mapping[str, object]) -> TemplateError:
+        if error.owner is None:
+            near = closest(error.name, {*values, *self.environment.globals, *_names_in_scope(error)})
+            mend = f'did you mean "{near}"?' if near else "define it in `load`, in front matter (page.…) or in data/"
+            if not near and place.file in self._loader.index:
+                mend += f"; where {self._loader._opening} is meant as text, put it between {{% raw %}} and {{% endraw %}}"
+            return TemplateError(f'"{error.name}" is not defined', mend=mend, location=place)
+        owner = error.owner
+        keys = [str(key) for key in owner] if isinstance(owner, Mapping) else [key for key in dir(owner) if key[0] != "_"]
+        mend = did_you_mean(error.name, keys) or f"test it first: {{% if ….{error.name} %}}, or use default()"
+        kind = "key" if isinstance(owner, Mapping) else f"attribute of {type(owner).__name__}"
+        return TemplateError(f'there is no {kind} "{error.name}"', mend=mend, location=place)
+
+
+def _names_in_scope(error: MissingValue) -> set[str]:
+    # Jinja's rewritten frames hold the template's variables as their locals.
+    names: set[str] = set()
+    frames = error.__traceback__
+    while frames is not None:
+        if "__jinja_exception__" in frames.tb_frame.f_globals:
+            names = {name for name in frames.tb_frame.f_locals if not name.startswith("__")}
+        frames = frames.tb_next
+    return names
+
+
+def _print_nothing_for_none(value: object) -> object:
+    return "" if value is None else value

@@ -1,0 +1,171 @@
+"""How people write the values of settings: lengths of time, sizes, origins, paths, names. Plain functions, one a kind.
+
+Each takes what TOML gives, returns the value as the program wants it, and raises ValueError with a clause that ends the
+sentence "`key` …". They import nothing of hybridsite.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*([smhdw])", re.ASCII)
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SIZE = re.compile(r"(\d{1,18})\s*(B|KB|KiB|MB|MiB|GB|GiB)", re.ASCII)
+_BYTES: Final = {"B": 1, "KB": 10**3, "KiB": 2**10, "MB": 10**6, "MiB": 2**20, "GB": 10**9, "GiB": 2**30}
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 6265, 4.1.1, and RFC 9110, 5.6.2
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\]")
+
+
+def duration(value: object) -> object:
+    """Gives the seconds of `"14d"` and its like (s, m, h, d, w) as a float; what is no text is returned as it is."""
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value.strip())
+    if match is None:
+        raise ValueError('must be seconds, or a length of time such as "30s", "30m", "12h", "14d" or "2w"')
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def lasting(seconds: float) -> float:
+    """Refuses a length of time that is zero, negative, infinite or no number."""
+    if not 0 < seconds < 1e11:  # 3,000 years
+        raise ValueError("must be over 0 seconds, and finite")
+    return seconds
+
+
+def size(value: object) -> object:
+    """Gives the bytes of `"512KiB"` and its like (B, KB, KiB, MB, MiB, GB, GiB); no text is returned as it is."""
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value.strip())
+    if match is None:
+        raise ValueError('must be a number of bytes, or a size such as "512KiB" or "1MB"')
+    return int(match[1]) * _BYTES[match[2]]
+
+
+def items(value: object) -> object:
+    """Gives a list as a tuple, so that settings can't be changed; anything else is returned as it is."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def origin(value: str) -> str:
+    """Gives an origin as browsers send it: scheme and host in lower case, no default port, no slash at the end."""
+    wrong = ValueError('must be an address such as "https://example.com"')
+    if re.search(r"[\s\x00-\x20\x7f\\]", value):  # urlsplit would drop some of them in silence
+        raise wrong
+    try:
+        parts = urlsplit(value)
+        host, port = (parts.hostname or "").lower(), parts.port
+        host = host if host.isascii() else host.encode("idna").decode()
+    except ValueError:
+        raise wrong from None
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("must begin with https:// or http://")
+    if "@" in parts.netloc:
+        raise ValueError("must have no user name and no password")
+    if parts.path.strip("/") or "?" in value or "#" in value:
+        raise ValueError('must end after the host: a path goes into [site] base, as in base = "/docs"')
+    host = f"[{host}]" if ":" in host else host
+    if not _HOST.fullmatch(host) or parts.netloc.endswith(":"):
+        raise wrong
+    default = 443 if parts.scheme == "https" else 80
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, default) else "")
+
+
+def site_url(value: str) -> str:
+    """Gives the origin of the site, or nothing for nothing."""
+    return origin(value) if value else ""
+
+
+def base(value: str) -> str:
+    """Gives the prefix of a site's paths: nothing, or `/docs` with a slash before and none after."""
+    path = value.strip("/")
+    for segment in path.split("/") if path else ():
+        if segment in (".", "..") or not re.fullmatch(r"[A-Za-z0-9._~-]+", segment):
+            raise ValueError('must be a plain path such as "/docs": letters, digits, and . _ ~ - between its slashes')
+    return f"/{path}" if path else ""
+
+
+def delimiters(value: object) -> tuple[str, str]:
+    """Gives the two marks between which a template's expressions stand."""
+    pair = tuple(value) if isinstance(value, list | tuple) else ()
+    if len(pair) != 2 or not all(isinstance(part, str) and re.fullmatch(r"\S+", part) for part in pair):
+        raise ValueError('must be two pieces of text without spaces, such as ["<<", ">>"]')
+    start, end = pair
+    if start == end:
+        raise ValueError("must be two different pieces of text")
+    if start.startswith(("{%", "{#")) or end.startswith(("%}", "#}")):
+        raise ValueError("must differ from the marks of statements {% %} and comments {# #}")
+    return start, end
+
+
+def driver(value: object) -> str | Literal[False]:
+    """Gives the name of a driver, or False for none."""
+    if isinstance(value, str) and value.strip():
+        return value
+    if value is False:
+        return False
+    raise ValueError("must be the name of a driver in quotes, or false")
+
+
+def secure(value: object) -> bool | Literal["auto"]:
+    """Gives whether a cookie is for https alone; `"auto"` leaves that to the request."""
+    if isinstance(value, bool):
+        return value
+    if value == "auto":
+        return "auto"
+    raise ValueError('must be true, false or "auto"')
+
+
+def option(value: object) -> str | int | float | bool:
+    """Gives an option of a driver, which is one plain value."""
+    if isinstance(value, str | int | float):
+        return value
+    raise ValueError("must be text, a number, true or false")
+
+
+def cookie_name(value: str) -> str:
+    """Gives the name of a cookie, a token as RFC 6265 has it."""
+    if not _TOKEN.fullmatch(value):
+        raise ValueError("must be of letters, digits and ! # $ % & ' * + - . ^ _ ` | ~, as RFC 6265 has it")
+    return value
+
+
+def cookie_domain(value: str) -> str:
+    """Gives the host name that a cookie is for, without a dot before it."""
+    name = value.removeprefix(".").lower()
+    if not _HOST.fullmatch(name):
+        raise ValueError('must be a host name such as "example.com"')
+    return name
+
+
+def cookie_path(value: str) -> str:
+    """Gives the path that a cookie is for."""
+    if not re.fullmatch(r"/[\x21-\x3a\x3c-\x7e]*", value):
+        raise ValueError('must begin with "/", without spaces and semicolons')
+    return value
+
+
+def language(value: str) -> str:
+    """Gives the tag of a language, such as `en` or `pt-BR`."""
+    if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", value):
+        raise ValueError('must be a language such as "en" or "pt-BR"')
+    return value
+
+
+def holds_secret(name: str, value: object) -> bool:
+    """Tells whether an option is likely a secret: by its name, or a password in the address or the words it holds."""
+    if isinstance(value, bool) or value == "":
+        return False
+    if re.search(
+        r"passw|passphrase|\bpwd\b|token|secret|credential|(?:api|access|private)_?-?key", name, re.IGNORECASE
+    ):
+        return True
+    # In an address, user:password@; what follows a port and a slash is a path, which may hold an "@" of its own.
+    return isinstance(value, str) and bool(
+        re.search(r"://[^/?#@\s]*:(?!\d*[/?#])[^@\s]+@", value)
+        or re.search(r"(?:password|passwd|pwd|token|secret)\s*=\s*\S", value, re.IGNORECASE)
+    )

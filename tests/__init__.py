@@ -1,0 +1,1 @@
+"""The tests of hybridsite: units beside their rooms, and e2e/ from outside."""

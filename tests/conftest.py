@@ -1,0 +1,38 @@
+"""Fixtures that every test may use: a site on disk, the real command, a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import support
+
+
+@pytest.fixture(scope="session")
+def make_site(tmp_path_factory: pytest.TempPathFactory) -> support.MakeSite:
+    """Writes a site into a folder of its own, with nothing else beside it."""
+
+    def make(files: Mapping[str, str | bytes]) -> Path:
+        return support.write_site(tmp_path_factory.mktemp("made") / "site", files)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def hybridsite() -> support.Hybridsite:
+    """Runs the real command in a clean environment."""
+    return support.hybridsite
+
+
+@pytest.fixture
+def serve() -> Iterator[support.Serve]:
+    """Starts real servers, which end with the test."""
+    with ExitStack() as stack:
+
+        def start(path: Path, *args: str, env: Mapping[str, str] | None = None) -> support.Server:
+            return stack.enter_context(support.Server(path, *args, env=env))
+
+        yield start
