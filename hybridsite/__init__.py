@@ -1,4 +1,4 @@
-"""hybridsite builds the pages that all visitors share into files, and renders the personal ones when they are asked for.
+"""hybridsite builds the pages that all visitors share into files, and renders the personal ones on demand.
 
 The names here are the ones that a site's own Python files import.
 """

@@ -1,7 +1,9 @@
 """What a template names, without running it: free names, the templates it refers to, and where it uses `session`.
 
-The walk knows Jinja's scopes, so a loop variable called `session` is no session, and it knows guards: what stands inside
-`{% if session %}`, or behind `session is defined and …`, is never reached where there is none. A block is guarded where it is
+The walk knows Jinja's scopes, so a loop variable called `session` is no session, and it knows guards: what stands
+inside
+`{% if session %}`, or behind `session is defined and …`, is never reached where there is none. A block is guarded where
+it is
 written, not where it is placed.
 """
 
@@ -20,7 +22,10 @@ _IMPLICIT = frozenset({"caller", "kwargs", "varargs", "loop", "self", "super"})
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A place that uses the session: `asks` where it only tests whether there is one, `guarded` where such a test stands before it."""
+    """A place that uses the session.
+
+    `asks` where it only tests whether there is one, `guarded` where such a test stands before it.
+    """
 
     name: str
     line: int
@@ -60,7 +65,8 @@ class Step:
 class Closure:
     """What is known of a template and all that it leads to.
 
-    `unguarded` holds, for each place that uses the session without a guard, the way there: its last step is the place itself.
+    `unguarded` holds, for each place that uses the session without a guard, the way there: its last step is the
+    place itself.
     """
 
     names: frozenset[str]

@@ -30,7 +30,29 @@ _UNSAFE_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 # Every name that a template gets from its context; a mapping from `load` may not hide one.
 NAMES = frozenset(
-    ["request", "params", "props", "url", "site", "page", "data", "session", "locals", "prerendering", "redirect", "render", "cookies", "response", "client_address", "route", "locale", "url_for", "content", "headings", "toc"]
+    [
+        "request",
+        "params",
+        "props",
+        "url",
+        "site",
+        "page",
+        "data",
+        "session",
+        "locals",
+        "prerendering",
+        "redirect",
+        "render",
+        "cookies",
+        "response",
+        "client_address",
+        "route",
+        "locale",
+        "url_for",
+        "content",
+        "headings",
+        "toc",
+    ]
 )
 
 
@@ -152,7 +174,10 @@ class Context:
 
     @cached_property
     def url(self) -> Url:
-        """The URL that was asked for, its path decoded and normalised once. Its origin is `[site] url` where that is set."""
+        """The URL that was asked for, its path decoded and normalised once.
+
+        Its origin is `[site] url` where that is set.
+        """
         scheme, _, netloc = (self.site.url or self._origin()).partition("://")
         query = "" if self.prerendering else self._request.scope.get("query_string", b"").decode("latin-1")
         return Url(scheme, netloc, self.site.policy.path(self._path), query)
@@ -212,7 +237,9 @@ class Context:
     def sessions(self) -> OtherSessions:
         """Access to other sessions by their handles. Raises ContextError where the site has no sessions here."""
         if self._sessions is None or self.prerendering:
-            raise ContextError("context.sessions is asked for where there are no sessions", mend=self.site.mend(self.resource))
+            raise ContextError(
+                "context.sessions is asked for where there are no sessions", mend=self.site.mend(self.resource)
+            )
         return OtherSessions(self._sessions)
 
     def _note(self, place: Location) -> None:
@@ -268,7 +295,9 @@ class Context:
         """Renders another template of the site with this context and `values`."""
         loaded = self.site.templates.get(template)
         closure = self.site.templates.closure(template)
-        return Rendered(self.site.templates.render(loaded, {**self.variables(closure.names, closure.dynamic), **values}))
+        return Rendered(
+            self.site.templates.render(loaded, {**self.variables(closure.names, closure.dynamic), **values})
+        )
 
     def run(self, awaitable: Awaitable[T]) -> T:
         """Waits for something awaitable in a function that is not `async`."""

@@ -15,7 +15,7 @@ from hybridsite.modules import METHODS, SiteModule, call
 
 
 async def respond(context: Context, method: str) -> Response:
-    """Answers a request for an endpoint: HEAD as GET, OPTIONS and 405 by the functions that there are (RFC 9110, 15.5.6).
+    """Answers a request for an endpoint: HEAD as GET; OPTIONS and 405 by the functions there are (RFC 9110, 15.5.6).
 
     Raises HTTPException 405, and ModuleError where the endpoint gives what can't be sent.
     """

@@ -19,7 +19,10 @@ HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 @dataclass(frozen=True, slots=True)
 class FrontMatter:
-    """What a page says of itself. `prerender` is None where it says nothing; `page` holds the keys that are the page's own."""
+    """What a page says of itself.
+
+    `prerender` is None where it says nothing; `page` holds the keys that are the page's own.
+    """
 
     prerender: bool | None
     layout: str | None
@@ -93,7 +96,7 @@ def _check(source: Source, key: str, value: object) -> None:
 
 
 def one_slip(word: str, target: str) -> bool:
-    """Tells whether one insertion, deletion, replacement or exchange of neighbours turns `word` into another word, `target`."""
+    """Tells whether one insertion, deletion, replacement or exchange of neighbours turns `word` into `target`."""
     if word == target or abs(len(word) - len(target)) > 1:
         return False
     start = next((i for i, (a, b) in enumerate(zip(word, target, strict=False)) if a != b), min(len(word), len(target)))

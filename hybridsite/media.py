@@ -19,7 +19,14 @@ _MORE = {
     ".xml": "application/xml",
     ".yaml": "application/yaml",
 }
-_TEXT = ("application/json", "application/xml", "application/manifest+json", "image/svg+xml", "application/toml", "application/yaml")
+_TEXT = (
+    "application/json",
+    "application/xml",
+    "application/manifest+json",
+    "image/svg+xml",
+    "application/toml",
+    "application/yaml",
+)
 
 
 @cache

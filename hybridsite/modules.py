@@ -137,7 +137,10 @@ def middleware_functions(module: SiteModule) -> tuple[Handler, ...]:
 
 
 async def call(function: Handler, *arguments: object) -> Any:
-    """Calls a function of the site: an `async` one on the loop, any other in a thread, so that it never blocks the server."""
+    """Calls a function of the site.
+
+    An `async` one on the loop, any other in a thread, so that it never blocks the server.
+    """
     if inspect.iscoroutinefunction(function):
         return await function(*arguments)
     import anyio.to_thread  # here since most pages have no module
@@ -156,7 +159,9 @@ def run_from_thread(awaitable: Awaitable[Any]) -> Any:
         return anyio.from_thread.run(_wait, awaitable)
     if inspect.iscoroutine(awaitable):
         awaitable.close()
-    raise ModuleError("context.run() was called in an async function or a template", mend="write `await …` there instead")
+    raise ModuleError(
+        "context.run() was called in an async function or a template", mend="write `await …` there instead"
+    )
 
 
 async def _wait(awaitable: Awaitable[Any]) -> Any:

@@ -8,10 +8,9 @@ from hybridsite.errors import Location, PrerenderSessionError
 
 Listener = Callable[[PrerenderSessionError], None]
 
-MEND_PRERENDERED = (
-    "give the page `prerender: false`, or guard the place with `{% if session is defined %}` (in Python: context.has_session)"
-)
-MEND_NO_DRIVER = "name a [session] driver in site.toml, or guard the place with `{% if session is defined %}`"
+_GUARD = "guard the place with `{% if session is defined %}` (in Python: context.has_session)"
+MEND_PRERENDERED = f"give the page `prerender: false`, or {_GUARD}"
+MEND_NO_DRIVER = f"name a [session] driver in site.toml, or {_GUARD}"
 
 
 class SessionNotices:

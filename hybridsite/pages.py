@@ -65,11 +65,15 @@ async def _values(function: Handler, context: Context, module: SiteModule | None
     place = Location(module.file, function.__code__.co_firstlineno)
     if not isinstance(given, Mapping):
         raise ModuleError(
-            f"{function.__name__}() gave {type(given).__name__}", mend="return a mapping, a Response or None", location=place
+            f"{function.__name__}() gave {type(given).__name__}",
+            mend="return a mapping, a Response or None",
+            location=place,
         )
     for name in given:
         if name in NAMES:
-            raise ModuleError(f'{function.__name__}() gave the name "{name}", which is reserved', mend="rename it", location=place)
+            raise ModuleError(
+                f'{function.__name__}() gave the name "{name}", which is reserved', mend="rename it", location=place
+            )
         if not isinstance(name, str) or not name.isidentifier():
             raise ModuleError(f"{function.__name__}() gave {name!r}, which is no variable's name", location=place)
     return given
@@ -113,7 +117,8 @@ def _bare_document(context: Context, body: markdown.Rendered) -> str:
     title = str(context.page.get("title") or context.site.title or "")
     return (
         f'<!doctype html>\n<html lang="{escape(context.locale)}">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(title)}</title>\n</head>\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(title)}</title>\n'
+        "</head>\n"
         f"<body>\n{body.html}</body>\n</html>\n"
     )
 

@@ -44,7 +44,8 @@ async def render(site: Site, request: Request, *, planned: Match | None = None) 
     """Answers a request for a page or an endpoint.
 
     A build gives the match that it planned, with the props; a server lets the router find it.
-    Raises SiteError, or whatever the site's code raised, where that code is at fault: nothing of the session is saved then.
+    Raises SiteError, or whatever the site's code raised, where that code is at fault: nothing of the session is
+    saved then.
     """
     path = RequestPath((), True)
     if planned is None:
@@ -111,7 +112,9 @@ def _find(site: Site, request: Request, path: RequestPath) -> Match | Response |
         return match if to is None else RedirectResponse(to, 308)
     if request.method not in ("GET", "HEAD") and site.policy.url("page", path.segments, slash=path.slash) in site.built:
         allow = {"Allow": "GET, HEAD, OPTIONS"}
-        return Response(status_code=204, headers=allow) if request.method == "OPTIONS" else _error_answer(site, 405, allow)
+        return (
+            Response(status_code=204, headers=allow) if request.method == "OPTIONS" else _error_answer(site, 405, allow)
+        )
     return None
 
 
@@ -167,7 +170,9 @@ async def _error_page(
     if route is None or route.prerender:
         return _error_answer(site, status, headers)
     resource = site.resources[route.source]
-    own = Context(site, Match(route, {}), resource, request, RequestPath((), True), context._session if context else None)
+    own = Context(
+        site, Match(route, {}), resource, request, RequestPath((), True), context._session if context else None
+    )
     if context is not None:
         own.__dict__["locals"] = context.locals
     page = await pages.respond(own, "GET")
@@ -222,12 +227,14 @@ def _finished(
     response.raw_headers.extend(pair for pair in SAFE_HEADERS if pair[0] not in known)
     for raw_name, raw_value in response.raw_headers:
         if not HEADER_VALUE.fullmatch(raw_value.decode("latin-1")):
-            raise ContextError(f'the header "{raw_name.decode("latin-1")}" holds what no header can carry (CR, LF or NUL)')
+            raise ContextError(
+                f'the header "{raw_name.decode("latin-1")}" holds what no header can carry (CR, LF or NUL)'
+            )
     return response
 
 
 def _make_private(response: Response) -> None:
-    """Keeps an answer that is one visitor's out of every cache (OWASP Session Management Cheat Sheet, "Web Content Caching")."""
+    """Keeps an answer that is one visitor's out of every cache (OWASP Session Management, Web Content Caching)."""
     own = response.headers.get("cache-control")
     if own is not None and "no-store" not in own.casefold():
         raise ContextError(

@@ -68,7 +68,8 @@ class Route:
     def shape(self) -> tuple[str, ...]:
         """The route with the names of its parameters left out: two routes of one shape match the same paths."""
         return tuple(
-            "".join(part.text if part.kind == "text" else f"[{part.kind}]" for part in segment) for segment in self.segments
+            "".join(part.text if part.kind == "text" else f"[{part.kind}]" for part in segment)
+            for segment in self.segments
         )
 
     @property
@@ -79,7 +80,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A route that answers a path, the values of its parameters (a rest parameter that took nothing is ""), and its props."""
+    """A route that answers a path, the values of its parameters, and its props.
+
+    The value of a rest parameter that took nothing is "".
+    """
 
     route: Route
     params: Mapping[str, str]
@@ -89,7 +93,8 @@ class Match:
 def read_route(file: str) -> Route | None:
     """Turns the path of a file, `pages/…` below the site's root, into a route; None where its name makes none.
 
-    The route of a `.py` file is that of an endpoint: whether it is a page's module instead is for `pair_modules` to say.
+    The route of a `.py` file is that of an endpoint: whether it is a page's module instead is for `pair_modules` to
+    say.
     Raises RouteError for names that no path can match.
     """
     parts = PurePosixPath(file).parts[1:]
@@ -129,7 +134,9 @@ def _read_segment(name: str, file: str) -> Segment:
         end = found.end()
     if end < len(name):
         parts.append(Part(name[end:], "text"))
-    fixed = [Part(unicodedata.normalize("NFC", part.text), part.kind) if part.kind == "text" else part for part in parts]
+    fixed = [
+        Part(unicodedata.normalize("NFC", part.text), part.kind) if part.kind == "text" else part for part in parts
+    ]
     for part in fixed:
         if part.kind == "text" and re.search(r"[\[\]\\\x00-\x1f\x7f]", part.text):
             raise RouteError(
@@ -184,7 +191,10 @@ class _Node:
 
 
 class Router:
-    """Finds the routes that answer a path, the most specific first. Its cost depends on the path, not on the number of routes."""
+    """Finds the routes that answer a path, the most specific first.
+
+    Its cost depends on the path, not on the number of routes.
+    """
 
     def __init__(self, routes: Iterable[Route], policy: UrlPolicy) -> None:
         """Raises RouteError where two files claim one route."""
@@ -260,10 +270,14 @@ class Router:
                 text = _value(route, segment[0], params)
                 filled.extend(text.split("/") if text else ())
             else:
-                filled.append("".join(part.text if part.kind == "text" else _value(route, part, params) for part in segment))
+                filled.append(
+                    "".join(part.text if part.kind == "text" else _value(route, part, params) for part in segment)
+                )
         for text in filled:
             if not text or text in (".", "..") or CONTROL.search(text) or "\\" in text:
-                raise RouteError(f'a parameter of {route.source} gives the path segment "{text}"', why="no URL can hold it")
+                raise RouteError(
+                    f'a parameter of {route.source} gives the path segment "{text}"', why="no URL can hold it"
+                )
         self._check_round_trip(route, tuple(filled), params)
         return tuple(filled)
 
@@ -281,7 +295,7 @@ class Router:
         for name, value in zip(route.parameters, values, strict=True):
             if str(params[name] or "") != value:
                 raise RouteError(
-                    f'{route.source} would read its parameter "{name}" as "{value}" from the path, not "{params[name]}"',
+                    f'{route.source} would read its parameter "{name}" as "{value}" and not as "{params[name]}"',
                     why="the fixed text between its parameters stands in a value too",
                 )
 
@@ -329,7 +343,9 @@ def _child(node: _Node, segment: Segment) -> _Node:
     return child
 
 
-def _walk(node: _Node, segments: tuple[str, ...], at: int, values: tuple[str, ...]) -> Iterator[tuple[list[Route], tuple[str, ...]]]:
+def _walk(
+    node: _Node, segments: tuple[str, ...], at: int, values: tuple[str, ...]
+) -> Iterator[tuple[list[Route], tuple[str, ...]]]:
     if at == len(segments):
         if node.routes:
             yield node.routes, values

@@ -22,7 +22,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 def signing_keys(environ: Mapping[str, str], state: Path) -> tuple[str, ...]:
-    """Gives the secrets that sign cookies, the newest first: from HYBRIDSITE_SECRET, else from a file made once in `state`.
+    """Gives the secrets that sign cookies, the newest first: from HYBRIDSITE_SECRET, else from a file made in `state`.
 
     Raises SecretError for one that is shorter than 32 characters, or that everybody knows.
     """
@@ -72,7 +72,9 @@ def _kept_secret(path: Path) -> str:
 def _read_secret(path: Path) -> str:
     key = path.read_text("ascii", errors="replace").strip()
     if len(key) < MINIMUM_LENGTH:
-        raise SecretError(f"{path} holds no secret", mend="delete the file: a new one is made, and all visitors are signed out")
+        raise SecretError(
+            f"{path} holds no secret", mend="delete the file: a new one is made, and all visitors are signed out"
+        )
     return key
 
 
@@ -80,8 +82,10 @@ def origin_allowed(method: str, headers: Headers, own: Collection[str], cookie: 
     """Tells whether an unsafe request may have been sent by a page of the site itself.
 
     `own` are the origins that are the site's or listed. Only requests that a form of another site could send are asked:
-    those with a form's content type, or none. The rule is OWASP's (Cross-Site Request Forgery Prevention, "Verifying Origin
-    With Standard Headers"), with Sec-Fetch-Site where there is no Origin; a client that sends neither and no cookie of ours is
+    those with a form's content type, or none. The rule is OWASP's (Cross-Site Request Forgery Prevention,
+    "Verifying Origin
+    With Standard Headers"), with Sec-Fetch-Site where there is no Origin; a client that sends neither and no cookie
+    of ours is
     no browser that could be misused.
     """
     if method not in _UNSAFE:
@@ -106,7 +110,7 @@ def origin_allowed(method: str, headers: Headers, own: Collection[str], cookie: 
 
 
 def forwarded(headers: Headers, peer: str | None, proxies: Collection[str]) -> tuple[str | None, str | None]:
-    """Gives scheme and client address as a proxy tells them, each None where it doesn't, or where the peer is no named proxy.
+    """Gives scheme and client address as a named proxy tells them, each None where it doesn't, or the peer is none.
 
     Of X-Forwarded-For the last address that is no named proxy counts: what stands before it came from the client.
     """

@@ -249,7 +249,7 @@ def _load_resource(root: Path, settings: Settings, templates: Templates, route: 
         if not module.methods((*METHODS, "ALL")):
             raise ModuleError(
                 "the endpoint answers no method",
-                mend="define GET(context), POST(context) … or ALL(context); a helper's name begins with _, or lies at the root",
+                mend="define GET(context), POST(context) … or ALL(context); a helper's name begins with _",
                 location=Location(module.file),
             )
         return Resource(replace(route, prerender=module.prerender is True), module=module)

@@ -1,4 +1,7 @@
-"""The Jinja environment: templates by name from an index, true line numbers, strict names, and what analysis knows of each."""
+"""The Jinja environment.
+
+Templates by name from an index, true line numbers, strict names, and what analysis knows of each.
+"""
 
 from __future__ import annotations
 
@@ -119,9 +122,7 @@ class _SiteLoader(jinja2.BaseLoader):
         self.facts: dict[str, TemplateFacts] = {}
         self._opening = variable[0]
 
-    def load(
-        self, environment: jinja2.Environment, name: str, globals: Any = None
-    ) -> jinja2.Template:
+    def load(self, environment: jinja2.Environment, name: str, globals: Any = None) -> jinja2.Template:
         path = self.index.get(name)
         if path is None:
             raise TemplateNotFound(name)
@@ -193,7 +194,7 @@ class Templates:
         return self._closures[name]
 
     def check(self, name: str) -> None:
-        """Raises TemplateError for a reference, in `name`, to a template that isn't there and isn't said to be optional."""
+        """Raises TemplateError where `name` refers to a template that isn't there and isn't said to be optional."""
         found = self.facts(name)
         for reference in found.references if found else ():
             if not reference.optional and reference.template not in self._loader.index:
@@ -233,10 +234,14 @@ class Templates:
             near = closest(error.name, {*values, *self.environment.globals, *_names_in_scope(error)})
             mend = f'did you mean "{near}"?' if near else "define it in `load`, in front matter (page.…) or in data/"
             if not near and place.file in self._loader.index:
-                mend += f"; where {self._loader._opening} is meant as text, put it between {{% raw %}} and {{% endraw %}}"
+                mend += (
+                    f"; where {self._loader._opening} is meant as text, put it between {{% raw %}} and {{% endraw %}}"
+                )
             return TemplateError(f'"{error.name}" is not defined', mend=mend, location=place)
         owner = error.owner
-        keys = [str(key) for key in owner] if isinstance(owner, Mapping) else [key for key in dir(owner) if key[0] != "_"]
+        keys = (
+            [str(key) for key in owner] if isinstance(owner, Mapping) else [key for key in dir(owner) if key[0] != "_"]
+        )
         mend = did_you_mean(error.name, keys) or f"test it first: {{% if ….{error.name} %}}, or use default()"
         kind = "key" if isinstance(owner, Mapping) else f"attribute of {type(owner).__name__}"
         return TemplateError(f'there is no {kind} "{error.name}"', mend=mend, location=place)

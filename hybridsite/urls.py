@@ -1,6 +1,7 @@
 """The one policy that decides what every URL of the site looks like: base, trailing slash, escapes and file names.
 
-A path is decoded once, by `UrlPolicy.read`, from the bytes of the request line. What comes out is the only form of the path
+A path is decoded once, by `UrlPolicy.read`, from the bytes of the request line. What comes out is the only form of the
+path
 that the router, middleware and `context.url.path` ever see, so none of them can be fooled by another spelling
 (CVE-2025-64765 and its kin). What can't be decoded in one way only is refused.
 """
@@ -44,7 +45,7 @@ class RequestPath:
 
 @dataclass(frozen=True)
 class UrlPolicy:
-    """The one place that decides base, trailing slash, escapes and file names, for links, redirects, server and build."""
+    """Decides base, trailing slash, escapes and file names, for links, redirects, server and build alike."""
 
     base: str = ""
     trailing_slash: TrailingSlash = "always"
@@ -130,7 +131,10 @@ class UrlPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """The URL of a request: `path` is decoded and normalised once, `query` is as it was sent, without the question mark."""
+    """The URL of a request.
+
+    `path` is decoded and normalised once, `query` is as it was sent, without the question mark.
+    """
 
     scheme: str
     netloc: str

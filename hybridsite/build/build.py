@@ -52,7 +52,8 @@ async def build_site(
 ) -> BuildReport:
     """Builds a site into its dist/, which is exchanged as a whole, or not touched at all.
 
-    `waiting` is called where another build of the site is under way. Raises SiteErrors with every fault of every page, or
+    `waiting` is called where another build of the site is under way. Raises SiteErrors with every fault of every
+    page, or
     the only one as itself. With `strict`, an undefined session is a fault.
     """
     with build_lock(state, waiting):
@@ -93,11 +94,18 @@ async def _write_pages(
 def _alias(site: Site, page: PlannedPage) -> str | None:
     """Gives the other form of a page's URL, where the policy serves both."""
     kind = page.match.route.kind
-    return site.policy.url(kind, page.segments, slash=False) if site.policy.has_slash(kind, page.segments) is None else None
+    return (
+        site.policy.url(kind, page.segments, slash=False)
+        if site.policy.has_slash(kind, page.segments) is None
+        else None
+    )
 
 
 async def _answer(site: Site, page: PlannedPage) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Renders one page by the same function as the server. Raises SiteError with the page's place, whatever went wrong."""
+    """Renders one page by the same function as the server.
+
+    Raises SiteError with the page's place, whatever went wrong.
+    """
     scheme, _, host = (site.url or "http://localhost").partition("://")
     scope = {
         "type": "http",
@@ -173,7 +181,9 @@ def _checked_type(page: PlannedPage, status: int, headers: list[tuple[bytes, byt
 
 
 def _own_headers(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
-    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers if name not in _SENT_ANYWAY)
+    return tuple(
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in headers if name not in _SENT_ANYWAY
+    )
 
 
 def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: Faults) -> list[BuiltFile]:
@@ -189,7 +199,9 @@ def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: F
                 raise SourceError("the link leads out of the site", mend="copy the file into the site", location=shown)
             key = unicodedata.normalize("NFC", name).casefold()
             if key in owners:
-                raise RouteError(f"public/{name} and {owners[key]} both write {name}", mend="rename one", location=shown)
+                raise RouteError(
+                    f"public/{name} and {owners[key]} both write {name}", mend="rename one", location=shown
+                )
             owners[key] = f"public/{name}"
             try:
                 body = path.read_bytes()
@@ -201,7 +213,10 @@ def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: F
 
 
 def _public_file(site: Site, name: str, body: bytes) -> Iterator[BuiltFile]:
-    """Yields how the server gives a public file out: index.html as its folder, dot files not at all (RFC 8615 excepted)."""
+    """Yields how the server gives a public file out.
+
+    Index.html as its folder, dot files not at all (RFC 8615 excepted).
+    """
     segments = tuple(unicodedata.normalize("NFC", part) for part in name.split("/"))
     if any(part.startswith(".") for part in segments) and segments[0] != ".well-known":
         return
@@ -222,7 +237,9 @@ def _copy_sources(site: Site, output: Output) -> dict[str, str]:
     for name in server_sources(site.root):
         path = site.root / name
         if not path.resolve().is_relative_to(site.root):
-            raise SourceError("the link leads out of the site", mend="copy the file into the site", location=Location(name))
+            raise SourceError(
+                "the link leads out of the site", mend="copy the file into the site", location=Location(name)
+            )
         body = path.read_bytes()
         output.write(f"server/{name}", body)
         sources[name] = etag(body).strip('"')

@@ -20,7 +20,10 @@ _AT_FDCWD = -100
 
 
 class Output:
-    """The files of one build, until `exchange` puts them in the place of dist/. Left early, nothing of dist/ has changed."""
+    """The files of one build, until `exchange` puts them in the place of dist/.
+
+    Left early, nothing of dist/ has changed.
+    """
 
     def __init__(self, root: Path) -> None:
         self._final = root / DIST

@@ -114,7 +114,11 @@ def _check_outputs(pages: list[PlannedPage]) -> None:
         other = owners.setdefault(key, page)
         if other is not page:
             source, known = page.match.route.source, other.match.route.source
-            what = f"{known} and {source} both write {page.output}" if source != known else f"{source} writes {page.output} twice"
+            what = (
+                f"{known} and {source} both write {page.output}"
+                if source != known
+                else f"{source} writes {page.output} twice"
+            )
             why = "" if other.output == page.output else f"{other.output} and {page.output} are one file on many disks"
             mend = "rename one of them, or leave one of the paths out"
             faults.add(RouteError(what, why=why, mend=mend, location=page.match.route.location))

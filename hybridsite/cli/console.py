@@ -66,7 +66,14 @@ def _cells(row: RouteRow) -> tuple[str, ...]:
     if row.pages == 0:
         return (row.route.pattern, row.kind, row.reason, row.route.source, "-", "-")
     pages = f" ({row.pages} pages)" if row.route.parameters else ""
-    return (row.route.pattern, row.kind, row.reason + pages, row.route.source, _size(row.size), f"{row.seconds * 1000:.0f} ms")
+    return (
+        row.route.pattern,
+        row.kind,
+        row.reason + pages,
+        row.route.source,
+        _size(row.size),
+        f"{row.seconds * 1000:.0f} ms",
+    )
 
 
 def _size(size: int) -> str:

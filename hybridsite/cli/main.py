@@ -60,7 +60,9 @@ def build(console: Console, site: Path, strict: bool, drafts: bool) -> None:
 @click.option("--workers", type=click.IntRange(min=1), help="How many processes.  [default: 1]")
 @click.option("--no-build", is_flag=True, help="Serve dist/ as it is, even where sources are newer.")
 @_command
-def serve(console: Console, site: Path, host: str | None, port: int | None, workers: int | None, no_build: bool) -> None:
+def serve(
+    console: Console, site: Path, host: str | None, port: int | None, workers: int | None, no_build: bool
+) -> None:
     """Serves SITE, or a dist/ folder; builds first where dist/ is missing or older than its sources."""
     from hybridsite.config import load_settings
     from hybridsite.server.app import is_dist

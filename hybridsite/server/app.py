@@ -73,7 +73,10 @@ class App:
         await response(scope, receive, send)
 
     async def _other_spelling(self, raw: bytes, scope: Scope, receive: Receive, send: Send) -> Response | None:
-        """Answers what no URL of a file matched as it was sent: an escaped spelling of one, its other form, or no file."""
+        """Answers what no URL of a file matched as it was sent.
+
+        An escaped spelling of one, its other form, or no file.
+        """
         site, method = self._site, scope["method"]
         if raw == HEALTH and method in ("GET", "HEAD"):
             return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
@@ -153,7 +156,8 @@ def is_dist(place: Path) -> bool:
 def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -> App:
     """Makes the ASGI application of a built site. `place` is the site's folder, or its dist/.
 
-    Its store is opened by the server's lifespan. Raises SiteError where the site isn't built, its settings don't hold, or
+    Its store is opened by the server's lifespan. Raises SiteError where the site isn't built, its settings don't
+    hold, or
     its secret is none.
     """
     import os

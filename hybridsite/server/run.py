@@ -29,7 +29,8 @@ def run(
 ) -> None:
     """Serves a built site until it is told to stop. `listening` gets the address once the port is taken.
 
-    Raises SiteError where the site can't be served, ServeError where the address is taken or `workers` can't share a store.
+    Raises SiteError where the site can't be served, ServeError where the address is taken or `workers` can't share
+    a store.
     """
     if workers > 1 and settings.session.driver == "memory":
         raise ServeError(
@@ -76,6 +77,3 @@ def _bind(host: str, port: int) -> socket.socket:
 def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-

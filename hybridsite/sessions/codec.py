@@ -10,7 +10,7 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -24,12 +24,11 @@ _BIG_INT, _TUPLE, _SET, _FROZENSET, _PAIRS = 1, 2, 3, 4, 5
 _DATETIME, _DATE, _TIME, _TIMEDELTA, _DECIMAL, _UUID = 6, 7, 8, 9, 10, 11
 
 # Values of these types can't be changed in place.
-SCALARS = frozenset(
+SCALARS: frozenset[type] = frozenset(
     {type(None), bool, int, float, str, bytes, dt.datetime, dt.date, dt.time, dt.timedelta, Decimal, uuid.UUID}
 )
 
-_pack = msgspec.msgpack.encode
-_FORMAT = 1
+_to_bytes = msgspec.msgpack.encode
 
 
 def encode(value: object, *, key: str) -> bytes:
@@ -37,13 +36,19 @@ def encode(value: object, *, key: str) -> bytes:
 
     Raises SessionValueError, with `key`, the type and the place inside the value, for what can't be stored.
     """
-    return _pack(_Packing(key).pack(value, (), 0))
+    try:
+        return _to_bytes(_plain(value, 0))
+    except _Refused as refused:
+        way = refused.way[::-1]
+        place = "".join(way[:8]) + ("…" if len(way) > 8 else "")
+        name = key if key.isidentifier() else repr(key)
+        raise SessionValueError(f"the session value {name}{place} {refused.what}", mend=refused.mend) from None
 
 
 def decode(data: bytes) -> Any:
     """Gives back what `encode` was given. Raises SessionDataError for bytes that it can't have made."""
     try:
-        return msgspec.msgpack.decode(data, ext_hook=_unpack)
+        return msgspec.msgpack.decode(data, ext_hook=_from_extension)
     except SessionDataError:
         raise
     except (msgspec.MsgspecError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError, OSError) as error:
@@ -57,99 +62,149 @@ def _unreadable(why: str) -> SessionDataError:
     )
 
 
-class _Packing:
-    """Turns a value into what MessagePack knows, and keeps the way to the place where it is."""
+class _Refused(Exception):
+    """What is wrong, on its way up through the containers, each of which adds its part of the place, innermost first."""
 
-    def __init__(self, key: str) -> None:
-        self._key = key
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.mend = mend
+        self.way: list[str] = []
 
-    def pack(self, value: Any, way: tuple[str, ...], depth: int) -> Any:
-        kind = type(value)
-        if kind is str:
-            return self._checked(value, way)
-        if kind is int:
-            return value if -(2**63) <= value < 2**64 else _ext(_BIG_INT, str(hex(value)))
-        if value is None or kind is bool or kind is float or kind is bytes:
-            return value
+
+def _plain(value: Any, depth: int) -> Any:
+    """Gives the value in types that MessagePack has. `depth` counts the containers around it."""
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else _unicode(value)
+    if kind is int:
+        return value if -(2**63) <= value < 2**64 else _extension(_BIG_INT, hex(value))
+    if value is None or kind is bool or kind is float or kind is bytes:
+        return value
+    if (container := _CONTAINERS.get(kind)) is not None:
         if depth >= MAX_DEPTH:
-            raise self._refused(f"is nested over {MAX_DEPTH} levels deep, or holds itself", way, "store a flatter value")
-        if kind is list:
-            return [self.pack(item, (*way, f"[{i}]"), depth + 1) for i, item in enumerate(value)]
-        if kind is dict:
-            return self._dict(value, way, depth)
-        if kind is tuple:
-            return _ext(_TUPLE, [self.pack(item, (*way, f"[{i}]"), depth + 1) for i, item in enumerate(value)])
-        if kind is set or kind is frozenset:
-            items = sorted(_pack(self.pack(item, (*way, "{…}"), depth + 1)) for item in value)
-            return _ext(_SET if kind is set else _FROZENSET, items)
-        return self._other(value, kind, way)
+            what = f"is nested over {MAX_DEPTH} levels deep, or holds itself ({kind.__name__})"
+            raise _Refused(what, "store a flatter value")
+        return container(value, depth + 1)
+    if (scalar := _EXTENDED.get(kind)) is not None:
+        return scalar(value)
+    _refuse_type(value, kind)
 
-    def _dict(self, value: dict[Any, Any], way: tuple[str, ...], depth: int) -> Any:
-        def at(key: object) -> tuple[str, ...]:
-            return (*way, f"[{key!r}]" if isinstance(key, str | int) else "[…]")
 
-        if all(type(key) is str for key in value):
-            return {self._checked(key, at(key)): self.pack(item, at(key), depth + 1) for key, item in value.items()}
-        pairs = [[self.pack(key, at(key), depth + 1), self.pack(item, at(key), depth + 1)] for key, item in value.items()]
-        return _ext(_PAIRS, pairs)
-
-    def _other(self, value: Any, kind: type, way: tuple[str, ...]) -> Any:
-        if kind is dt.datetime:
-            zone = self._zone(value.tzinfo, way)
-            parts = [value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond]
-            return _ext(_DATETIME, [*parts, value.fold, zone])
-        if kind is dt.date:
-            return _ext(_DATE, value.toordinal())
-        if kind is dt.time:
-            parts = [value.hour, value.minute, value.second, value.microsecond, value.fold]
-            return _ext(_TIME, [*parts, self._zone(value.tzinfo, way)])
-        if kind is dt.timedelta:
-            return _ext(_TIMEDELTA, [value.days, value.seconds, value.microseconds])
-        if kind is Decimal:
-            return _ext(_DECIMAL, str(value))
-        if kind is uuid.UUID:
-            return _ext(_UUID, value.bytes)
-        mend = "store its plain values (numbers, text, lists, dicts, dates), or a key to where it is kept"
-        if isinstance(value, str | int | float | list | dict | tuple | set):
-            base = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+def _refuse_type(value: object, kind: type) -> NoReturn:
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    mend = "store its plain values (numbers, text, lists, dicts, dates), or a key to where it is kept"
+    for base in (str, int, float, bytes, list, dict, tuple, set, frozenset):
+        if isinstance(value, base):
             mend = f"turn it into a plain {base.__name__}: {base.__name__}(…)"
-        raise self._refused(f"is of the type {kind.__module__}.{kind.__qualname__}, which a session can't hold", way, mend)
+    raise _Refused(f"is of the type {name}, which a session can't hold", mend)
 
-    def _zone(self, zone: dt.tzinfo | None, way: tuple[str, ...]) -> object:
-        if zone is None:
-            return None
-        if type(zone) is dt.timezone:
-            offset, *name = zone.__getinitargs__()  # type: ignore[attr-defined]
-            return [offset.days, offset.seconds, offset.microseconds, *(self._checked(part, way) for part in name)]
-        if type(zone) is ZoneInfo and zone.key is not None:
-            return zone.key
-        mend = 'use zoneinfo.ZoneInfo("Europe/Berlin") or datetime.timezone'
-        raise self._refused(f"has a time zone of the type {type(zone).__module__}.{type(zone).__qualname__}", way, mend)
 
-    def _checked(self, text: str, way: tuple[str, ...]) -> str:
+def _unicode(text: str) -> str:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise _Refused("is text with half a surrogate pair (str)", "store text that is valid Unicode") from None
+    return text
+
+
+def _extension(code: int, content: object) -> msgspec.msgpack.Ext:
+    return msgspec.msgpack.Ext(code, _to_bytes(content))
+
+
+def _list(value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
+    plain: list[Any] = []
+    try:
+        for item in value:
+            plain.append(_plain(item, depth))
+    except _Refused as refused:
+        refused.way.append(f"[{len(plain)}]")
+        raise
+    return plain
+
+
+def _tuple(value: tuple[Any, ...], depth: int) -> msgspec.msgpack.Ext:
+    return _extension(_TUPLE, _list(value, depth))
+
+
+def _dict(value: dict[Any, Any], depth: int) -> Any:
+    as_map = all(type(key) is str for key in value)
+    pairs = []
+    key: Any = None
+    try:
+        for key, item in value.items():
+            pairs.append((_plain(key, depth), _plain(item, depth)))
+    except _Refused as refused:
+        refused.way.append(f"[{repr(key)[:40] if type(key) in SCALARS else '…'}]")
+        raise
+    return dict(pairs) if as_map else _extension(_PAIRS, pairs)
+
+
+def _set(value: set[Any] | frozenset[Any], depth: int) -> msgspec.msgpack.Ext:
+    items = []
+    try:
+        for item in value:
+            items.append(_to_bytes(_plain(item, depth)))
+    except _Refused as refused:
+        refused.way.append("{…}")
+        raise
+    # A set has no order of its own; by bytes, equal sets are equal bytes.
+    return _extension(_SET if type(value) is set else _FROZENSET, [msgspec.Raw(item) for item in sorted(items)])
+
+
+def _datetime(value: dt.datetime) -> msgspec.msgpack.Ext:
+    parts = (value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond)
+    return _extension(_DATETIME, (*parts, value.fold, _zone(value.tzinfo)))
+
+
+def _time(value: dt.time) -> msgspec.msgpack.Ext:
+    parts = (value.hour, value.minute, value.second, value.microsecond)
+    return _extension(_TIME, (*parts, value.fold, _zone(value.tzinfo)))
+
+
+def _zone(zone: dt.tzinfo | None) -> object:
+    """Gives None, the key of a ZoneInfo, or the offset and perhaps the name of a timezone."""
+    if zone is None:
+        return None
+    if type(zone) is dt.timezone:
+        offset, *name = zone.__getinitargs__()  # type: ignore[attr-defined]
+        return [offset.days, offset.seconds, offset.microseconds, *map(_unicode, name)]
+    mend = 'use zoneinfo.ZoneInfo("Europe/Berlin") or datetime.timezone'
+    if type(zone) is ZoneInfo and zone.key is not None:
         try:
-            text.encode("utf-8")
-        except UnicodeEncodeError:
-            raise self._refused("is text with half a surrogate pair (str)", way, "store text that is valid Unicode") from None
-        return text
-
-    def _refused(self, what: str, way: tuple[str, ...], mend: str) -> SessionValueError:
-        shown = "".join(way) if len(way) <= 8 else "".join(way[:8]) + "…"
-        return SessionValueError(f"the session value {self._key!r}{shown} {what}", mend=mend)
+            ZoneInfo(zone.key)  # one from a file of its own could not be found again
+        except (ValueError, LookupError, OSError):
+            raise _Refused("has a zoneinfo.ZoneInfo that the system doesn't know", mend) from None
+        return zone.key
+    kind = type(zone)
+    raise _Refused(f"has a time zone of the type {kind.__module__}.{kind.__qualname__}", mend)
 
 
-def _ext(code: int, content: object) -> msgspec.msgpack.Ext:
-    return msgspec.msgpack.Ext(code, _pack(content))
+_CONTAINERS: Mapping[type, Callable[[Any, int], Any]] = {
+    list: _list,
+    dict: _dict,
+    tuple: _tuple,
+    set: _set,
+    frozenset: _set,
+}
+_EXTENDED: Mapping[type, Callable[[Any], Any]] = {
+    dt.datetime: _datetime,
+    dt.date: lambda value: _extension(_DATE, value.toordinal()),
+    dt.time: _time,
+    dt.timedelta: lambda value: _extension(_TIMEDELTA, (value.days, value.seconds, value.microseconds)),
+    Decimal: lambda value: _extension(_DECIMAL, str(value)),
+    uuid.UUID: lambda value: _extension(_UUID, value.bytes),
+}
 
 
-def _unpack(code: int, content: memoryview) -> Any:
+def _from_extension(code: int, content: memoryview) -> Any:
     build = _BUILDERS.get(code)
     if build is None:
         raise _unreadable(f"extension type {code}")
-    return build(msgspec.msgpack.decode(content, ext_hook=_unpack))
+    return build(msgspec.msgpack.decode(content, ext_hook=_from_extension))
 
 
-def _unzone(zone: Any) -> dt.tzinfo | None:
+def _from_zone(zone: Any) -> dt.tzinfo | None:
     if zone is None:
         return None
     if isinstance(zone, str):
@@ -161,12 +216,12 @@ def _unzone(zone: Any) -> dt.tzinfo | None:
 _BUILDERS: Mapping[int, Callable[[Any], Any]] = {
     _BIG_INT: lambda text: int(text, 16),
     _TUPLE: tuple,
-    _SET: lambda items: {decode(item) for item in items},
-    _FROZENSET: lambda items: frozenset(decode(item) for item in items),
-    _PAIRS: lambda pairs: {key: item for key, item in pairs},
-    _DATETIME: lambda parts: dt.datetime(*parts[:7]).replace(fold=parts[7], tzinfo=_unzone(parts[8])),
+    _SET: set,
+    _FROZENSET: frozenset,
+    _PAIRS: dict,
+    _DATETIME: lambda parts: dt.datetime(*parts[:7], fold=parts[7], tzinfo=_from_zone(parts[8])),
     _DATE: dt.date.fromordinal,
-    _TIME: lambda parts: dt.time(*parts[:4]).replace(fold=parts[4], tzinfo=_unzone(parts[5])),
+    _TIME: lambda parts: dt.time(*parts[:4], fold=parts[4], tzinfo=_from_zone(parts[5])),
     _TIMEDELTA: lambda parts: dt.timedelta(*parts),
     _DECIMAL: Decimal,
     _UUID: lambda content: uuid.UUID(bytes=content),
@@ -174,29 +229,44 @@ _BUILDERS: Mapping[int, Callable[[Any], Any]] = {
 
 
 class Entry(NamedTuple):
-    """One key of a stored session: the bytes of its value, and when it ends (seconds since the epoch; None with the rest)."""
+    """One key of a session: the bytes of its value, and when it ends of itself.
+
+    `expires` is in seconds since the epoch; None ends with the session.
+    """
 
     data: bytes
     expires: float | None = None
 
+    def live(self, now: float) -> bool:
+        """Tells whether the entry has not ended."""
+        return self.expires is None or self.expires > now
 
-TOMBSTONE = bytes([_FORMAT]) + _pack(None)
+
+class Contents(NamedTuple):
+    """A whole session: when it was first stored (seconds since the epoch), and its entries by key."""
+
+    created: float
+    entries: dict[str, Entry]
 
 
-def pack_record(entries: Mapping[str, Entry]) -> bytes:
+# The first byte of a stored session. It changes when what follows it does.
+_FORMAT = b"\x01"
+_CONTENTS: msgspec.msgpack.Decoder[Contents | None] = msgspec.msgpack.Decoder(Contents | None)
+
+TOMBSTONE = _FORMAT + _to_bytes(None)
+"""What is stored in place of a session that was destroyed, or goes on under another identifier."""
+
+
+def pack_record(contents: Contents) -> bytes:
     """Gives the bytes of a whole session. Values stay as they are encoded until somebody asks for them."""
-    return bytes([_FORMAT]) + _pack({key: list(entry) for key, entry in entries.items()})
+    return _FORMAT + _to_bytes(contents)
 
 
-def unpack_record(data: bytes) -> dict[str, Entry] | None:
-    """Gives the entries of a stored session, or None for a tombstone. Raises SessionDataError for what is neither."""
-    if data[:1] != bytes([_FORMAT]):
+def unpack_record(data: bytes) -> Contents | None:
+    """Gives a stored session, or None for a tombstone. Raises SessionDataError for what is neither."""
+    if data[:1] != _FORMAT:
         raise _unreadable("another format")
     try:
-        entries = _RECORD.decode(memoryview(data)[1:])
-    except (msgspec.MsgspecError, RecursionError) as error:
+        return _CONTENTS.decode(memoryview(data)[1:])
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _unreadable(type(error).__name__) from error
-    return entries
-
-
-_RECORD: msgspec.msgpack.Decoder[dict[str, Entry] | None] = msgspec.msgpack.Decoder(dict[str, Entry] | None)

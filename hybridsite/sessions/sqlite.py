@@ -29,7 +29,7 @@ INSERT INTO sessions (key, data, version, expires) VALUES (?, ?, 1, ?)
 ON CONFLICT (key) DO UPDATE SET data = excluded.data, version = 1, expires = excluded.expires WHERE sessions.expires <= ?
 """
 _REPLACE = "UPDATE sessions SET data = ?, version = version + 1, expires = ? WHERE key = ? AND version = ? AND expires > ?"
-_TOUCH = "UPDATE sessions SET expires = ? WHERE key = ? AND expires > ?"
+_TOUCH = "UPDATE sessions SET expires = ? WHERE key = ? AND version = ? AND expires > ?"
 _DELETE = "DELETE FROM sessions WHERE key = ?"
 _DELETE_VERSION = "DELETE FROM sessions WHERE key = ? AND version = ? AND expires > ?"
 
@@ -101,10 +101,10 @@ class SqliteStore:
         elif (await self._run(_DELETE_VERSION, (key, expected, self._clock()))).rowcount != 1:
             raise Conflict
 
-    async def touch(self, key: str, *, ttl: float) -> bool:
+    async def touch(self, key: str, *, expected: int, ttl: float) -> bool:
         """Moves the end of a record."""
         now = self._clock()
-        return (await self._run(_TOUCH, (now + ttl, key, now))).rowcount == 1
+        return (await self._run(_TOUCH, (now + ttl, key, expected, now))).rowcount == 1
 
     async def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         if self._connection is None:

@@ -47,5 +47,8 @@ class SessionStore(Protocol):
     async def delete(self, key: str, *, expected: int | None = None) -> None:
         """Removes a record; where `expected` is given, raises Conflict unless that is its version."""
 
-    async def touch(self, key: str, *, ttl: float) -> bool:
-        """Moves the end of a record to `ttl` from now. Its version stays. False where there is none."""
+    async def touch(self, key: str, *, expected: int, ttl: float) -> bool:
+        """Moves the end of a record to `ttl` from now, and keeps its version. False, and no change, unless that is `expected`.
+
+        It has to look at the version: without, it would prolong the tombstone of a session that ended meanwhile.
+        """

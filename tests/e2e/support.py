@@ -25,7 +25,7 @@ import httpx
 
 COMMAND = (sys.executable, "-m", "hybridsite")
 COOKIE = "hybridsite-session"
-SECRET = "an-uncommon-secret-of-the-end-to-end-tests-0123456789"  # long enough to be taken
+SECRET = "pW3v8Q-zRk1xT6yLm9Dc4HjNs0FbUg7E"  # long and odd enough to be taken
 
 # An endpoint that runs the code it is sent: `session` and `context` are bound, `result` is answered as its repr,
 # `await` is allowed, and `events` are shared by the requests of one server process.
@@ -348,6 +348,7 @@ def is_private(answer: httpx.Response) -> bool:
     return all(signs)
 
 
-def errors_at(stderr: str, file: str, line: int) -> list[str]:
-    """Gives the lines of stderr that tell of a fault at a place."""
-    return [text for text in stderr.splitlines() if re.match(rf"{re.escape(file)}:{line}(:\d+)?: \S", text)]
+def errors_at(text: str, file: str, line: int) -> list[str]:
+    """Gives the lines of stderr, or of a log, that tell of a fault at a place."""
+    place = rf"(?<!\S){re.escape(file)}:{line}(:\d+)?: \S"
+    return [told for told in text.splitlines() if re.search(place, told)]

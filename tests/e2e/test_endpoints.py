@@ -112,7 +112,7 @@ SITE = {
             return context.redirect("/greet/you/", 303)
 
         async def DELETE(context):
-            return {"gone": context.params["name"]}
+            return PlainTextResponse("gone: " + context.params["name"])
         """,
 }
 
@@ -175,7 +175,7 @@ def test_methods(client: httpx.Client) -> None:
 
 
 def test_an_unsupported_method_is_405_with_allow(client: httpx.Client) -> None:
-    for method in ("POST", "PATCH", "TRACE", "BREW"):
+    for method in ("POST", "PATCH", "TRACE"):
         answer = client.request(method, "/methods")
         assert answer.status_code == 405, method
         assert {"GET", "HEAD", "PUT", "DELETE"} <= allowed(answer)
@@ -283,7 +283,7 @@ def test_a_page_module_loads_answers_and_posts(client: httpx.Client) -> None:
     answer = client.post("/greet/Bob/")
     assert (answer.status_code, answer.headers["location"]) == (303, "/greet/you/")
     assert ask(client, "result = session['greeted']") == "'Bob'"
-    assert client.delete("/greet/Bob/").json() == {"gone": "Bob"}
+    assert client.delete("/greet/Bob/").text == "gone: Bob"
     answer = client.put("/greet/Bob/")
     assert answer.status_code == 405
     assert {"GET", "HEAD", "POST", "DELETE"} <= allowed(answer)

@@ -204,7 +204,8 @@ def test_shopping(server: Server, visitor: Visitor) -> None:
     cart = visitor.open("/cart/")
     assert {first, second} <= set(cart.links)
     assert visitor.client.get("/api/cart").json()["count"] == 3
-    visitor.submit(visitor.page.forms[0], "change", quantity="5")
+    form = next(form for form in cart.forms if form.fields.get("product") == name)
+    visitor.submit(form, "change", quantity="5")
     assert visitor.client.get("/api/cart").json()["count"] == 6
     before = [form.fields["product"] for form in visitor.page.forms if "product" in form.fields]
     visitor.submit(visitor.page.forms[0], "remove")

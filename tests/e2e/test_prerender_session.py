@@ -30,8 +30,8 @@ def test_one_line_with_template_page_chain_count_and_mend(make_site: MakeSite) -
         assert page(site, name).strip().endswith("<b></b></nav></header>")
     lines = done.stderr.splitlines()
     assert len(lines) == 1, done.stderr
-    assert re.match(r"components/badge\.html:2:\d+: ", lines[0])
-    assert len(re.findall(r"pages/(index|about|team)\.html", lines[0])) == 1
+    assert re.match(r"components/badge\.html:2(:\d+)?: ", lines[0])
+    assert len(set(re.findall(r"pages/(index|about|team)\.html", lines[0]))) == 1
     chain = [lines[0].find(name) for name in ("layouts/base.html", "components/header.html")]
     assert -1 not in chain, lines[0]
     assert re.search(r"\b2 (more|other|further) pages\b", lines[0])
@@ -41,7 +41,7 @@ def test_one_line_with_template_page_chain_count_and_mend(make_site: MakeSite) -
 def test_a_place_on_one_page_alone_names_no_more_pages(make_site: MakeSite) -> None:
     done = built(make_site({"pages/index.html": "home", "pages/cart.html": "<p>\n" + BADGE}))
     (line,) = done.stderr.splitlines()
-    assert re.match(r"pages/cart\.html:2:\d+: ", line)
+    assert re.match(r"pages/cart\.html:2(:\d+)?: ", line)
     assert not re.search(r"\d (more|other|further)", line)
 
 
@@ -72,6 +72,7 @@ def test_each_place_has_its_line(make_site: MakeSite) -> None:
         "{% if false %}{% include 'components/badge.html' %}{% endif %}",
         "{% from 'components/macros.html' import badge %}",
         "{% import 'components/macros.html' as macros %}<< macros.badge() >>",
+        "{% from 'components/macros.html' import badge with context %}<< badge() >>",
         "{% if session.get('x') %}{% endif %}",
         "{% set count = session | length %}",
     ],
@@ -87,7 +88,7 @@ def test_a_use_is_found_even_where_it_is_not_reached(make_site: MakeSite, templa
         )
     )
     (line,) = session_errors(done.stderr)
-    assert re.match(r"(pages/index|components/(badge|macros))\.html:1:\d+: ", line)
+    assert re.match(r"(pages/index|components/(badge|macros))\.html:1(:\d+)?: ", line)
     assert "pages/index.html" in line
 
 

@@ -15,7 +15,12 @@ SITE = {
     "pages/team.md": "# Team",
     "pages/help/index.html": "help",
     "pages/now.html": ON_DEMAND + "now [<< request.query_params.get('q', '') >>]",
-    "pages/now.py": "def POST(context):\n    return 'posted'",
+    "pages/now.py": """
+        from starlette.responses import PlainTextResponse
+
+        def POST(context):
+            return PlainTextResponse("posted")
+        """,
     "pages/robots.txt": "User-agent: << '*' >>",
     "pages/feed.xml": "<feed>{% if true %}entries{% endif %}</feed>",
     "pages/data.json": '{"answer": << 6 * 7 >>}',
@@ -261,7 +266,7 @@ def test_trailing_slash(make_site: MakeSite, serve: Serve, setting: str, canonic
     server = serve(make_site({**files, "site.toml": settings, "pages/links.txt": links}))
     client = server.client()
     assert client.get("/").text == "home"
-    assert client.get(canonical).text == canonical.strip("/")
+    assert client.get(canonical).text.strip() == canonical.strip("/")
     answer = client.get(other + "?a=1")
     assert answer.status_code == 308
     assert location(server, answer.headers["location"]) == canonical + "?a=1"
@@ -274,7 +279,7 @@ def test_trailing_slash_ignore(make_site: MakeSite, serve: Serve) -> None:
     client = serve(make_site({**files, "site.toml": '[routing]\ntrailing_slash = "ignore"'})).client()
     for path in ("/about", "/about/", "/now", "/now/"):
         answer = client.get(path)
-        assert (answer.status_code, answer.text) == (200, path.strip("/"))
+        assert (answer.status_code, answer.text.strip()) == (200, path.strip("/"))
 
 
 def test_base_puts_the_whole_site_under_a_prefix(make_site: MakeSite, serve: Serve) -> None:
@@ -371,13 +376,23 @@ def test_two_pages_that_write_one_path_fail_and_are_named(make_site: MakeSite, h
     done = hybridsite("build", site)
     assert done.returncode == 1
     assert "pages/shop/[a]" in done.stderr
-    assert "/shop/tea/" in done.stderr
+    assert "shop/tea/" in done.stderr
 
 
 @pytest.mark.parametrize(
-    "params", ["{}", "{'slug': ''}", "{'slug': '../../escape'}", "{'slug': '..'}", "{'slug': 'a/b'}", "{'slag': 'x'}"]
+    ("params", "named"),
+    [
+        ("{}", "slug"),
+        ("{'slug': ''}", "slug"),
+        ("{'slag': 'x'}", "slag"),
+        ("{'slug': 'a/b'}", "a/b"),
+        ("{'slug': '..'}", '".."'),
+        ("{'slug': '../../escape'}", "../../escape"),
+    ],
 )
-def test_paths_that_the_route_can_not_take_are_errors(make_site: MakeSite, hybridsite: Hybridsite, params: str) -> None:
+def test_paths_that_the_route_can_not_take_are_errors(
+    make_site: MakeSite, hybridsite: Hybridsite, params: str, named: str
+) -> None:
     site = make_site(
         {
             "pages/blog/[slug].html": "x",
@@ -387,7 +402,7 @@ def test_paths_that_the_route_can_not_take_are_errors(make_site: MakeSite, hybri
     done = hybridsite("build", site)
     assert done.returncode == 1
     assert "pages/blog/[slug]" in done.stderr
-    assert "slug" in done.stderr.replace("[slug]", "")
+    assert named in done.stderr.replace("[slug]", "")
     assert "Traceback" not in done.stderr
     assert not list(site.parent.rglob("*escape*"))
 

@@ -1,0 +1,56 @@
+"""The docs say what is there: commands, settings, errors, drivers, dependencies."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from hybridsite import __version__
+from hybridsite.cli.main import main
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+EVERYTHING = "\n".join([(ROOT / "README.md").read_text("utf-8"), *DOCS.values()])
+
+
+def test_pages_made_from_classes_are_up_to_date() -> None:
+    done = subprocess.run([sys.executable, ROOT / "scripts/make-docs", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_every_command_and_option_is_documented(name: str) -> None:
+    assert f"hybridsite {name}" in EVERYTHING
+    for parameter in main.commands[name].params:
+        if isinstance(parameter, click.Option):
+            assert any(f"`{word}" in EVERYTHING for word in parameter.opts), parameter.opts
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = {re.split(r"[>=;\[ ]", line)[0] for line in project["dependencies"]}
+    section = DOCS["architecture.md"].partition("## Dependencies")[2]
+    assert set(re.findall(r"^\| ([a-z][a-z0-9-]*) \|", section, re.MULTILINE)) - {"package"} == wanted
+
+
+def test_every_module_stands_in_the_architecture() -> None:
+    rooms = {path.name for path in (ROOT / "hybridsite").glob("*.py")} - {"__init__.py", "__main__.py"}
+    missing = sorted(name for name in rooms if name not in DOCS["architecture.md"])
+    assert missing == []
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for name, text in {"../README.md": (ROOT / "README.md").read_text("utf-8"), **DOCS}.items():
+        folder = (ROOT / "docs" / name).resolve().parent
+        for target in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (folder / target).exists(), f"{name}: {target}"
+
+
+def test_changelog_has_the_version() -> None:
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
