@@ -1,5 +1,6 @@
 """What the shop's pages share: the cart, its arithmetic, and orders. Money is Decimal throughout, never float."""
 
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -63,19 +64,24 @@ def take_out(cart: Cart, ordered: Iterable[Line]) -> Cart:
     return {slug: left for slug, quantity in cart.items() if (left := quantity - taken.get(slug, 0)) > 0}
 
 
-def read_quantity(text: str) -> int | None:
-    """Reads a number of bottles from a form; None unless it is a whole number that we can post."""
+def read_quantity(text: str) -> int:
+    """Reads a number of bottles from a form; 0 unless it is a whole number that we can post."""
     try:
         quantity = int(text)
     except ValueError:
-        return None
-    return quantity if 1 <= quantity <= MOST_OF_ONE_INK else None
+        return 0
+    return quantity if 1 <= quantity <= MOST_OF_ONE_INK else 0
 
 
-def write_order(ordered: list[Line], name: str, note: str) -> dict[str, Any]:
+def order_number(text: str = "") -> str:
+    """Gives the order number that a form carries, or a new one where it carries none."""
+    return text if re.fullmatch(r"GW-[0-9A-F]{8}", text) else f"GW-{secrets.token_hex(4).upper()}"
+
+
+def write_order(number: str, ordered: list[Line], name: str, note: str) -> dict[str, Any]:
     """Writes an order down as a session can keep it: Decimal and datetime come back as what they are."""
     return {
-        "number": f"GW-{secrets.token_hex(3).upper()}",
+        "number": number,
         "placed": datetime.now(UTC),
         "name": name,
         "note": note,

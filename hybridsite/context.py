@@ -268,10 +268,9 @@ class Context:
         """Status and headers of what will be sent."""
         return Outgoing(self.resource.route.status)
 
-    @property
-    def touched(self) -> set[str]:
-        """Which of `response` and `cookies` the code asked for."""
-        return {"response", "cookies"} & self.__dict__.keys()
+    def touched(self, name: Literal["response", "cookies"]) -> bool:
+        """Tells whether the code asked for `response`, or for `cookies`."""
+        return name in self.__dict__
 
     def redirect(self, to: str, status: int = 302) -> Response:
         """Gives an answer that leads to `to`. Raises ContextError for a status or a target that can't be one.

@@ -35,7 +35,7 @@ async def respond(context: Context, method: str) -> Response:
 def _as_response(given: Any, context: Context, place: Location, module: SiteModule) -> Response:
     if isinstance(given, Response):
         return given
-    status = context.response.status if "response" in context.touched else 200
+    status = context.response.status if context.touched("response") else 200
     named = module.file.removesuffix(".py")
     by_name = media_type(named) if "." in named.rpartition("/")[2] else None
     if isinstance(given, str):

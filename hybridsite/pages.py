@@ -42,7 +42,7 @@ async def respond(context: Context, method: str) -> Response:
         text = _render(context, values)
     except EarlyResponse as early:
         return early.response
-    status = context.response.status if "response" in context.touched else resource.route.status
+    status = context.response.status if context.touched("response") else resource.route.status
     return Response(text.encode(), status, media_type=_type(resource))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
@@ -12,7 +13,6 @@ from starlette.responses import RedirectResponse, Response
 from hybridsite import endpoints, middleware, pages
 from hybridsite.context import Context, EarlyResponse
 from hybridsite.errors import ContextError, NotFound, SiteError, place_of
-from hybridsite.frontmatter import HEADER_VALUE
 from hybridsite.routing import Match, Route
 from hybridsite.security import origin_allowed
 from hybridsite.sessions.session import Session
@@ -28,6 +28,9 @@ SAFE_HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"x-frame-options", b"SAMEORIGIN"),
 )
+_NO_CACHE = (b"cache-control", b"no-cache")
+_PRIVATE = ((b"cache-control", b"private, no-store"), (b"vary", b"Cookie"))
+_UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
 _PHRASES = {
     400: "Bad Request",
     403: "Forbidden",
@@ -40,25 +43,28 @@ _PHRASES = {
 _NO_RESOURCE = Resource(Route((), "error", template="(none)", prerender=False, status=404))
 
 
-async def render(site: Site, request: Request, *, planned: Match | None = None) -> Response:
+async def render(
+    site: Site, request: Request, *, planned: Match | None = None, path: RequestPath | None = None
+) -> Response:
     """Answers a request for a page or an endpoint.
 
-    A build gives the match that it planned, with the props; a server lets the router find it.
+    A build gives the match that it planned, with the props; a server lets the router find it, and gives the path where it
+    has read it already.
     Raises SiteError, or whatever the site's code raised, where that code is at fault: nothing of the session is
     saved then.
     """
-    path = RequestPath((), True)
     if planned is None:
         try:
-            path = site.policy.read(_raw_path(request))
+            path = path or site.policy.read(_raw_path(request))
         except PathRefused as refused:
             return _finished(site, request, _NO_RESOURCE, _error_answer(site, refused.status))
         found = _find(site, request, path)
         if isinstance(found, Response):
             return _finished(site, request, _NO_RESOURCE, found)
         planned = found
-    elif planned.route.kind != "error":
-        path = RequestPath(site.router.fill(planned.route, planned.params), True)
+    else:
+        is_error = planned.route.kind == "error"
+        path = RequestPath(() if is_error else site.router.fill(planned.route, planned.params), True)
     if planned is None and (fallback := site.router.errors.get(404)) and not fallback.prerender:
         planned = Match(fallback, {})
     resource = _NO_RESOURCE if planned is None else site.resources[planned.route.source]
@@ -77,10 +83,10 @@ async def render(site: Site, request: Request, *, planned: Match | None = None) 
     return _finished(site, request, resource, response, context, session, cookie)
 
 
-async def respond(site: Site, request: Request) -> Response:
+async def respond(site: Site, request: Request, path: RequestPath | None = None) -> Response:
     """Answers every request: what `render` raises is logged with its place, and shown as the site's page for 500."""
     try:
-        return await render(site, request)
+        return await render(site, request, path=path)
     except Exception as error:
         place = place_of(error, str(site.root))
         if isinstance(error, SiteError):
@@ -138,10 +144,10 @@ async def _open_session(site: Site, request: Request, resource: Resource) -> Ses
 
 
 def _is_https(site: Site, request: Request) -> bool:
-    if request.scope.get("scheme") == "https":
-        return True
+    if request.scope.get("scheme") == "https" or not site.url.startswith("https:"):
+        return request.scope.get("scheme") == "https"
     host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
-    return site.url.startswith("https:") and host not in ("localhost", "127.0.0.1", "[::1]")
+    return host not in ("localhost", "127.0.0.1", "[::1]")
 
 
 async def _produce(context: Context) -> Response:
@@ -207,34 +213,36 @@ def _finished(
     cookie: str | None = None,
 ) -> Response:
     """Adds what every answer carries, in the one place that decides who may keep it."""
-    headers = response.headers
-    if context is not None and "response" in context.touched:
-        for name, value in context.response.headers.items():
-            headers.setdefault(name, value)
-    for name, value in (resource.front.headers if resource.front else {}).items():
-        headers[name] = value
-    outgoing = context.cookies.outgoing if context is not None and "cookies" in context.touched else []
-    for value in outgoing:
-        headers.append("set-cookie", value)
+    private = session is not None and (session.touched or resource.names_session)
+    if context is not None:
+        if context.touched("response"):
+            for name, value in context.response.headers.items():
+                response.headers.setdefault(name, value)
+        if context.touched("cookies"):
+            private = private or context.cookies.touched
+            for value in context.cookies.outgoing:
+                response.headers.append("set-cookie", value)
+    if resource.front is not None and resource.front.headers:
+        response.headers.update(resource.front.headers)
     if cookie is not None:
-        headers.append("set-cookie", cookie)
-    used = session is not None and (session.touched or resource.names_session)
-    if used or (context is not None and "cookies" in context.touched and context.cookies.touched):
+        response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
+    if private:
         _make_private(response)
-    elif not site.mode.prerendering:
-        headers.setdefault("cache-control", "no-cache")
     known = {name for name, _ in response.raw_headers}
+    if not site.mode.prerendering and b"cache-control" not in known:
+        response.raw_headers.append(_NO_CACHE)
     response.raw_headers.extend(pair for pair in SAFE_HEADERS if pair[0] not in known)
-    for raw_name, raw_value in response.raw_headers:
-        if not HEADER_VALUE.fullmatch(raw_value.decode("latin-1")):
-            raise ContextError(
-                f'the header "{raw_name.decode("latin-1")}" holds what no header can carry (CR, LF or NUL)'
-            )
+    if _UNSENDABLE.search(b"".join([value for _, value in response.raw_headers])):
+        raise ContextError("a header of the answer holds what no header can carry (CR, LF or NUL)")
     return response
 
 
 def _make_private(response: Response) -> None:
     """Keeps an answer that is one visitor's out of every cache (OWASP Session Management, Web Content Caching)."""
+    names = {name for name, _ in response.raw_headers}
+    if b"cache-control" not in names and b"vary" not in names:
+        response.raw_headers.extend(_PRIVATE)
+        return
     own = response.headers.get("cache-control")
     if own is not None and "no-store" not in own.casefold():
         raise ContextError(

@@ -153,7 +153,7 @@ class Site:
 
     def mend(self, resource: Resource) -> str:
         """What to do where `resource` uses a session that it doesn't have."""
-        return MEND_PRERENDERED if resource.prerender else MEND_NO_DRIVER
+        return MEND_NO_DRIVER if self.settings.session.driver is False else MEND_PRERENDERED
 
 
 def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str]) -> Site:
@@ -328,7 +328,8 @@ def _check_cache_control(resource: Resource) -> None:
 def _check_session(site: Site) -> None:
     """Notes every place where a template uses the session of a page that has none."""
     for resource in site.resources.values():
-        if resource.closure is None or site.has_session(resource):
+        rendered_now = site.mode.prerendering or not resource.prerender
+        if resource.closure is None or site.has_session(resource) or not rendered_now:
             continue
         for way in resource.closure.unguarded:
             *steps, place = way

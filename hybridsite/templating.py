@@ -126,7 +126,7 @@ class _SiteLoader(jinja2.BaseLoader):
         path = self.index.get(name)
         if path is None:
             raise TemplateNotFound(name)
-        source = sources.load(path, name).padded_body()
+        source = _jinja_body(sources.load(path, name))
         try:
             parsed = environment.parse(source, name, str(path))
             self.facts[name] = analyse(parsed)
@@ -202,8 +202,13 @@ class Templates:
 
     def render(self, template: jinja2.Template, values: Mapping[str, object]) -> str:
         """Renders a template. Raises TemplateError, and SiteErrors of what it called, each with the template's line."""
+        # What Template.render() does, without laying the values over the globals one by one.
+        context = template.new_context({**self.environment.globals, **values}, shared=True)
         try:
-            return template.render(values)
+            try:
+                return "".join(template.root_render_func(context))
+            except Exception:
+                self.environment.handle_exception()
         except Answer:
             raise
         except Exception as error:
@@ -256,6 +261,11 @@ def _names_in_scope(error: MissingValue) -> set[str]:
             names = {name for name in frames.tb_frame.f_locals if not name.startswith("__")}
         frames = frames.tb_next
     return names
+
+
+def _jinja_body(source: sources.Source) -> str:
+    """Puts a comment as long as the front matter in its place: line numbers stay true, and nothing is printed for it."""
+    return "{#" + "\n" * (source.body_line - 1) + "#}" + source.body if source.body_line > 1 else source.body
 
 
 def _print_nothing_for_none(value: object) -> object:

@@ -19,17 +19,19 @@ async def POST(context: Any) -> Any:
         return problem(context, "We don’t make that ink. The six that we do are on the shelf.")
     if do not in ("add", "change", "remove"):
         return problem(context, "We didn’t understand what to do with the cart. It is as it was.")
-    if quantity is None and do != "remove":
+    if not quantity and do != "remove":
         most = shopkeeper.MOST_OF_ONE_INK
         return problem(context, f"We post between 1 and {most} bottles of an ink at once. Which shall it be?", slug)
 
-    # update() runs again on what is stored by then if another request was faster, so that two clicks are two bottles.
-    if do == "remove":
-        context.session.update("cart", lambda cart: shopkeeper.remove(cart, slug), {})
-    elif do == "change":
-        context.session.update("cart", lambda cart: shopkeeper.change(cart, slug, quantity), {})
-    else:
-        context.session.update("cart", lambda cart: shopkeeper.add(cart, slug, quantity), {})
+    def changed(cart: shopkeeper.Cart) -> shopkeeper.Cart:
+        if do == "remove":
+            return shopkeeper.remove(cart, slug)
+        if do == "change":
+            return shopkeeper.change(cart, slug, quantity)
+        return shopkeeper.add(cart, slug, quantity)
+
+    # If another request was faster, `changed` runs again on what is stored by then: two clicks are two bottles.
+    context.session.update("cart", changed, {})
     return context.redirect("/cart/", 303)
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from hybridsite.errors import ConfigError, ServeError
 from hybridsite.manifest import MANIFEST, read_manifest
 from hybridsite.rendering import respond
 from hybridsite.security import forwarded, signing_keys
@@ -20,7 +20,7 @@ from hybridsite.sessions.drivers import create_store
 from hybridsite.sessions.manager import CookieSettings, SessionManager
 from hybridsite.sessions.store import SessionStore
 from hybridsite.site import Mode, Site, load_site
-from hybridsite.urls import PathRefused
+from hybridsite.urls import PathRefused, RequestPath
 
 _log = logging.getLogger("hybridsite")
 
@@ -35,6 +35,7 @@ class App:
     def __init__(self, site: Site, index: FileIndex, store: SessionStore | None) -> None:
         self._site = site
         self._files = index.files
+        self._segments = {site.policy.read(url).segments for url in index.files}
         self._store = store
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,51 +68,48 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _respond(self, raw: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._other_spelling(raw, scope, receive, send)
-        if response is None:
+        """Answers what no URL of a file matched as it was sent: another spelling or form of one, or no file at all."""
+        if raw == HEALTH:
+            await PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})(scope, receive, send)
             return
-        await response(scope, receive, send)
-
-    async def _other_spelling(self, raw: bytes, scope: Scope, receive: Receive, send: Send) -> Response | None:
-        """Answers what no URL of a file matched as it was sent.
-
-        An escaped spelling of one, its other form, or no file.
-        """
-        site, method = self._site, scope["method"]
-        if raw == HEALTH and method in ("GET", "HEAD"):
-            return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
-        if method in ("GET", "HEAD"):
-            try:
-                path = site.policy.read(raw)
-            except PathRefused:
-                path = None
-            for slash in (path.slash, not path.slash) if path else ():
-                assert path is not None
-                url = site.policy.url("page", path.segments, slash=slash)
+        try:
+            path = self._site.policy.read(raw)
+        except PathRefused:
+            path = None
+        if path is not None and path.segments in self._segments and scope["method"] in ("GET", "HEAD"):
+            for slash in (path.slash, not path.slash):
+                url = self._site.policy.url("page", path.segments, slash=slash)
                 file = self._files.get(url.encode("ascii"))
                 if file is not None and slash == path.slash:
                     await file.send(scope, receive, send)
-                    return None
+                    return
                 if file is not None:
                     query = scope.get("query_string", b"").decode("latin-1")
-                    return Response(status_code=308, headers={"Location": url + (f"?{query}" if query else "")})
-        return await self._render(scope, receive)
+                    to = url + (f"?{query}" if query else "")
+                    await Response(status_code=308, headers={"Location": to})(scope, receive, send)
+                    return
+        await self._render(path, scope, receive, send)
 
-    async def _render(self, scope: Scope, receive: Receive) -> Response:
+    async def _render(self, path: RequestPath | None, scope: Scope, receive: Receive, send: Send) -> None:
         server = self._site.settings.server
         peer = scope["client"][0] if scope.get("client") else None
         scheme, client = forwarded(scope["headers"], peer, server.proxies)
         if scheme or client:
             scope = {**scope, "scheme": scheme or scope["scheme"], "client": (client, 0) if client else scope["client"]}
-        request = Request(scope, _limited(receive, scope, self._site.settings.security.max_body))
+        reads_body = scope["method"] not in ("GET", "HEAD")
+        limit = self._site.settings.security.max_body
+        request = Request(scope, _limited(receive, scope, limit) if reads_body else receive)
         if server.allowed_hosts and request.headers.get("host", "").partition(":")[0] not in server.allowed_hosts:
-            return PlainTextResponse("Bad Request", 400)
+            await PlainTextResponse("Bad Request", 400)(scope, receive, send)
+            return
         try:
-            response = await respond(self._site, request)
+            response = await respond(self._site, request, path)
         finally:
-            if scope["method"] not in ("GET", "HEAD"):
+            if reads_body:
                 await request.close()
-        return _without_body(response) if scope["method"] == "HEAD" else response
+        if scope["method"] == "HEAD":
+            response = _without_body(response)
+        await response(scope, receive, send)
 
 
 def _without_body(response: Response) -> Response:
@@ -122,10 +120,6 @@ def _without_body(response: Response) -> Response:
 
 def _limited(receive: Receive, scope: Scope, limit: int) -> Receive:
     """Counts a body as it arrives, chunked ones too; over the limit the request is answered 413."""
-    from starlette.exceptions import HTTPException
-
-    if scope["method"] in ("GET", "HEAD"):
-        return receive
     length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     declared = int(length) if length.isdigit() else limit + 1
     received = 0
@@ -190,6 +184,3 @@ def _cookie(site: Site) -> CookieSettings:
         secure=cookie.secure,
         max_age=None if cookie.max_age is None else int(cookie.max_age),
     )
-
-
-__all__ = ["App", "ConfigError", "ServeError", "create_app", "is_dist", "state_folder"]

@@ -1,1 +1,1 @@
-"""Sessions: what a site remembers of each visitor. This room knows nothing of sites, and could serve any ASGI application."""
+"""Sessions: what a site remembers of each visitor. It knows nothing of sites, and could serve any ASGI app."""

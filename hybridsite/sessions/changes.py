@@ -1,8 +1,8 @@
-"""A request's working copy of a session, and the log of its own changes, which can be applied to what is stored by then."""
+"""A request's working copy of a session, and the log of its own changes, which can be applied to a newer copy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from hybridsite.sessions.codec import SCALARS, Entry, decode, encode
@@ -27,8 +27,8 @@ class Update(NamedTuple):
 class WorkingCopy:
     """The entries as this request sees them, beside what it did to them.
 
-    For each key the log knows either how it ends whatever is stored (`_settled`: an entry, or None for deleted), or which
-    updates are to be run on what is stored (`_updates`), never both.
+    For each key the log knows either how it ends whatever is stored (`_settled`: an entry, or None for deleted), or
+    which updates are to be run on what is stored (`_updates`), never both.
     """
 
     def __init__(self, stored: Mapping[str, Entry], clock: Clock) -> None:
@@ -44,10 +44,10 @@ class WorkingCopy:
         """Whether the log holds anything. Changes in place are in it after `fold`."""
         return bool(self._settled or self._updates)
 
-    def keys(self) -> Iterator[str]:
+    def live_keys(self) -> list[str]:
         """Gives the keys that have not ended."""
         now = self._clock()
-        return iter([key for key, entry in self._entries.items() if entry.live(now)])
+        return [key for key, entry in self._entries.items() if entry.live(now)]
 
     def holds(self, key: object) -> bool:
         """Tells whether there is such a key."""
@@ -90,14 +90,14 @@ class WorkingCopy:
         for key in list(self._values):
             self._fold_key(key)
 
-    def merged(self, stored: Mapping[str, Entry]) -> Entries:
+    def merged(self, stored: Mapping[str, Entry] | None = None) -> Entries:
         """Gives the entries to store: this request's own changes on top of `stored`, without what has ended.
 
-        For the very mapping that the copy was made of, nothing is run again. Raises SessionValueError, SessionDataError and
-        what an update's function raises.
+        Without `stored`, and for the very mapping that the copy was made of, no update is run again. Raises
+        SessionValueError, SessionDataError and what an update's function raises.
         """
         now = self._clock()
-        entries = self._entries if stored is self._stored else self._applied(stored, now)
+        entries = self._entries if stored is None or stored is self._stored else self._applied(stored, now)
         return {key: entry for key, entry in entries.items() if entry.live(now)}
 
     def _applied(self, stored: Mapping[str, Entry], now: float) -> Entries:
@@ -114,7 +114,7 @@ class WorkingCopy:
         return entries
 
     def _fold_key(self, key: str) -> None:
-        if key not in self._values:
+        if key not in self._values or not self.holds(key):
             return
         entry = self._entries[key]
         data = encode(self._values[key], key=key)

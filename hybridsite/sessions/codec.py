@@ -1,7 +1,7 @@
 """What a session can hold, as bytes: MessagePack, with extension types for what it lacks. Never pickle.
 
-Every value comes back as the type it was, and the same value gives the same bytes each time, so that a change in place is
-found by encoding again. Types are taken exactly: a subclass would come back as something else, and is refused.
+Every value comes back as the type it was, and the same value gives the same bytes each time, so that a change in place
+is found by encoding again. Types are taken exactly: a subclass would come back as something else, and is refused.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ SCALARS: frozenset[type] = frozenset(
 
 _to_bytes = msgspec.msgpack.encode
 
+# What the types' own constructors raise for parts that they can't be made of. OSError is ZoneInfo's.
+_BROKEN = (msgspec.MsgspecError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError, OSError)
+
 
 def encode(value: object, *, key: str) -> bytes:
     """Encodes one value of a session.
@@ -51,7 +54,7 @@ def decode(data: bytes) -> Any:
         return msgspec.msgpack.decode(data, ext_hook=_from_extension)
     except SessionDataError:
         raise
-    except (msgspec.MsgspecError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError, OSError) as error:
+    except _BROKEN as error:
         raise _unreadable(type(error).__name__) from error
 
 
@@ -63,7 +66,7 @@ def _unreadable(why: str) -> SessionDataError:
 
 
 class _Refused(Exception):
-    """What is wrong, on its way up through the containers, each of which adds its part of the place, innermost first."""
+    """What is wrong, on its way out of the containers, each of which adds its part of the place, innermost first."""
 
     def __init__(self, what: str, mend: str) -> None:
         super().__init__(what)
@@ -219,9 +222,9 @@ _BUILDERS: Mapping[int, Callable[[Any], Any]] = {
     _SET: set,
     _FROZENSET: frozenset,
     _PAIRS: dict,
-    _DATETIME: lambda parts: dt.datetime(*parts[:7], fold=parts[7], tzinfo=_from_zone(parts[8])),
+    _DATETIME: lambda parts: dt.datetime(*parts[:7]).replace(fold=parts[7], tzinfo=_from_zone(parts[8])),
     _DATE: dt.date.fromordinal,
-    _TIME: lambda parts: dt.time(*parts[:4], fold=parts[4], tzinfo=_from_zone(parts[5])),
+    _TIME: lambda parts: dt.time(*parts[:4]).replace(fold=parts[4], tzinfo=_from_zone(parts[5])),
     _TIMEDELTA: lambda parts: dt.timedelta(*parts),
     _DECIMAL: Decimal,
     _UUID: lambda content: uuid.UUID(bytes=content),
@@ -268,5 +271,5 @@ def unpack_record(data: bytes) -> Contents | None:
         raise _unreadable("another format")
     try:
         return _CONTENTS.decode(memoryview(data)[1:])
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except _BROKEN as error:
         raise _unreadable(type(error).__name__) from error

@@ -1,83 +1,82 @@
-"""From a driver's name in the settings to a store: built-in ones, `package.module:Store`, and entry points."""
+"""Session drivers by name: the built-in ones, the installed ones, and any class of the site's own."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hybridsite.errors import DriverError, did_you_mean
 from hybridsite.sessions.store import SessionStore
 
 ENTRY_POINTS = "hybridsite.sessions"
-_BUILT_IN = {
-    "memory": "hybridsite.sessions.memory:MemoryStore",
+
+_BUILT_IN: Mapping[str, str] = {
     "sqlite": "hybridsite.sessions.sqlite:SqliteStore",
+    "memory": "hybridsite.sessions.memory:MemoryStore",
 }
-_NOT_YET = ("fs", "redis", "postgres", "upstash", "dynamodb", "key-value")
-_INTERNAL_OPTIONS = ("clock",)
+_PARTS = ("shared", "open", "close", "read", "write", "delete", "touch")
+_LATER = ("fs", "redis", "postgres", "upstash", "dynamodb", "key-value")
 
 
 def create_store(driver: str, options: Mapping[str, object], *, state: Path) -> SessionStore:
-    """Makes the store of a driver, not yet opened. `state` is the folder for drivers that keep files.
+    """Makes the store that a driver's name, or `package.module:Class`, stands for. It is not open yet.
 
-    Raises DriverError for an unknown driver or option, with the known ones, and for a module that can't be imported.
+    `state` is the folder that a driver of files keeps them in; sqlite's `path` is relative to it. Raises DriverError.
     """
-    store = _find(driver)
-    known = {
-        name: parameter
-        for name, parameter in inspect.signature(store).parameters.items()
-        if name not in _INTERNAL_OPTIONS and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    }
-    values = dict(options)
+    make = _find(driver)
+    _check_options(driver, options, make)
     if driver == "sqlite":
-        values["path"] = state / str(values.get("path", "sessions.db"))
-    for name in options:
-        if name not in known:
-            mend = did_you_mean(name, known) or f"its options: {', '.join(known) or 'none'}"
-            raise DriverError(f'the session driver "{driver}" has no option "{name}"', mend=mend)
-    for name, parameter in known.items():
-        if parameter.default is parameter.empty and name not in values:
-            mend = f'[session] options = {{ {name} = "…" }}'
-            raise DriverError(f'the session driver "{driver}" needs the option "{name}"', mend=mend)
-    made: SessionStore = store(**values)
-    return made
+        path = options.get("path", "sessions.db")
+        if not isinstance(path, str) or not path:
+            raise DriverError(f"the path of the session driver sqlite is {path!r}", mend="use text")
+        options = {**options, "path": state / path}
+    try:
+        return make(**options)
+    except TypeError as error:
+        raise DriverError(f'the session driver "{driver}" can\'t be made with its options', why=str(error)) from error
 
 
-def is_shared(driver: str) -> bool:
-    """Tells whether several processes may use the driver's store at once. Raises DriverError as `create_store` does."""
-    return bool(getattr(_find(driver), "shared", True))
-
-
-def _find(driver: str) -> Any:
+def _find(driver: str) -> Callable[..., SessionStore]:
     if driver in _BUILT_IN:
-        return _load(_BUILT_IN[driver], driver)
+        return _imported(driver, _BUILT_IN[driver])
     if ":" in driver:
-        return _load(driver, driver)
-    strangers = {entry.name: entry.value for entry in entry_points(group=ENTRY_POINTS)}
-    if driver in strangers:
-        return _load(strangers[driver], driver)
-    if driver in _NOT_YET:
-        raise DriverError(
-            f'the session driver "{driver}" is not in this version of hybridsite yet', mend='use "sqlite" or "memory"'
-        )
-    names = [*_BUILT_IN, *strangers]
-    raise DriverError(
-        f'there is no session driver "{driver}"',
-        why=f"the known ones are {', '.join(sorted(names))}, and package.module:Store",
-        mend=did_you_mean(driver, names),
-    )
+        return _imported(driver, driver)
+    known = ", ".join(_BUILT_IN)
+    if driver in _LATER:
+        raise DriverError(f'the session driver "{driver}" is not in this version', mend=f"use one of: {known}")
+    installed = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
+    if driver in installed:
+        return _imported(driver, installed[driver])
+    names = [*_BUILT_IN, *installed]
+    mend = did_you_mean(driver, names) or 'or name a class: "package.module:Store"'
+    raise DriverError(f'there is no session driver "{driver}"', why=f"known are {', '.join(names)}", mend=mend)
 
 
-def _load(place: str, driver: str) -> Any:
+def _imported(driver: str, place: str) -> Callable[..., SessionStore]:
     module, _, name = place.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
-    except ImportError as error:
-        mend = f"install its package: pip install {(error.name or module).partition('.')[0]}"
-        raise DriverError(f'the session driver "{driver}" can\'t be imported', why=str(error), mend=mend) from error
-    except AttributeError:
-        raise DriverError(f'the session driver "{driver}" is not there', why=f"{module} has no {name}") from None
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        mend = "install its package, or write it as package.module:Class"
+        raise DriverError(f'the session driver "{driver}" can\'t be loaded', why=str(error), mend=mend) from error
+    if lacking := [part for part in _PARTS if not hasattr(found, part)]:
+        raise DriverError(f'the session driver "{driver}" is no session store', why=f"it lacks {', '.join(lacking)}")
+    return cast(Callable[..., SessionStore], found)
+
+
+def _check_options(driver: str, options: Mapping[str, object], make: Callable[..., Any]) -> None:
+    parameters = inspect.signature(make).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    # `clock` is for tests, and no value of site.toml could be one.
+    known = [parameter.name for parameter in parameters if parameter.name != "clock"]
+    for option in options:
+        if option not in known:
+            why = f"it knows {', '.join(known)}" if known else "it has none"
+            raise DriverError(
+                f'the session driver "{driver}" has no option "{option}"', why=why, mend=did_you_mean(option, known)
+            )

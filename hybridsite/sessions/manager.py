@@ -1,77 +1,55 @@
-"""Opens a session by its cookie and saves it by merging: the one place above every store that decides what is kept."""
+"""Opening and saving sessions: one read, then the request's own changes merged into what is stored by then.
+
+Every store that can compare and swap is used in the same way, so the merge and its retry are here, once.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import random
-import secrets
+import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from email.utils import formatdate
-from typing import Literal
+from typing import TypeVar
+from weakref import WeakValueDictionary
 
-from itsdangerous import BadSignature, Signer
+from hybridsite.errors import SessionNotFoundError, SessionValueError
+from hybridsite.sessions.changes import Clock
+from hybridsite.sessions.codec import TOMBSTONE, Contents, pack_record, unpack_record
+from hybridsite.sessions.cookie import CookieSettings, SessionCookie, handle_of, new_identifier
+from hybridsite.sessions.session import Session, Stored
+from hybridsite.sessions.store import Conflict, SessionStore
 
-from hybridsite.errors import DriverError, SessionNotFoundError, SessionValueError, SiteError
-from hybridsite.sessions.codec import TOMBSTONE, Entry, pack_record, unpack_record
-from hybridsite.sessions.session import Change, Loaded, Session, apply_changes
-from hybridsite.sessions.store import Conflict, Record, SessionStore
+__all__ = ["CookieSettings", "Outcome", "SessionManager"]
 
 _log = logging.getLogger("hybridsite.sessions")
 
-# How long an identifier that was destroyed or regenerated is kept as such, in seconds: longer than any request takes.
-TOMBSTONE_TTL = 60.0
-# The store and the cookie are refreshed at most once in this part of the ttl.
-_REFRESH_PART = 20
-# How long a save goes on against other requests' saves, in seconds.
+_TOMBSTONE_TTL = 60.0
+# Store and cookie are refreshed once this part of the ttl has passed.
+_REFRESH_AFTER = 1 / 20
+# How long a save tries to come between other requests' saves, and its longest pause, in seconds.
 _PATIENCE = 10.0
-# A cookie of ours has 43 characters of identifier, a dot, and 43 of signature.
-_LONGEST_COOKIE = 128
+_PAUSE = 0.01
+_HANDLE = re.compile(r"[0-9a-f]{64}")
 
-
-_Attempt = Callable[[Record, Mapping[str, Entry]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class CookieSettings:
-    """The cookie's name and attributes (RFC 6265bis). `max_age` in seconds; None means the session's ttl."""
-
-    name: str = "hybridsite-session"
-    domain: str | None = None
-    path: str = "/"
-    same_site: Literal["lax", "strict", "none"] = "lax"
-    secure: bool | Literal["auto"] = "auto"
-    max_age: int | None = None
-
-    def __post_init__(self) -> None:
-        """Raises DriverError for attributes that browsers refuse together (RFC 6265bis, 4.1.3 and 5.7)."""
-        if self.same_site == "none" and self.secure is not True:
-            raise self._fault('same_site = "none" without secure', "browsers drop such a cookie", "set secure = true")
-        if self.name.startswith(("__Host-", "__Secure-")) and self.secure is not True:
-            raise self._fault(f'the name "{self.name}" without secure', "its prefix promises it", "set secure = true")
-        if self.name.startswith("__Host-") and (self.domain or self.path != "/"):
-            raise self._fault(f'the name "{self.name}" with a domain or path', "its prefix forbids them", "leave them out")
-
-    @staticmethod
-    def _fault(what: str, why: str, mend: str) -> DriverError:
-        return DriverError(f"the session cookie has {what}", why=why, mend=f"{mend} in [session.cookie]")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a save asks of the answer: the value of a Set-Cookie header, or None for no cookie."""
+    """What a save asks of the answer: the value of a Set-Cookie header, or None."""
 
     set_cookie: str | None = None
 
 
 class SessionManager:
-    """Sessions over one store. `keys` sign the cookie: the newest first, which signs; all of them read.
+    """Opens sessions from cookies and handles, and saves them. One a process, above an open store.
 
-    `ttl` is the idle time in seconds, `max_size` the most bytes of a stored session.
+    `keys` are the secrets that sign cookies, the newest first. `ttl` is the idle time in seconds, `max_size` the most
+    bytes that one session may have.
     """
 
     def __init__(
@@ -80,243 +58,202 @@ class SessionManager:
         *,
         keys: Sequence[str],
         ttl: float,
+        cookie: CookieSettings,
         max_size: int = 2**20,
-        cookie: CookieSettings = CookieSettings(),  # noqa: B008 - a frozen value
-        clock: Callable[[], float] = time.time,
+        clock: Clock = time.time,
     ) -> None:
         self._store = store
-        # itsdangerous signs with the last key of a list, and reads with all.
-        self._signer = Signer(list(reversed(keys)), salt=b"hybridsite.session", key_derivation="hmac", digest_method=hashlib.sha256)
         self._ttl = ttl
         self._max_size = max_size
-        self._cookie = cookie
-        self._cookie_name = cookie.name.encode()
         self._clock = clock
-        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
-
-    # Opening.
+        self._cookie = SessionCookie(cookie, keys, ttl)
+        # A lock is there as long as somebody holds it or waits for it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def identifier(self, cookie_headers: Iterable[bytes]) -> str | None:
-        """Finds the identifier in a request's Cookie headers: the first of our name that we signed, else None.
-
-        What is no cookie of ours is passed over without a word: a visitor can send anything.
-        """
-        for header in cookie_headers:
-            for pair in header.split(b";"):
-                name, _, value = pair.partition(b"=")
-                if name.strip() == self._cookie_name and len(value) <= _LONGEST_COOKIE:
-                    try:
-                        return self._signer.unsign(value.strip()).decode("ascii")
-                    except (BadSignature, UnicodeDecodeError):
-                        continue
-        return None
+        """Gives the identifier of the first cookie that we signed, or None. It takes the values of Cookie headers."""
+        return self._cookie.read(cookie_headers)
 
     async def open(self, identifier: str | None) -> Session:
-        """Loads the session of an identifier. Without one, or where it opens nothing, the session is empty and new.
+        """Gives the visitor's session, which is a new one where there is none by that identifier.
 
-        Raises SessionDataError where its stored bytes can't be read, and what the store raises.
+        An identifier that isn't stored is never adopted (OWASP WSTG-SESS-03, session fixation). Raises SessionDataError
+        for a record that can't be read, and leaves it.
         """
-        now = self._clock()
         if identifier is not None:
-            handle = _handle(identifier)
-            record = await self._store.read(handle)
-            entries = None if record is None else unpack_record(record.data)
-            if record is not None and entries is not None:
-                return Session(Loaded(identifier, handle, record, entries), now=now)
-        return Session(None, now=now)
+            key = handle_of(identifier)
+            stored = await self._read(key)
+            if stored is not None:
+                return Session(key, identifier, stored, self._clock)
+        return Session(None, None, None, self._clock)
 
     @asynccontextmanager
-    async def by_handle(self, handle: str) -> AsyncIterator[Session]:
-        """Opens another session by its handle, and saves it when the block ends without an exception.
+    async def by_handle(self, handle: str | None) -> AsyncIterator[Session]:
+        """Opens a session by its handle (`Session.id`), and saves it when the block ends without an exception.
 
-        Raises SessionNotFoundError where there is none, and SiteError where the block calls `regenerate`.
+        The visitor's idle time goes on. Raises SessionNotFoundError.
         """
-        record = await self._store.read(handle)
-        entries = None if record is None else unpack_record(record.data)
-        if record is None or entries is None:
-            raise SessionNotFoundError("there is no session by that handle", why="it has ended, or never was")
-        loaded = Loaded(None, handle, record, entries)
-        session = Session(loaded, now=self._clock())
+        # What is no handle is no key of a store, and may be text from anywhere: it is neither asked for nor shown.
+        stored = await self._read(handle) if handle is not None and _HANDLE.fullmatch(handle) else None
+        if stored is None:
+            raise SessionNotFoundError("there is no session by that handle", why="it ended, or never was")
+        session = Session(handle, None, stored, self._clock)
         yield session
-        if session.regenerating:
-            raise SiteError("regenerate() was called on another visitor's session", why="its browser would lose it")
-        if session.destroying:
-            await self._bury(loaded)
-        else:
-            await self._save_existing(loaded, session.changes())
-        session.close(handle)
-
-    # Saving.
+        await self.save(session, https=False)
 
     async def save(self, session: Session, *, https: bool) -> Outcome:
-        """Applies the request's own changes to what is stored now, and says which cookie the answer carries.
+        """Stores what the request changed, if anything, and closes the session.
 
-        Raises SessionValueError for what can't be stored, and what the store raises: nothing is stored then.
+        `https` decides where the cookie's `secure` is "auto". Raises SessionValueError for a change in place that can't
+        be stored, and for too large a session; what an update's function raises; SessionDataError; TimeoutError where
+        other requests' saves left no gap. Nothing is stored then.
         """
-        changes = session.changes()
-        loaded = session.loaded
-        if session.destroying or loaded is None:
-            outcome, handle = await self._save_new(session, changes, https)
-        elif session.regenerating:
-            outcome, handle = await self._regenerate(loaded, changes, https)
+        session.closed = True
+        session._copy.fold()
+        stored = session._stored
+        if stored is None:
+            return await self._create(session, https)
+        if session._destroyed or session._regenerated:
+            return await self._replace(session, stored, https)
+        if session._copy.changed:
+            renewed = await self._merge(session, stored)
         else:
-            outcome, handle = await self._save_same(session, loaded, changes, https)
-        session.close(handle)
-        return outcome
+            renewed = session.touched and await self._refresh(session, stored)
+        if not renewed or session._identifier is None:
+            return Outcome()
+        return Outcome(self._cookie.issue(session._identifier, https=https))
 
-    async def _save_new(
-        self, session: Session, changes: Mapping[str, list[Change]], https: bool
-    ) -> tuple[Outcome, str | None]:
-        entries = apply_changes({}, changes, self._clock())
-        identifier = handle = None
-        if entries:
-            identifier, handle = _new_identifier()
-            await self._store.write(handle, self._packed(entries), expected=None, ttl=self._ttl)
-        if session.loaded is not None:
-            await self._bury(session.loaded)
-        if identifier is not None:
-            return Outcome(self._set_cookie(identifier, https)), handle
-        return Outcome(None if session.loaded is None else self._forget_cookie(https)), None
+    async def _create(self, session: Session, https: bool) -> Outcome:
+        """Stores a visitor's first session, if there is anything in it."""
+        entries = session._copy.merged()
+        if not entries:
+            return Outcome()
+        identifier = new_identifier()
+        session._handle = handle_of(identifier)
+        data = self._packed(Contents(self._clock(), entries))
+        await self._store.write(session._handle, data, expected=None, ttl=self._ttl)
+        return Outcome(self._cookie.issue(identifier, https=https))
 
-    async def _save_same(
-        self, session: Session, loaded: Loaded, changes: Mapping[str, list[Change]], https: bool
-    ) -> tuple[Outcome, str | None]:
-        assert loaded.identifier is not None
-        due = loaded.record.expires - self._clock() <= self._ttl * (1 - 1 / _REFRESH_PART)
-        if changes:
-            alive = await self._save_existing(loaded, changes)
-        else:
-            due = due and session.touched
-            alive = not due or await self._store.touch(loaded.handle, ttl=self._ttl)
-        if not alive:
-            return Outcome(), None
-        return Outcome(self._set_cookie(loaded.identifier, https) if due else None), loaded.handle
+    async def _refresh(self, session: Session, stored: Stored) -> bool:
+        """Moves the end of a session that was used but not changed, when due. Tells whether it did.
 
-    async def _save_existing(self, loaded: Loaded, changes: Mapping[str, list[Change]]) -> bool:
-        """Merges into a stored session; False where it ended meanwhile, and the changes with it."""
-        if not changes:
-            return True
+        Where another request wrote meanwhile, it was due there too. Where one ended the session, its cookie is not to be
+        handed out again.
+        """
+        if not self._due(session, stored):
+            return False
+        return await self._store.touch(_key(session), expected=stored.version, ttl=self._ttl)
 
-        async def attempt(record: Record, entries: Mapping[str, Entry]) -> None:
-            merged = apply_changes(entries, changes, self._clock())
-            await self._store.write(loaded.handle, self._packed(merged), expected=record.version, ttl=self._ttl)
+    async def _merge(self, session: Session, loaded: Stored) -> bool:
+        """Applies the request's changes to what is stored. Gives whether the cookie is to be handed out again."""
 
-        return await self._insist(loaded, attempt)
+        async def attempt(stored: Stored) -> bool:
+            entries = session._copy.merged(stored.contents.entries)
+            if entries == stored.contents.entries:
+                if stored is loaded:
+                    raise Conflict  # they change nothing in this request's copy; in what is stored by now they may
+                return await self._refresh(session, stored)
+            data = self._packed(stored.contents._replace(entries=entries))
+            # Store and cookie end together, so a write that hands out no cookie does not move the end.
+            due = self._due(session, stored)
+            ttl = self._ttl if due else stored.expires - self._clock()
+            await self._store.write(_key(session), data, expected=stored.version, ttl=ttl)
+            return due
 
-    async def _regenerate(
-        self, loaded: Loaded, changes: Mapping[str, list[Change]], https: bool
-    ) -> tuple[Outcome, str | None]:
-        """Writes the new record, then swaps the old one for a tombstone at the version that was copied; else copies again."""
-        identifier, handle = _new_identifier()
+        renewed = await self._retried(_key(session), loaded, attempt)
+        if renewed is None:
+            session._handle = None
+            _log.info("changes to a session that had ended meanwhile were dropped")
+        return bool(renewed)
+
+    async def _replace(self, session: Session, loaded: Stored, https: bool) -> Outcome:
+        """Puts a tombstone in place of a session, and begins another for `regenerate`, or for what follows `destroy`.
+
+        The new record is written first. The tombstone expects the version that was copied, so a change that was
+        answered meanwhile is in the new one. Of a session that somebody else ended nothing goes on.
+        """
+        identifier = new_identifier()
+        handle = handle_of(identifier)
         version: int | None = None
 
-        async def attempt(record: Record, entries: Mapping[str, Entry]) -> None:
+        async def attempt(stored: Stored) -> bool:
             nonlocal version
-            merged = apply_changes(entries, changes, self._clock())
-            version = await self._store.write(handle, self._packed(merged), expected=version, ttl=self._ttl)
-            await self._store.write(loaded.handle, TOMBSTONE, expected=record.version, ttl=TOMBSTONE_TTL)
-
-        try:
-            done = await self._insist(loaded, attempt)
-        except BaseException:
-            await self._store.delete(handle)
-            raise
-        if not done:
-            await self._store.delete(handle)
-            return Outcome(), None
-        return Outcome(self._set_cookie(identifier, https)), handle
-
-    async def _bury(self, loaded: Loaded) -> None:
-        async def attempt(record: Record, _: Mapping[str, Entry]) -> None:
-            await self._store.write(loaded.handle, TOMBSTONE, expected=record.version, ttl=TOMBSTONE_TTL)
-
-        await self._insist(loaded, attempt)
-
-    async def _insist(self, loaded: Loaded, attempt: _Attempt) -> bool:
-        """Tries on the copy that was loaded, and after a conflict on what is stored by then, until it holds.
-
-        False where the session ended meanwhile.
-        """
-        try:
-            await attempt(loaded.record, loaded.entries)
-        except Conflict:
-            return await self._retry(loaded.handle, attempt)
-        return True
-
-    async def _retry(self, handle: str, attempt: _Attempt) -> bool:
-        """Reads what is stored now and tries again until it holds.
-
-        The saves of one process queue up here, so that many of one session don't starve each other.
-        """
-        deadline = time.monotonic() + _PATIENCE
-        pause = 0.001
-        async with self._one_at_a_time(handle):
-            while True:
-                record = await self._store.read(handle)
-                entries = None if record is None else unpack_record(record.data)
-                if record is None or entries is None:
-                    _log.info("changes to a session that ended meanwhile are dropped")
-                    return False
-                try:
-                    await attempt(record, entries)
-                    return True
-                except Conflict:
-                    if time.monotonic() > deadline:
-                        raise
-                await asyncio.sleep(random.uniform(0, pause))
-                pause = min(0.05, 2 * pause)
-
-    @asynccontextmanager
-    async def _one_at_a_time(self, handle: str) -> AsyncIterator[None]:
-        lock, users = self._locks.get(handle, (asyncio.Lock(), 0))
-        self._locks[handle] = (lock, users + 1)
-        try:
-            async with lock:
-                yield
-        finally:
-            lock, users = self._locks[handle]
-            if users == 1:
-                del self._locks[handle]
+            if session._destroyed:
+                contents = Contents(self._clock(), session._copy.merged())
             else:
-                self._locks[handle] = (lock, users - 1)
+                contents = stored.contents._replace(entries=session._copy.merged(stored.contents.entries))
+            if contents.entries or not session._destroyed:
+                version = await self._store.write(handle, self._packed(contents), expected=version, ttl=self._ttl)
+            await self._store.write(_key(session), TOMBSTONE, expected=stored.version, ttl=_TOMBSTONE_TTL)
+            return True
 
-    def _packed(self, entries: Mapping[str, Entry]) -> bytes:
-        data = pack_record(entries)
+        replaced = None
+        try:
+            replaced = await self._retried(_key(session), loaded, attempt)
+        finally:
+            if replaced is None and version is not None:
+                await self._store.delete(handle)
+        if replaced is None:
+            _log.info("changes to a session that had ended meanwhile were dropped")
+            return Outcome()
+        if version is None:
+            return Outcome(self._cookie.expire(https=https))
+        session._handle = handle
+        return Outcome(self._cookie.issue(identifier, https=https))
+
+    async def _retried(self, key: str, loaded: Stored, attempt: Callable[[Stored], Awaitable[_T]]) -> _T | None:
+        """Calls `attempt` with the record as it was loaded, then, after a Conflict, with what is stored by then.
+
+        Gives None once nothing is. Raises TimeoutError. After the first conflict the requests of this process take
+        turns, or each would make most of the others start again.
+        """
+        try:
+            return await attempt(loaded)
+        except Conflict:
+            pass
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        try:
+            async with asyncio.timeout(_PATIENCE) as limit, lock:
+                while (stored := await self._read(key)) is not None:
+                    try:
+                        return await attempt(stored)
+                    except Conflict:
+                        await asyncio.sleep(random.uniform(0, _PAUSE))
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise TimeoutError(f"a session was not saved in {_PATIENCE:.0f} s: others wrote it all the while") from None
+        return None
+
+    async def _read(self, key: str) -> Stored | None:
+        """Reads a session. Gives None where there is none, and for a tombstone."""
+        record = await self._store.read(key)
+        if record is None:
+            return None
+        contents = unpack_record(record.data)
+        return None if contents is None else Stored(record.version, record.expires, contents)
+
+    def _due(self, session: Session, stored: Stored) -> bool:
+        """Tells whether store and cookie are to be refreshed.
+
+        A record says when it ends, so it was refreshed a ttl before. A difference to either side counts: the clock may
+        have been set back, or the ttl shortened, and nothing shall live for ever.
+        """
+        since = self._clock() - (stored.expires - self._ttl)
+        return session._identifier is not None and abs(since) >= self._ttl * _REFRESH_AFTER
+
+    def _packed(self, contents: Contents) -> bytes:
+        data = pack_record(contents)
         if len(data) > self._max_size:
-            largest = max(entries, key=lambda key: len(entries[key].data))
+            key, entry = max(contents.entries.items(), key=lambda item: len(item[1].data))
             raise SessionValueError(
-                f"the session has {len(data):,} bytes, and {self._max_size:,} are allowed",
-                why=f"its largest value is {largest!r}",
-                mend="keep large things elsewhere and store a key to them, or raise [session] max_size",
+                f"the session would have {len(data)} bytes, over [session] max_size = {self._max_size}",
+                why=f"its largest value, {key!r}, has {len(entry.data)}",
+                mend="keep large data elsewhere, and its key in the session",
             )
         return data
 
-    # The cookie.
 
-    def _set_cookie(self, identifier: str, https: bool) -> str:
-        age = int(self._ttl) if self._cookie.max_age is None else self._cookie.max_age
-        return self._cookie_header(self._signer.sign(identifier).decode("ascii"), age, https)
-
-    def _forget_cookie(self, https: bool) -> str:
-        return self._cookie_header("", 0, https)
-
-    def _cookie_header(self, value: str, age: int, https: bool) -> str:
-        cookie = self._cookie
-        parts = [f"{cookie.name}={value}", f"Max-Age={age}", f"Path={cookie.path}"]
-        if age == 0:
-            parts.append(f"Expires={formatdate(0, usegmt=True)}")
-        if cookie.domain:
-            parts.append(f"Domain={cookie.domain}")
-        if cookie.secure is True or (cookie.secure == "auto" and https):
-            parts.append("Secure")
-        return "; ".join([*parts, "HttpOnly", f"SameSite={cookie.same_site.capitalize()}"])
-
-
-def _new_identifier() -> tuple[str, str]:
-    """Makes an identifier of 256 bits (OWASP asks for 64 of entropy at least) and its handle."""
-    identifier = secrets.token_urlsafe(32)
-    return identifier, _handle(identifier)
-
-
-def _handle(identifier: str) -> str:
-    return hashlib.sha256(identifier.encode("ascii")).hexdigest()
+def _key(session: Session) -> str:
+    assert session._key is not None  # there is one for each session that was read
+    return session._key

@@ -1,254 +1,203 @@
-"""One visitor's session: a mapping with a log of its changes, so that a save can apply just these to what is stored by then."""
+"""The session as a site's code sees it: a mapping whose changes are saved when the request has been answered."""
 
 from __future__ import annotations
 
-import datetime as dt
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
+from datetime import timedelta
+from typing import Any, NamedTuple
 
-from hybridsite.errors import SessionClosedError, SessionValueError
-from hybridsite.sessions.codec import SCALARS, Entry, decode, encode
-from hybridsite.sessions.store import Record
+from hybridsite.errors import SessionClosedError, SessionValueError, SiteError
+from hybridsite.sessions.changes import Clock, WorkingCopy
+from hybridsite.sessions.codec import Contents, Entry
 
-_TTL = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhdw])\s*")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-
-
-@dataclass(frozen=True, slots=True)
-class SetValue:
-    """The key has this value now, whatever it was."""
-
-    entry: Entry
-
-    def apply(self, key: str, stored: Entry | None) -> Entry | None:
-        """Gives what is stored afterwards."""
-        return self.entry
+_LENGTH_OF_TIME = re.compile(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*([smhdw])\s*", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_NOTHING: Mapping[str, Entry] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteValue:
-    """The key is gone."""
+class Stored(NamedTuple):
+    """A session as it was read: its version, when it ends (seconds since the epoch), and what it holds."""
 
-    def apply(self, key: str, stored: Entry | None) -> Entry | None:
-        """Gives what is stored afterwards."""
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateValue:
-    """The value is what a function makes of the one that is stored."""
-
-    function: Callable[[Any], Any]
-    default: bytes
-
-    def apply(self, key: str, stored: Entry | None) -> Entry | None:
-        """Runs the function on a fresh copy of what is stored, and keeps the key's own end."""
-        value = self.function(decode(stored.data if stored else self.default))
-        return Entry(encode(value, key=key), stored.expires if stored else None)
-
-
-Change = SetValue | DeleteValue | UpdateValue
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The stored session that a request began with. `identifier` is None for one that was opened by its handle."""
-
-    identifier: str | None
-    handle: str
-    record: Record
-    entries: Mapping[str, Entry]
+    version: int
+    expires: float
+    contents: Contents
 
 
 class Session(Mapping[str, Any]):
-    """What the site remembers of a visitor. All calls are plain ones: the data was loaded before.
+    """What is remembered of one visitor. True even when empty, so that `{% if session %}` asks whether there is one.
 
-    It is made and saved by a SessionManager. Values that were handed out and changed in place count as changed.
+    Values that were handed out may be changed in place: at the save they are compared with what was stored.
     """
 
-    def __init__(self, loaded: Loaded | None, *, now: float) -> None:
-        entries = loaded.entries.items() if loaded else ()
-        self._entries = {key: entry for key, entry in entries if entry.expires is None or entry.expires > now}
-        self.loaded = loaded
-        self._now = now
-        self._values: dict[str, Any] = {}
-        self._changes: dict[str, list[Change]] = {}
-        self._handle = loaded.handle if loaded else None
-        self._closed = False
+    def __init__(self, key: str | None, identifier: str | None, stored: Stored | None, clock: Clock) -> None:
+        """Sessions are made by SessionManager, which all the attributes with an underscore are for.
+
+        `key` and `stored` are None for a new session; `identifier` also where code opened another visitor's session.
+        """
+        # Public names are few: in a template each would hide the session's own key of that name.
         self.touched = False
-        self.regenerating = False
-        self.destroying = False
+        self.closed = False
+        self._handle = self._key = key
+        self._identifier = identifier
+        self._stored = stored
+        self._clock = clock
+        self._copy = WorkingCopy(_NOTHING if stored is None else stored.contents.entries, clock)
+        self._destroyed = False
+        self._regenerated = False
 
     # Reading.
 
-    @property
-    def id(self) -> str | None:
-        """The store's handle of the session, None before the first save. It opens nothing in a browser."""
+    def __bool__(self) -> bool:
+        return True
+
+    def __getitem__(self, key: str) -> Any:
         self.touched = True
-        return self._handle
+        if not self._copy.holds(key):
+            raise KeyError(key)
+        return self._copy.value(key)
+
+    def __contains__(self, key: object) -> bool:
+        self.touched = True
+        return self._copy.holds(key)
+
+    def __iter__(self) -> Iterator[str]:
+        self.touched = True
+        return iter(self._copy.live_keys())
+
+    def __len__(self) -> int:
+        self.touched = True
+        return len(self._copy.live_keys())
+
+    def __repr__(self) -> str:
+        # Neither data nor identifier may come into a log by way of an error message (OWASP Session Management).
+        return "<Session>"
 
     def get(self, key: str, default: Any = None) -> Any:
         """Gives the value of a key, or `default`."""
         self.touched = True
-        return self._value(key) if key in self._entries else default
-
-    def __getitem__(self, key: str) -> Any:
-        self.touched = True
-        if key not in self._entries:
-            raise KeyError(key)
-        return self._value(key)
+        return self._copy.value(key) if self._copy.holds(key) else default
 
     def has(self, key: str) -> bool:
-        """Tells whether the key has a value."""
+        """Tells whether there is such a key."""
+        return key in self
+
+    def keys(self) -> KeysView[str]:
+        """Gives the keys, as a dict does."""
         self.touched = True
-        return key in self._entries
+        return super().keys()
 
-    __contains__ = has  # type: ignore[assignment]
-
-    def __iter__(self) -> Iterator[str]:
+    def values(self) -> ValuesView[Any]:
+        """Gives the values, as a dict does."""
         self.touched = True
-        return iter(list(self._entries))
+        return super().values()
 
-    def __len__(self) -> int:
+    def items(self) -> ItemsView[str, Any]:
+        """Gives pairs of key and value, as a dict does."""
         self.touched = True
-        return len(self._entries)
+        return super().items()
 
-    def __bool__(self) -> bool:
-        """Is true of an empty session too: it tells whether there is one."""
-        return True
+    @property
+    def id(self) -> str | None:
+        """The store's handle, a hash of the identifier. It is no cookie: it opens no session in a browser.
 
-    def _value(self, key: str) -> Any:
-        if key not in self._values:
-            self._values[key] = decode(self._entries[key].data)
-        return self._values[key]
+        None before the first save, and from `regenerate` or `destroy` to the save.
+        """
+        self.touched = True
+        return self._handle
 
     # Changing.
 
-    def set(self, key: str, value: object, *, ttl: float | str | dt.timedelta | None = None) -> None:
-        """Stores a value; with `ttl` (seconds, a timedelta, or "30m") for that long alone.
+    def set(self, key: str, value: object, *, ttl: float | timedelta | str | None = None) -> None:
+        """Sets a key. `ttl` ends this key alone: seconds, a timedelta, or text such as "30m" (s, m, h, d, w).
 
-        Raises SessionValueError for what a session can't hold, and SessionClosedError once the session was saved.
+        Raises SessionValueError for a key, a value or a ttl that can't be stored, SessionClosedError after the save.
         """
-        self._open_for_change(key)
-        end = None if ttl is None else self._now + _seconds(key, ttl)
-        self._store(key, value, Entry(encode(value, key=key), end))
-        self._changes[key] = [SetValue(self._entries[key])]
+        self._change()
+        name = _checked_key(key)
+        self._copy.put(name, value, None if ttl is None else self._clock() + _seconds(ttl, name))
 
     def __setitem__(self, key: str, value: object) -> None:
         self.set(key, value)
 
-    def update(self, key: str, function: Callable[[Any], Any], default: Any = None) -> Any:
-        """Replaces a value by what `function` makes of it, and gives the new one.
+    def update(self, key: str, fn: Callable[[Any], Any], default: object = None) -> Any:
+        """Sets a key to what `fn` makes of its value, or of `default` where it has none, and gives that. Its ttl stays.
 
-        Where another request was faster, the function runs again on what that one stored: nothing is lost. It always gets a
-        copy of its own. Raises as `set` does.
+        `fn` is run at once, on a copy that it may change, and again at the save whenever another request was faster: it
+        should do nothing but compute. Raises as `set` does, and what `fn` raises.
         """
-        self._open_for_change(key)
-        self._fold_change_in_place(key)
-        change = UpdateValue(function, encode(default, key=key))
-        entry = change.apply(key, self._entries.get(key))
-        assert entry is not None
-        value = decode(entry.data)
-        self._store(key, value, entry)
-        self._changes.setdefault(key, []).append(change)
-        return value
+        self._change()
+        return self._copy.update(_checked_key(key), fn, default)
 
     def delete(self, key: str) -> None:
-        """Removes a key. It is no fault where there is none."""
-        self._open_for_change(key)
-        if key in self._entries or self._handle is not None:
-            self._changes[key] = [DeleteValue()]
-        self._entries.pop(key, None)
-        self._values.pop(key, None)
+        """Deletes a key, if it is there. Raises SessionClosedError after the save."""
+        self._change()
+        if isinstance(key, str):
+            self._copy.remove(key)
 
     def __delitem__(self, key: str) -> None:
-        if key not in self:
+        self._change()
+        if not self._copy.holds(key):
             raise KeyError(key)
-        self.delete(key)
+        self._copy.remove(key)
 
     def regenerate(self) -> None:
-        """Gives the session a new identifier when it is saved, and keeps its data. For sign-in (OWASP, session fixation)."""
-        self._open_for_change("")
-        self.regenerating = True
+        """Gives the session a new identifier at the save, and keeps its data; the old one opens nothing from then on.
+
+        For sign-in (OWASP Session Management, "Renew the Session ID After Any Privilege Level Change"). Raises
+        SiteError in a session that was opened by its handle, and SessionClosedError after the save.
+        """
+        self._change()
+        if self._stored is not None and self._identifier is None:
+            raise SiteError(
+                "regenerate() was called in a session that was opened by its handle",
+                why="its visitor's browser could not be given the new identifier",
+                mend="destroy() it, or regenerate where the visitor signs in",
+            )
+        self._handle = None
+        self._regenerated = True
 
     def destroy(self) -> None:
-        """Ends the session: its data and its cookie go when it is saved. What is set afterwards begins a new one."""
-        self._open_for_change("")
-        self.destroying = True
-        self._entries.clear()
-        self._values.clear()
-        self._changes.clear()
+        """Ends the session at the save, data and cookie. For sign-out. What is set after it begins another session."""
+        self._change()
+        self._handle = None
+        self._destroyed = True
+        self._copy = WorkingCopy(_NOTHING, self._clock)
 
-    def _store(self, key: str, value: object, entry: Entry) -> None:
-        self._entries[key] = entry
-        self._values[key] = value
-
-    def _open_for_change(self, key: str) -> None:
+    def _change(self) -> None:
         self.touched = True
-        if type(key) is not str:
-            raise SessionValueError(f"a session's key is {type(key).__name__}, and has to be str", mend=f"use {str(key)!r}")
-        if self._closed:
+        if self.closed:
             raise SessionClosedError(
                 "the session was changed after it had been saved",
-                why="the answer, with its cookie, has already begun to leave",
-                mend="change the session before you return the response",
+                why="the answer had begun to leave, and the cookie with it",
+                mend="change it before the response is returned: not in a streamed body or a background task",
             )
-        encode(key, key=key)
-
-    def _fold_change_in_place(self, key: str) -> None:
-        """Turns what was changed inside a value into a change of its own, before the next one follows."""
-        value = self._values.get(key)
-        if key not in self._values or type(value) in SCALARS:
-            return
-        known = self._entries[key]
-        data = encode(value, key=key)
-        if data != known.data:
-            self._entries[key] = Entry(data, known.expires)
-            self._changes[key] = [SetValue(self._entries[key])]
-
-    # For the manager.
-
-    def changes(self) -> Mapping[str, list[Change]]:
-        """Gives this request's own changes by key. Raises SessionValueError for what was put in place and can't be stored."""
-        for key in self._values:
-            self._fold_change_in_place(key)
-        return self._changes
-
-    def close(self, handle: str | None) -> None:
-        """Ends the time in which the session can be changed: it was saved under `handle`."""
-        self._closed = True
-        self._handle = handle
-
-    def __repr__(self) -> str:
-        return "<Session>"  # never what is in it: it may be printed into a log
 
 
-def _seconds(key: str, ttl: float | str | dt.timedelta) -> float:
-    if isinstance(ttl, dt.timedelta):
+def _checked_key(key: object) -> str:
+    """Gives the key as a plain str: of a subclass, such as a StrEnum or Markup, the text alone."""
+    if not isinstance(key, str):
+        raise SessionValueError(f"a session's key is of the type {type(key).__qualname__}", mend="use text: a str")
+    try:
+        key.encode("utf-8")
+    except UnicodeEncodeError:
+        mend = "use text that is valid Unicode"
+        raise SessionValueError(f"the session key {key!a} has half a surrogate pair", mend=mend) from None
+    return str.__str__(key)
+
+
+def _seconds(ttl: float | timedelta | str, key: str) -> float:
+    """Gives a length of time in seconds. Raises SessionValueError for none, and for one that is not over 0."""
+    seconds: float = math.nan
+    if isinstance(ttl, timedelta):
         seconds = ttl.total_seconds()
     elif isinstance(ttl, str):
-        found = _TTL.fullmatch(ttl)
-        seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
-    else:
-        seconds = float(ttl)
-    if not 0 < seconds < float("inf"):
-        raise SessionValueError(
-            f"the ttl {ttl!r} of the session value {key!r} is no time", mend='give seconds, a timedelta, or "30m", "14d"'
-        )
-    return seconds
-
-
-def apply_changes(stored: Mapping[str, Entry], changes: Mapping[str, list[Change]], now: float) -> dict[str, Entry]:
-    """Applies a request's own changes to what is stored now. Keys that have ended are left out."""
-    merged = {key: entry for key, entry in stored.items() if entry.expires is None or entry.expires > now}
-    for key, several in changes.items():
-        entry = merged.get(key)
-        for change in several:
-            entry = change.apply(key, entry)
-        if entry is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = entry
-    return merged
+        if match := _LENGTH_OF_TIME.fullmatch(ttl):
+            seconds = float(match[1]) * _SECONDS[match[2]]
+    elif type(ttl) in (int, float):
+        seconds = ttl
+    if not 0 < seconds < 1e11:  # 3,000 years; no comparison holds for NaN
+        mend = 'use seconds over 0, a timedelta, or text such as "30m" or "14d"'
+        raise SessionValueError(f"the ttl {ttl!r} of the session key {key!r} is no length of time", mend=mend)
+    return float(seconds)

@@ -1,7 +1,8 @@
 """Sessions in one SQLite file, shared by every process of a machine. The default.
 
-Each call is one short statement in write-ahead mode, run on the event loop's own thread: a read takes some microseconds,
-less than handing it to another thread would. Where another process holds the write lock, the loop goes on and asks again.
+Each call is one short statement in write-ahead mode, run on the event loop's own thread: a read takes microseconds,
+less than handing it to another thread would. Where another process holds the write lock, the loop goes on and asks
+again.
 """
 
 from __future__ import annotations
@@ -26,9 +27,12 @@ CREATE TABLE IF NOT EXISTS sessions (
 _READ = "SELECT data, version, expires FROM sessions WHERE key = ? AND expires > ?"
 _CREATE = """
 INSERT INTO sessions (key, data, version, expires) VALUES (?, ?, 1, ?)
-ON CONFLICT (key) DO UPDATE SET data = excluded.data, version = 1, expires = excluded.expires WHERE sessions.expires <= ?
+ON CONFLICT (key) DO UPDATE SET data = excluded.data, version = 1, expires = excluded.expires
+WHERE sessions.expires <= ?
 """
-_REPLACE = "UPDATE sessions SET data = ?, version = version + 1, expires = ? WHERE key = ? AND version = ? AND expires > ?"
+_REPLACE = """
+UPDATE sessions SET data = ?, version = version + 1, expires = ? WHERE key = ? AND version = ? AND expires > ?
+"""
 _TOUCH = "UPDATE sessions SET expires = ? WHERE key = ? AND version = ? AND expires > ?"
 _DELETE = "DELETE FROM sessions WHERE key = ?"
 _DELETE_VERSION = "DELETE FROM sessions WHERE key = ? AND version = ? AND expires > ?"
@@ -39,9 +43,10 @@ _SYNCHRONOUS = ("normal", "full")
 
 
 class SqliteStore:
-    """One connection a process. `synchronous` is SQLite's own: "normal" survives a killed process, "full" a power cut too.
+    """One connection a process.
 
-    See https://www.sqlite.org/pragma.html#pragma_synchronous.
+    `synchronous` is SQLite's own: what is stored survives a killed process with "normal", a power cut too with "full"
+    (https://www.sqlite.org/pragma.html#pragma_synchronous).
     """
 
     shared: ClassVar[bool] = True

@@ -48,7 +48,7 @@ class SessionStore(Protocol):
         """Removes a record; where `expected` is given, raises Conflict unless that is its version."""
 
     async def touch(self, key: str, *, expected: int, ttl: float) -> bool:
-        """Moves the end of a record to `ttl` from now, and keeps its version. False, and no change, unless that is `expected`.
+        """Moves the end of a record to `ttl` from now, and keeps its version. False, and no change, unless `expected`.
 
-        It has to look at the version: without, it would prolong the tombstone of a session that ended meanwhile.
+        Without a look at the version it would prolong the tombstone of a session that ended meanwhile.
         """
