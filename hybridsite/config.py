@@ -70,7 +70,8 @@ def load_settings(root: Path, environ: Mapping[str, str], *, serving: bool = Fal
     """Reads the settings of the site in the folder `root`, with `env:NAME` read from `environ`.
 
     What only a server needs ([server], and [session] options, ttl and cookie) is read from the environment when
-    `serving` is true; otherwise such a key has its default. Raises ConfigError, or SiteErrors where there are several faults.
+    `serving` is true; otherwise such a key has its default. Raises ConfigError, or SiteErrors where there are several
+    faults.
     """
     text = _read(root)
     try:

@@ -28,34 +28,6 @@ T = TypeVar("T")
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _UNSAFE_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
-# Every name that a template gets from its context; a mapping from `load` may not hide one.
-NAMES = frozenset(
-    [
-        "request",
-        "params",
-        "props",
-        "url",
-        "site",
-        "page",
-        "data",
-        "session",
-        "locals",
-        "prerendering",
-        "redirect",
-        "render",
-        "cookies",
-        "response",
-        "client_address",
-        "route",
-        "locale",
-        "url_for",
-        "content",
-        "headings",
-        "toc",
-    ]
-)
-
-
 class EarlyResponse(Answer):
     """Ends the rendering of a template with a response: what `redirect()` does there."""
 

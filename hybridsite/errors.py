@@ -22,7 +22,8 @@
     Answer                        no fault, but what ends a request
     └── NotFound                  raised by a page or an endpoint to answer 404
 
-An error shows itself as `file:line:column: what; why; mend`. Its `code` is a permanent name, which docs/errors.md explains.
+An error shows itself as `file:line:column: what; why; mend`. Its `code` is a permanent name, which
+docs/errors.md explains.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ class ContextError(SiteError):
 
 
 class PrerenderSessionError(SiteError):
-    """A page that is rendered at build, or a site without a session driver, uses `session`, which is undefined there."""
+    """A prerendered page, or a page of a site without a session driver, uses `session`, which is undefined there."""
 
     code = "prerender-session"
 
@@ -248,9 +249,9 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
 
 
 def place_of(error: BaseException, root: str) -> Location | None:
-    """Finds where in the site an exception came from: the last frame whose file lies below `root`, a template or a module.
+    """Finds where in the site an exception came from: the last frame whose file lies below `root`.
 
-    Jinja gives its frames the file and the line of the template, so one rule serves both.
+    Jinja gives its frames the file and the line of the template, so one rule serves templates and modules.
     """
     place: Location | None = None
     if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(f"{root}/"):

@@ -110,7 +110,10 @@ def _found_anywhere(html: str) -> Iterator[re.Match[str]]:
 
 
 def _with_ids(html: str, found: Iterable[re.Match[str]]) -> tuple[str, tuple[Heading, ...]]:
-    """Gives each heading an id, unless it has one, and lists them. The groups are level, rest of the tag, and content."""
+    """Gives each heading an id, unless it has one, and lists them.
+
+    The groups are level, rest of the tag, and content.
+    """
     matches = list(found)
     explicit = [_explicit_id(match[2]) for match in matches]
     slugs = _Slugs({id for id in explicit if id})

@@ -12,7 +12,7 @@ from hybridsite.modules import Handler
 
 
 async def run(chain: Sequence[Handler], context: Context, last: Callable[[], Awaitable[Response]]) -> Response:
-    """Calls the first function of the chain; its `await call_next(context)` leads on, and the last one's to the page."""
+    """Calls the first function of the chain; its `await call_next(context)` leads on, the last one's to the page."""
     if not chain:
         return await last()
 

@@ -10,11 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from hybridsite import markdown
-from hybridsite.context import NAMES, Context, EarlyResponse
+from hybridsite.context import Context, EarlyResponse
 from hybridsite.errors import Location, ModuleError
 from hybridsite.media import media_type
 from hybridsite.modules import PAGE_METHODS, Handler, SiteModule, call
 from hybridsite.site import Resource
+from hybridsite.templating import CONTEXT_NAMES
 
 
 async def respond(context: Context, method: str) -> Response:
@@ -70,7 +71,7 @@ async def _values(function: Handler, context: Context, module: SiteModule | None
             location=place,
         )
     for name in given:
-        if name in NAMES:
+        if name in CONTEXT_NAMES:
             raise ModuleError(
                 f'{function.__name__}() gave the name "{name}", which is reserved', mend="rename it", location=place
             )

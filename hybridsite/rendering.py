@@ -48,8 +48,8 @@ async def render(
 ) -> Response:
     """Answers a request for a page or an endpoint.
 
-    A build gives the match that it planned, with the props; a server lets the router find it, and gives the path where it
-    has read it already.
+    A build gives the match that it planned, with the props; a server lets the router find it, and gives the path where
+    it has read it already.
     Raises SiteError, or whatever the site's code raised, where that code is at fault: nothing of the session is
     saved then.
     """

@@ -13,7 +13,7 @@ from hybridsite import sources
 from hybridsite.analysis import Closure
 from hybridsite.config import Settings, load_settings
 from hybridsite.data import load_data
-from hybridsite.errors import Faults, FrontMatterError, Location, ModuleError, RouteError, SourceError
+from hybridsite.errors import DriverError, Faults, FrontMatterError, Location, ModuleError, RouteError, SourceError
 from hybridsite.frontmatter import FrontMatter, read_front_matter
 from hybridsite.modules import (
     METHODS,
@@ -27,6 +27,7 @@ from hybridsite.modules import (
 )
 from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
 from hybridsite.routing import Route, Router, pair_modules, read_route
+from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates
 from hybridsite.urls import UrlPolicy
@@ -34,6 +35,7 @@ from hybridsite.urls import UrlPolicy
 TEMPLATE_FOLDERS = ("components", "layouts", "pages")
 DATA_FOLDER = "data"
 MIDDLEWARE = "middleware.py"
+SETTINGS = "site.toml"
 # What a site may hold that this version can't do: refused, since a site that ignored its actions would be a wrong one.
 _NOT_YET = {"actions.py": "actions", "collections.py": "collections"}
 
@@ -82,6 +84,16 @@ class Resource:
         dynamic = self.closure is not None and self.closure.dynamic
         return self.names_session or dynamic or self.module is not None
 
+    @property
+    def is_draft(self) -> bool:
+        """Whether it says `draft: true`."""
+        return self.front is not None and self.front.draft
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Its own files: the page and its module."""
+        return tuple(name for name in (self.route.template, self.route.module) if name)
+
     @cached_property
     def page(self) -> Mapping[str, object]:
         """The front matter that is the page's own: `page` in templates."""
@@ -92,6 +104,7 @@ class Resource:
 class Site:
     """Everything known before a request. Templates and modules see it as `site`.
 
+    `drafts` names the files that are left out as drafts.
     A server adds what it opened (`sessions`) and what the build wrote: the URLs of files (`built`), the error pages.
     """
 
@@ -101,6 +114,7 @@ class Site:
     router: Router
     resources: Mapping[str, Resource]
     templates: Templates
+    drafts: frozenset[str]
     data: Mapping[str, object]
     middleware: tuple[Handler, ...] = ()
     sessions: SessionManager | None = None
@@ -177,13 +191,18 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str]) -> Site:
     middleware: tuple[Handler, ...] = ()
     with faults.collect():
         middleware = _load_middleware(root)
-    resources = _load_resources(root, mode, settings, templates, _routes(_below(files, "pages"), faults), faults)
+    with faults.collect():
+        _check_driver(settings)
+    loaded = _load_resources(root, settings, templates, _routes(_below(files, "pages"), faults), faults)
+    resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
+    drafts = frozenset(name for resource in loaded if resource not in resources for name in resource.files)
     policy = UrlPolicy(settings.site.base, settings.routing.trailing_slash)
     router = Router((), policy)
     with faults.collect():
         router = Router((resource.route for resource in resources), policy)
     faults.raise_any()
-    site = Site(root, mode, settings, router, {r.route.source: r for r in resources}, templates, data, middleware)
+    by_source = {resource.route.source: resource for resource in resources}
+    site = Site(root, mode, settings, router, by_source, templates, drafts, data, middleware)
     templates.environment.globals.update(site=site, data=data, url_for=site.url_for)
     _check_session(site)
     return site
@@ -228,16 +247,24 @@ def _load_middleware(root: Path) -> tuple[Handler, ...]:
     return middleware_functions(load_module(root, MIDDLEWARE)) if (root / MIDDLEWARE).exists() else ()
 
 
+def _check_driver(settings: Settings) -> None:
+    """Raises DriverError for a name that is no driver. A stranger's class is imported when a server starts."""
+    driver = settings.session.driver
+    if driver is not False and ":" not in driver:
+        try:
+            find_store(driver)
+        except DriverError as error:
+            raise error.at(Location(SETTINGS)) from None
+
+
 def _load_resources(
-    root: Path, mode: Mode, settings: Settings, templates: Templates, routes: list[Route], faults: Faults
+    root: Path, settings: Settings, templates: Templates, routes: list[Route], faults: Faults
 ) -> list[Resource]:
     resources: list[Resource] = []
     default = settings.build.output == "static"
     for route in routes:
         with faults.collect():
-            resource = _load_resource(root, settings, templates, route, default)
-            if mode.drafts or not (resource.front and resource.front.draft):
-                resources.append(resource)
+            resources.append(_load_resource(root, settings, templates, route, default))
     return resources
 
 

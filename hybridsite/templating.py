@@ -5,14 +5,15 @@ Templates by name from an index, true line numbers, strict names, and what analy
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any, NoReturn
 
 import jinja2
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, nodes
 from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError, UndefinedError
 from jinja2.utils import missing
 
@@ -21,6 +22,21 @@ from hybridsite.analysis import Closure, TemplateFacts, analyse, trace
 from hybridsite.errors import Answer, Location, SiteError, TemplateError, closest, did_you_mean, place_of
 
 AUTOESCAPED = (".html", ".htm", ".xml", ".svg", ".md")
+# Every name that a template gets from its context; a mapping from `load` may not hide one.
+CONTEXT_NAMES = frozenset(
+    {
+        *("request", "params", "props", "url", "site", "page", "data", "session", "locals", "prerendering"),
+        *("redirect", "render", "cookies", "response", "client_address", "route", "locale", "url_for"),
+        *("content", "headings", "toc"),
+    }
+)
+
+
+_TAGS = (
+    *("block", "call", "filter", "for", "if", "macro", "raw", "set", "trans", "with"),
+    *("endblock", "endcall", "endfilter", "endfor", "endif", "endmacro", "endraw", "endset", "endtrans", "endwith"),
+    *("break", "continue", "do", "elif", "else", "extends", "from", "import", "include"),
+)
 
 
 class MissingValue(UndefinedError):
@@ -40,7 +56,7 @@ class SiteUndefined(StrictUndefined):
     def _fail(self, *args: Any, **kwargs: Any) -> NoReturn:
         if self._undefined_name is None:
             raise UndefinedError(self._undefined_message)
-        raise MissingValue(self._undefined_name, None if self._undefined_obj is missing else self._undefined_obj)
+        raise MissingValue(str(self._undefined_name), None if self._undefined_obj is missing else self._undefined_obj)
 
     __iter__ = __str__ = __len__ = __hash__ = __contains__ = __call__ = __getitem__ = _fail
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _fail
@@ -114,6 +130,16 @@ class UndefinedSession(jinja2.Undefined):
         return False
 
 
+class _SiteEnvironment(jinja2.Environment):
+    """Jinja's environment, but a key of a mapping goes before a method of dict: `data.items` is the file items.toml."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Gives `obj.attribute` in a template."""
+        if isinstance(obj, dict | MappingProxyType) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
 class _SiteLoader(jinja2.BaseLoader):
     """Finds templates in an index, never by joining paths, and analyses each one as it is parsed."""
 
@@ -126,25 +152,49 @@ class _SiteLoader(jinja2.BaseLoader):
         path = self.index.get(name)
         if path is None:
             raise TemplateNotFound(name)
-        source = _jinja_body(sources.load(path, name))
+        parsed, source = self._parse(environment, name, path)
+        self._give_imports_their_context(environment, parsed)
         try:
-            parsed = environment.parse(source, name, str(path))
-            self.facts[name] = analyse(parsed)
             code = environment.compile(parsed, name, str(path))
         except TemplateSyntaxError as error:
             raise self._syntax_fault(error, name, source) from None
         return environment.template_class.from_code(environment, code, globals)
 
+    def _parse(self, environment: jinja2.Environment, name: str, path: Path) -> tuple[nodes.Template, str]:
+        source = _jinja_body(sources.load(path, name))
+        try:
+            parsed = environment.parse(source, name, str(path))
+        except TemplateSyntaxError as error:
+            raise self._syntax_fault(error, name, source) from None
+        self.facts[name] = analyse(parsed)
+        return parsed, source
+
+    def _give_imports_their_context(self, environment: jinja2.Environment, parsed: nodes.Template) -> None:
+        """Lets imported macros see the page's names where they use one; others stay as Jinja has them, made once."""
+        imports: list[nodes.Import | nodes.FromImport] = [
+            *parsed.find_all(nodes.Import),
+            *parsed.find_all(nodes.FromImport),
+        ]
+        for node in imports:
+            name = node.template.value if isinstance(node.template, nodes.Const) else None
+            path = self.index.get(str(name))
+            if path is None:
+                continue
+            if name not in self.facts:
+                self._parse(environment, str(name), path)
+            node.with_context = node.with_context or bool(self.facts[str(name)].names & CONTEXT_NAMES)
+
     def _syntax_fault(self, error: TemplateSyntaxError, name: str, source: str) -> TemplateError:
         lines = source.split("\n")
         line = lines[error.lineno - 1] if 0 < error.lineno <= len(lines) else ""
-        mend = ""
-        if self._opening in line or "print statement" in str(error.message):
+        message = str(error.message or "").rstrip(".")
+        mend = "close what is open, or take the line out"
+        if unknown := re.match(r"Encountered unknown tag '(\w+)'", message):
+            mend = did_you_mean(unknown[1], _TAGS) or "the tags are those of Jinja"
+        elif self._opening in line or "print statement" in message:
             mend = f"where {self._opening} is meant as text, put it between {{% raw %}} and {{% endraw %}}"
-        message = str(error.message or "it doesn't parse").rstrip(".")
-        return TemplateError(
-            f"the template doesn't parse: {message}", mend=mend, location=Location(error.name or name, error.lineno)
-        )
+        place = Location(error.name or name, error.lineno)
+        return TemplateError("the template doesn't parse", why=message, mend=mend, location=place)
 
 
 class Templates:
@@ -154,7 +204,7 @@ class Templates:
         self._root = str(root)
         self._loader = _SiteLoader(index, variable)
         self._closures: dict[str, Closure] = {}
-        self.environment = jinja2.Environment(
+        self.environment = _SiteEnvironment(
             loader=self._loader,
             variable_start_string=variable[0],
             variable_end_string=variable[1],
@@ -226,8 +276,10 @@ class Templates:
         if isinstance(error, MissingValue):
             return self._missing(error, place, values)
         if isinstance(error, RecursionError):
-            return TemplateError("the templates include or extend each other without end", location=place)
-        return TemplateError(f"{type(error).__name__}: {error}", location=place)
+            way = " → ".join(_circle(error))
+            return TemplateError("the templates include or extend each other without end", why=way, location=place)
+        mend = "the line of the template asks for what its value can't do"
+        return TemplateError(f"{type(error).__name__}: {error}", mend=mend, location=place)
 
     def _not_found(self, error: TemplateNotFound, place: Location | None) -> TemplateError:
         names = getattr(error, "templates", None) or [error.name or ""]
@@ -235,8 +287,9 @@ class Templates:
         return TemplateError(f'there is no template "{names[-1]}"', mend=mend, location=place)
 
     def _missing(self, error: MissingValue, place: Location, values: Mapping[str, object]) -> TemplateError:
+        place = self._with_column(place, error.name)
         if error.owner is None:
-            near = closest(error.name, {*values, *self.environment.globals, *_names_in_scope(error)})
+            near = closest(error.name, {*values, *self.environment.globals, *CONTEXT_NAMES, *_names_in_scope(error)})
             mend = f'did you mean "{near}"?' if near else "define it in `load`, in front matter (page.…) or in data/"
             if not near and place.file in self._loader.index:
                 mend += (
@@ -250,6 +303,30 @@ class Templates:
         mend = did_you_mean(error.name, keys) or f"test it first: {{% if ….{error.name} %}}, or use default()"
         kind = "key" if isinstance(owner, Mapping) else f"attribute of {type(owner).__name__}"
         return TemplateError(f'there is no {kind} "{error.name}"', mend=mend, location=place)
+
+
+    def _with_column(self, place: Location, name: str) -> Location:
+        path = self._loader.index.get(place.file)
+        lines = sources.read_text(path, place.file).split("\n") if path else []
+        line = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
+        found = re.search(rf"\b{re.escape(name)}\b", line)
+        return Location(place.file, place.line, found.start() + 1) if found else place
+
+
+def _circle(error: RecursionError) -> list[str]:
+    """Gives the templates that lead to each other, once around."""
+    way: list[str] = []
+    frames = error.__traceback__
+    while frames is not None:
+        template = frames.tb_frame.f_globals.get("__jinja_template__")
+        if isinstance(template, jinja2.Template) and template.name:
+            step = f"{template.name}:{template.get_corresponding_lineno(frames.tb_lineno)}"
+            if step in way:
+                return [*way, step]
+            if not way or way[-1].partition(":")[0] != template.name:
+                way.append(step)
+        frames = frames.tb_next
+    return way
 
 
 def _names_in_scope(error: MissingValue) -> set[str]:

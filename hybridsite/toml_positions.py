@@ -1,7 +1,7 @@
 """Where each key of a TOML document stands, for errors that point at it.
 
-`tomllib` gives positions of syntax errors only. The scan is for documents that `tomllib` has accepted, and only when there is a fault to show. It imports nothing of
-hybridsite.
+`tomllib` gives positions of syntax errors only. The scan is for documents that `tomllib` has accepted, and only when
+there is a fault to show. It imports nothing of hybridsite.
 """
 
 from __future__ import annotations

@@ -235,6 +235,8 @@ def _copy_sources(site: Site, output: Output) -> dict[str, str]:
     """Copies what rendering on demand needs into dist/server/, and gives each file with its hash."""
     sources: dict[str, str] = {}
     for name in server_sources(site.root):
+        if name in site.drafts:
+            continue
         path = site.root / name
         if not path.resolve().is_relative_to(site.root):
             raise SourceError(

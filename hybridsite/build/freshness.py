@@ -21,7 +21,10 @@ def fingerprint(root: Path) -> str:
         names.extend((Path(place) / name).relative_to(root).as_posix() for name in sorted(files))
     digest = hashlib.sha256(__version__.encode())
     for name in names:
-        status = (root / name).stat()
+        try:
+            status = (root / name).stat()
+        except FileNotFoundError:
+            continue  # a build says what is missing
         digest.update(f"\0{name}\0{status.st_size}\0{status.st_mtime_ns}".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 

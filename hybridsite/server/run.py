@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
@@ -52,6 +53,9 @@ def run(
             timeout_graceful_shutdown=int(settings.server.grace),
         )
         if workers == 1:
+            # uvicorn stops in good order, then raises the signal again: by then there is nothing left to interrupt.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: None)
             uvicorn.Server(config).run(sockets=[listener])
         else:
             environ[SITE_VARIABLE] = str(place.resolve())

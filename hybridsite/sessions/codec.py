@@ -28,6 +28,9 @@ SCALARS: frozenset[type] = frozenset(
     {type(None), bool, int, float, str, bytes, dt.datetime, dt.date, dt.time, dt.timedelta, Decimal, uuid.UUID}
 )
 
+# Values of these types are MessagePack's own, whatever they are.
+_NATIVE: frozenset[type] = frozenset({type(None), bool, float, bytes})
+
 _to_bytes = msgspec.msgpack.encode
 
 # What the types' own constructors raise for parts that they can't be made of. OSError is ZoneInfo's.
@@ -82,7 +85,7 @@ def _plain(value: Any, depth: int) -> Any:
         return value if value.isascii() else _unicode(value)
     if kind is int:
         return value if -(2**63) <= value < 2**64 else _extension(_BIG_INT, hex(value))
-    if value is None or kind is bool or kind is float or kind is bytes:
+    if kind in _NATIVE:
         return value
     if (container := _CONTAINERS.get(kind)) is not None:
         if depth >= MAX_DEPTH:
@@ -119,7 +122,7 @@ def _list(value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
     plain: list[Any] = []
     try:
         for item in value:
-            plain.append(_plain(item, depth))
+            plain.append(item if type(item) in _NATIVE else _plain(item, depth))
     except _Refused as refused:
         refused.way.append(f"[{len(plain)}]")
         raise
@@ -131,16 +134,34 @@ def _tuple(value: tuple[Any, ...], depth: int) -> msgspec.msgpack.Ext:
 
 
 def _dict(value: dict[Any, Any], depth: int) -> Any:
-    as_map = all(type(key) is str for key in value)
+    plain: dict[str, Any] = {}
+    key: Any = None
+    try:
+        for key, item in value.items():
+            if type(key) is not str:
+                return _pairs(value, depth)
+            name = key if key.isascii() else _unicode(key)
+            plain[name] = item if type(item) in _NATIVE else _plain(item, depth)
+    except _Refused as refused:
+        refused.way.append(_shown(key))
+        raise
+    return plain
+
+
+def _pairs(value: dict[Any, Any], depth: int) -> msgspec.msgpack.Ext:
     pairs = []
     key: Any = None
     try:
         for key, item in value.items():
             pairs.append((_plain(key, depth), _plain(item, depth)))
     except _Refused as refused:
-        refused.way.append(f"[{repr(key)[:40] if type(key) in SCALARS else '…'}]")
+        refused.way.append(_shown(key))
         raise
-    return dict(pairs) if as_map else _extension(_PAIRS, pairs)
+    return _extension(_PAIRS, pairs)
+
+
+def _shown(key: object) -> str:
+    return f"[{repr(key)[:40]}]" if type(key) in SCALARS else "[…]"
 
 
 def _set(value: set[Any] | frozenset[Any], depth: int) -> msgspec.msgpack.Ext:

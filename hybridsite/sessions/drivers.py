@@ -27,7 +27,7 @@ def create_store(driver: str, options: Mapping[str, object], *, state: Path) -> 
 
     `state` is the folder that a driver of files keeps them in; sqlite's `path` is relative to it. Raises DriverError.
     """
-    make = _find(driver)
+    make = find_store(driver)
     _check_options(driver, options, make)
     if driver == "sqlite":
         path = options.get("path", "sessions.db")
@@ -40,7 +40,8 @@ def create_store(driver: str, options: Mapping[str, object], *, state: Path) -> 
         raise DriverError(f'the session driver "{driver}" can\'t be made with its options', why=str(error)) from error
 
 
-def _find(driver: str) -> Callable[..., SessionStore]:
+def find_store(driver: str) -> Callable[..., SessionStore]:
+    """Imports the class of a driver. Raises DriverError for an unknown one, with the known ones and the closest."""
     if driver in _BUILT_IN:
         return _imported(driver, _BUILT_IN[driver])
     if ":" in driver:

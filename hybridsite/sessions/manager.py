@@ -135,10 +135,10 @@ class SessionManager:
         return Outcome(self._cookie.issue(identifier, https=https))
 
     async def _refresh(self, session: Session, stored: Stored) -> bool:
-        """Moves the end of a session that was used but not changed, when due. Tells whether it did.
+        """Moves the end of a session that was used but not changed, if that is due. Tells whether it did.
 
-        Where another request wrote meanwhile, it was due there too. Where one ended the session, its cookie is not to be
-        handed out again.
+        Where another request wrote meanwhile, it was due there too. Where one ended the session, its cookie is not to
+        be handed out again.
         """
         if not self._due(session, stored):
             return False

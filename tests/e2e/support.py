@@ -308,9 +308,10 @@ def ask(client: httpx.Client, code: str) -> str:
 
 
 def post_at_once(
-    server: Server, path: str, cookie: str, bodies: Iterable[str], kind: str = "text/plain"
+    server: Server, requests: Iterable[str | tuple[str, str]], cookie: str, kind: str = "text/plain"
 ) -> list[httpx.Response]:
-    """Posts each body, all at once, each by a connection of its own."""
+    """Posts to each path, or a body to each path, all at once, each by a connection of its own."""
+    pairs = [(request, "") if isinstance(request, str) else request for request in requests]
     headers = {"Origin": server.url, "Cookie": f"{COOKIE}={cookie}", "Content-Type": kind}
     limits = httpx.Limits(max_connections=None)
 
@@ -318,14 +319,14 @@ def post_at_once(
         async with httpx.AsyncClient(
             base_url=server.url, headers=headers, limits=limits, timeout=60, trust_env=False, verify=False
         ) as client:
-            return await asyncio.gather(*(client.post(path, content=body.encode()) for body in bodies))
+            return await asyncio.gather(*(client.post(path, content=body.encode()) for path, body in pairs))
 
     return asyncio.run(send())
 
 
 def ask_at_once(server: Server, cookie: str, sources: Iterable[str]) -> list[httpx.Response]:
     """Runs each code in the console, all at once."""
-    return post_at_once(server, "/console", cookie, map(dedent, sources))
+    return post_at_once(server, [("/console", dedent(code)) for code in sources], cookie)
 
 
 def session_cookie(answer: httpx.Response) -> dict[str, str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import secrets
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -11,9 +12,18 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.e2e.support import CONSOLE, COOKIE, MakeSite, Serve, Server, ask, ask_at_once, wait_until
+from tests.e2e.support import CONSOLE, COOKIE, MakeSite, Serve, Server, ask, ask_at_once, post_at_once, wait_until
 
-SITE = {"pages/index.html": "home", "pages/console.py": CONSOLE}
+SITE = {
+    "pages/index.html": "home",
+    "pages/console.py": CONSOLE,
+    "pages/add.py": """
+        def POST(context):
+            item = context.request.query_params["item"]
+            context.session.update("cart", lambda cart: cart + [item], [])
+            return context.session["cart"]
+        """,
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +39,9 @@ def one_worker(make_site: MakeSite) -> Iterator[Server]:
 
 
 @contextmanager
-def under_way(
-    server: Server, client: httpx.Client, before: str, after: str, name: str
-) -> Iterator[list[httpx.Response]]:
+def under_way(server: Server, client: httpx.Client, before: str, after: str) -> Iterator[list[httpx.Response]]:
     """Runs `before` in a request, then the block, then `after` in the same request; has its answer at the end."""
-    answers: list[httpx.Response] = []
+    answers, name = list[httpx.Response](), secrets.token_hex(4)
     code = f"{before}; events['{name} begun'].set(); await events['{name} go'].wait(); {after}"
     copy = server.client(client.cookies[COOKIE])
     thread = threading.Thread(target=lambda: answers.append(copy.post("/console", content=code.encode())))
@@ -75,12 +83,24 @@ def test_two_hundred_updates_of_one_cart_keep_two_hundred_items(two_workers: Ser
     assert sorted(ast.literal_eval(ask(client, "result = session['cart']"))) == list(range(200))
 
 
+def test_plain_functions_in_threads_lose_nothing_either(two_workers: Server) -> None:
+    # case C1b
+    client = two_workers.client()
+    assert client.post("/add?item=first").json() == ["first"]
+    cookie, paths = client.cookies[COOKIE], [f"/add?item={n}" for n in range(100)]
+    answers = post_at_once(two_workers, paths, cookie)
+    assert Counter(answer.status_code for answer in answers) == {200: 100}
+    assert all(path.removeprefix("/add?item=") in answer.json() for path, answer in zip(paths, answers, strict=True))
+    cart = ast.literal_eval(ask(client, "result = session['cart']"))
+    assert sorted(cart) == sorted(["first", *map(str, range(100))])
+
+
 def test_a_save_amid_regenerate_is_in_the_new_session(one_worker: Server) -> None:
     # case C1b: the save is answered before the request that regenerates is
     client = one_worker.client()
     ask(client, "session['a'] = 1; session['cart'] = ['tea']")
     old = client.cookies[COOKIE]
-    with under_way(one_worker, client, "session.regenerate(); session['user'] = 2", "pass", "amid") as answers:
+    with under_way(one_worker, client, "session.regenerate(); session['user'] = 2", "pass") as answers:
         ask(client, "session['b'] = 3; session.update('cart', lambda cart: cart + ['cup'], [])")
     signed_in = one_worker.client(answers[0].cookies[COOKIE])
     kept = "[('a', 1), ('b', 3), ('cart', ['tea', 'cup']), ('user', 2)]"
@@ -92,7 +112,7 @@ def test_a_delete_and_a_set_of_other_keys_both_hold(one_worker: Server) -> None:
     # case C2
     client = one_worker.client()
     ask(client, "session['a'] = 1; session['b'] = 1")
-    with under_way(one_worker, client, "session.get('b')", "session['b'] = 2; session['c'] = 3", "delete") as answers:
+    with under_way(one_worker, client, "session.get('b')", "session['b'] = 2; session['c'] = 3") as answers:
         ask(client, "session.delete('a'); session['d'] = 4")
     assert answers[0].status_code == 200
     assert ask(client, "result = sorted(session.items())") == "[('b', 2), ('c', 3), ('d', 4)]"
@@ -102,7 +122,7 @@ def test_the_last_save_of_a_key_wins(one_worker: Server) -> None:
     # case C2
     client = one_worker.client()
     ask(client, "session['a'] = 'start'")
-    with under_way(one_worker, client, "session['a'] = 'early set, late save'", "pass", "last"):
+    with under_way(one_worker, client, "session['a'] = 'early set, late save'", "pass"):
         ask(client, "session['a'] = 'early save'")
         assert ask(client, "result = session['a']") == "'early save'"
     assert ask(client, "result = session['a']") == "'early set, late save'"
@@ -112,7 +132,7 @@ def test_a_key_that_was_only_read_is_not_written_back(one_worker: Server) -> Non
     # case C2
     client = one_worker.client()
     ask(client, "session['cart'] = {'items': ['tea']}; session['n'] = 1")
-    with under_way(one_worker, client, "session['cart']['items']; dict(session)", "session['n'] = 2", "read"):
+    with under_way(one_worker, client, "session['cart']['items']; dict(session)", "session['n'] = 2"):
         ask(client, "session['cart']['items'].append('cup')")
     assert ask(client, "result = sorted(session.items())") == "[('cart', {'items': ['tea', 'cup']}), ('n', 2)]"
 
@@ -130,7 +150,7 @@ def test_a_change_in_place_and_another_of_the_same_key(one_worker: Server, slow:
     # case C2: the later save of the key wins
     client = one_worker.client()
     ask(client, "session['a'] = {'n': []}")
-    with under_way(one_worker, client, slow, "pass", f"in place {slow[:12]} {quick[:12]}".replace("'", "")):
+    with under_way(one_worker, client, slow, "pass"):
         ask(client, quick)
     assert ask(client, "result = session.get('a')") == kept
 
@@ -139,7 +159,7 @@ def test_update_runs_again_on_what_is_stored_now(one_worker: Server) -> None:
     client = one_worker.client()
     ask(client, "session['cart'] = ['tea']")
     slow = "session.update('cart', lambda cart: cart + ['slow'], [])"
-    with under_way(one_worker, client, slow, "result = session['cart']", "update"):
+    with under_way(one_worker, client, slow, "result = session['cart']"):
         ask(client, "session.update('cart', lambda cart: cart + ['quick'], [])")
     assert ask(client, "result = session['cart']") == "['tea', 'quick', 'slow']"
 
@@ -148,9 +168,7 @@ def test_a_handler_that_raises_amid_others_changes_nothing(one_worker: Server) -
     # case C7
     client = one_worker.client()
     ask(client, "session['a'] = 1")
-    with under_way(
-        one_worker, client, "session['a'] = 'wrong'; session['b'] = 1", "raise RuntimeError", "raise"
-    ) as answers:
+    with under_way(one_worker, client, "session['a'] = 'wrong'; session['b'] = 1", "raise RuntimeError") as answers:
         ask(client, "session['c'] = 2")
     assert answers[0].status_code == 500
     assert ask(client, "result = sorted(session.items())") == "[('a', 1), ('c', 2)]"

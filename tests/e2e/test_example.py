@@ -296,8 +296,8 @@ def test_fifty_bottles_at_once(server: Server, visitor: Visitor) -> None:
     visitor.submit(visitor.form("quantity"))
     cookie = visitor.client.cookies[COOKIE]
     names = [ink.strip("/").split("/")[1] for ink in inks]
-    clicks = [f"product={name}&quantity=1&do=add" for name in names for _ in range(10)]
-    answers = post_at_once(server, "/cart/", cookie, clicks, "application/x-www-form-urlencoded")
+    clicks = [("/cart/", f"product={name}&quantity=1&do=add") for name in names for _ in range(10)]
+    answers = post_at_once(server, clicks, cookie, "application/x-www-form-urlencoded")
     assert {answer.status_code for answer in answers} == {303}
     assert visitor.client.get("/api/cart").json()["count"] == 51
 

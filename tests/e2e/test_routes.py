@@ -185,6 +185,13 @@ def test_the_other_slash_is_308_with_its_query(server: Server, path: str, canoni
     assert location(server, answer.headers["location"]) == canonical
 
 
+def test_the_other_slash_keeps_method_and_body(server: Server) -> None:
+    client = server.client()
+    for answer in (client.post("/now"), client.head("/now"), client.post("/api/cart/")):
+        assert answer.status_code == 308
+        assert location(server, answer.headers["location"]) in ("/now/", "/api/cart")
+
+
 @pytest.mark.parametrize(
     ("path", "kind"),
     [

@@ -287,23 +287,48 @@ def test_more_than_max_size_is_refused_at_save(client: httpx.Client) -> None:
 
 
 def test_a_key_with_its_own_ttl_ends_alone(client: httpx.Client) -> None:
-    ask(client, "session.set('code', 1, ttl=datetime.timedelta(seconds=1)); session['cart'] = 1")
+    ask(client, "session.set('code', 1, ttl=datetime.timedelta(seconds=2)); session['cart'] = 1")
     ask(client, "session.set('later', 2, ttl='30m'); session.set('soon', 3, ttl=600)")
     assert ask(client, "result = sorted(session)") == "['cart', 'code', 'later', 'soon']"
-    wait_until(lambda: ask(client, "result = 'code' in session") == "False", "the key to end", 5)
+    wait_until(lambda: ask(client, "result = 'code' in session") == "False", "the key to end", 10)
     assert ask(client, "result = sorted(session)") == "['cart', 'later', 'soon']"
 
 
 def test_a_session_ends_when_idle(make_site: MakeSite, serve: Serve) -> None:
-    server = serve(make_site({**SITE, "site.toml": '[session]\nttl = "1s"'}))
+    server = serve(make_site({**SITE, "site.toml": '[session]\nttl = "2s"'}))
     client = server.client()
     cookie = session_cookie(client.post("/console", content=b"session['a'] = 1"))
     assert cookie
-    assert cookie["max-age"] == "1"
+    assert cookie["max-age"] == "2"
 
     assert ask(server.client(cookie["value"]), "result = len(session)") == "1"
-    time.sleep(2.1)  # nothing to wait for: to look is to keep it alive
+    time.sleep(3.1)  # nothing to wait for: to look is to keep it alive
     assert ask(server.client(cookie["value"]), "result = len(session)") == "0"
+
+
+def test_a_session_ends_by_age_however_much_it_is_used(make_site: MakeSite, serve: Serve) -> None:
+    client = serve(make_site({**SITE, "site.toml": '[session]\nttl = "1h"\nmax_age = "2s"'})).client()
+    cookie = session_cookie(client.post("/console", content=b"session['a'] = 1"))
+    assert cookie
+    assert int(cookie["max-age"]) <= 2
+    client.cookies.set(COOKIE, cookie["value"], domain="127.0.0.1")  # as a browser would that ignores Max-Age
+    assert ask(client, "session['b'] = 2; result = len(session)") == "2"
+    thief = client.cookies[COOKIE]
+
+    def is_over() -> bool:
+        client.cookies.set(COOKIE, thief, domain="127.0.0.1")
+        return ask(client, "result = len(session)") == "0"
+
+    wait_until(is_over, "the session to end", 10)
+
+
+def test_a_session_in_use_is_refreshed_now_and_then(make_site: MakeSite, serve: Serve) -> None:
+    client = serve(make_site({**SITE, "site.toml": '[session]\nttl = "20s"'})).client()
+    ask(client, "session['a'] = 1")
+    assert session_cookie(client.get("/look/")) is None
+    wait_until(lambda: session_cookie(client.get("/look/")) is not None, "a twentieth of its time to pass", 10)
+    assert ask(client, "result = dict(session)") == "{'a': 1}"
+    assert session_cookie(client.get("/look/")) is None
 
 
 def test_set_destroy_set_leaves_the_last(client: httpx.Client) -> None:

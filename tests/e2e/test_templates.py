@@ -29,7 +29,7 @@ PRINTED = {
         "[noneFalse]",
     ),
     "data-toml": ("<< data.shop.name >> << data.shop.open.sunday >>", "Tea &amp; Co False"),
-    "data-json": ("<< data.items[1].name >>", "Cup"),
+    "data-json": ("<< data.goods[1].name >>", "Cup"),
     "data-yaml": ("<< data.team.ann.role >>", "baker"),
     "do": ("{% set l = [] %}{% do l.append(3) %}<< l[0] >>", "3"),
     "loop-controls": ("{% for n in [1, 2, 3] %}{% if n == 2 %}{% continue %}{% endif %}<< n >>{% endfor %}", "13"),
@@ -69,7 +69,7 @@ SITE: dict[str, str | bytes] = {
     "components/text.html": "<< text >>",
     "components/macros.html": "{% macro b(x) %}<b><< x >></b>{% endmacro %}",
     "data/shop.toml": f'name = "Tea & Co"\nevil = "{EVIL}"\nssti = "{SSTI}"\nopen = {{ sunday = false }}',
-    "data/items.json": '[{"name": "Tea"}, {"name": "Cup"}]',
+    "data/goods.json": '[{"name": "Tea"}, {"name": "Cup"}]',
     "data/team.yaml": "ann:\n  role: baker\n",
 }
 ESCAPED = str.maketrans({"<": "&lt;", ">": "&gt;", "&": "&amp;", "'": "&#39;", '"': "&#34;"})
@@ -166,6 +166,14 @@ def test_another_pair_for_a_site(make_site: MakeSite) -> None:
     )
     built(site)
     assert page(site, "index.html").strip() == "2 << 1 + 1 >> 1 << 2"
+
+
+@pytest.mark.parametrize("stem", ["items", "keys", "get", "values", "update"])
+def test_a_data_file_may_have_any_name(make_site: MakeSite, stem: str) -> None:
+    template = f"<< data['{stem}'][1].name >> << data.{stem}[1].name >>"
+    site = make_site({f"data/{stem}.json": '[{"name": "Tea"}, {"name": "Cup"}]', "pages/index.html": template})
+    built(site)
+    assert page(site, "index.html").strip() == "Cup Cup"
 
 
 def test_toml_front_matter(make_site: MakeSite) -> None:

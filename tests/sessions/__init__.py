@@ -1,0 +1,1 @@
+"""The tests of hybridsite/sessions/, a file for each module."""

@@ -1,0 +1,125 @@
+"""What the tests of sessions share: a clock that is set, stores, and a visitor with a browser's cookies."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from hybridsite.sessions.manager import CookieSettings, Outcome, SessionManager
+from hybridsite.sessions.memory import MemoryStore
+from hybridsite.sessions.session import Session
+from hybridsite.sessions.sqlite import SqliteStore
+from hybridsite.sessions.store import Record, SessionStore
+
+KEYS = ["a key that is used for nothing but these tests"]
+COOKIE = "hybridsite-session"
+TTL = 1000.0
+Driver = Literal["memory", "sqlite"]
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Visitor:
+    """A browser: it keeps the cookie that it is given, and sends it."""
+
+    def __init__(self, manager: SessionManager, cookie: str | None = None) -> None:
+        self.manager = manager
+        self.cookie = cookie
+
+    async def open(self) -> Session:
+        """Begins a request."""
+        headers = [] if self.cookie is None else [f"{COOKIE}={self.cookie}".encode()]
+        return await self.manager.open(self.manager.identifier(headers))
+
+    async def save(self, session: Session) -> Outcome:
+        """Ends a request, and takes its cookie."""
+        outcome = await self.manager.save(session, https=False)
+        if outcome.set_cookie is not None:
+            self.cookie = outcome.set_cookie.partition(";")[0].partition("=")[2] or None
+        return outcome
+
+    async def ask(self, act: Callable[[Session], object]) -> Any:
+        """Makes a whole request, and gives what it gives."""
+        session = await self.open()
+        result = act(session)
+        await self.save(session)
+        return result
+
+    async def data(self) -> dict[str, Any]:
+        """Gives all that the session holds, by a request that is not saved."""
+        return dict(await self.open())
+
+
+class CountingStore:
+    """A store that notes each call with its key. `before_write`, where it is set, is awaited before each write."""
+
+    shared: ClassVar[bool] = False
+
+    def __init__(self, store: SessionStore) -> None:
+        self._store = store
+        self.calls: list[tuple[str, str]] = []
+        self.before_write: Callable[[], Awaitable[None]] | None = None
+
+    async def open(self) -> None:
+        await self._store.open()
+
+    async def close(self) -> None:
+        await self._store.close()
+
+    async def read(self, key: str) -> Record | None:
+        self.calls.append(("read", key))
+        return await self._store.read(key)
+
+    async def write(self, key: str, data: bytes, *, expected: int | None, ttl: float) -> int:
+        self.calls.append(("write", key))
+        if self.before_write is not None:
+            await self.before_write()
+        return await self._store.write(key, data, expected=expected, ttl=ttl)
+
+    async def delete(self, key: str, *, expected: int | None = None) -> None:
+        self.calls.append(("delete", key))
+        await self._store.delete(key, expected=expected)
+
+    async def touch(self, key: str, *, expected: int, ttl: float) -> bool:
+        self.calls.append(("touch", key))
+        return await self._store.touch(key, expected=expected, ttl=ttl)
+
+    def names(self) -> list[str]:
+        """Gives the calls since it was last asked, without their keys."""
+        names = [name for name, _ in self.calls]
+        self.calls.clear()
+        return names
+
+
+def make_store(driver: Driver, folder: Path, clock: Callable[[], float]) -> SessionStore:
+    """Makes a store; those of one folder share their data, but for memory's."""
+    return MemoryStore(clock=clock) if driver == "memory" else SqliteStore(folder / "sessions.db", clock=clock)
+
+
+def make_manager(store: SessionStore, clock: Callable[[], float], **settings: Any) -> SessionManager:
+    """Makes a manager with the usual settings, or these."""
+    usual: dict[str, Any] = {"keys": KEYS, "ttl": TTL, "cookie": CookieSettings(name=COOKIE)}
+    return SessionManager(store, clock=clock, **(usual | settings))
+
+
+@asynccontextmanager
+async def managed(
+    driver: Driver, folder: Path, clock: Callable[[], float], **settings: Any
+) -> AsyncIterator[SessionManager]:
+    """Opens a store, and gives a manager above it."""
+    store = make_store(driver, folder, clock)
+    await store.open()
+    try:
+        yield make_manager(store, clock, **settings)
+    finally:
+        await store.close()

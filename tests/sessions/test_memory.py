@@ -1,0 +1,33 @@
+"""The memory store."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from hybridsite.sessions.contract import StoreContract
+from hybridsite.sessions.memory import MemoryStore
+from hybridsite.sessions.store import SessionStore
+from tests.sessions.support import Clock
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture(autouse=True)
+    def _clock(self) -> None:
+        self.clock = Clock()
+
+    def make_store(self) -> SessionStore:
+        return MemoryStore(clock=self.clock)
+
+    async def pass_time(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    def test_it_forgets_when_it_is_closed(self) -> None:
+        async def check() -> None:
+            store = self.make_store()
+            await store.write("key", b"1", expected=None, ttl=1)
+            await store.close()
+            assert await store.read("key") is None
+
+        asyncio.run(check())

@@ -1,0 +1,218 @@
+"""The SQLite store: the contract, its files, other processes' locks, and what a kill leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from hybridsite.errors import DriverError
+from hybridsite.sessions.contract import StoreContract
+from hybridsite.sessions.sqlite import SqliteStore
+from hybridsite.sessions.store import Conflict, SessionStore
+from tests.sessions.support import Clock, Visitor, managed
+
+HAMMER = Path(__file__).with_name("hammer.py")
+
+
+class TestSqliteStore(StoreContract):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.clock = Clock()
+        self.path = tmp_path / "state" / "sessions.db"
+
+    def make_store(self) -> SessionStore:
+        return SqliteStore(self.path, clock=self.clock)
+
+    async def pass_time(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+
+def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+
+    async def check() -> None:
+        store = SqliteStore(folder / "sessions.db")
+        await store.open()
+        await store.write("key", b"1", expected=None, ttl=60)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+        assert modes == {"sessions.db": 0o600, "sessions.db-wal": 0o600, "sessions.db-shm": 0o600}
+        assert folder.stat().st_mode & 0o777 == 0o700
+        await store.close()
+
+    before = os.umask(0)
+    try:
+        asyncio.run(check())
+    finally:
+        os.umask(before)
+
+
+def test_another_program_s_file_is_refused_and_left(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+    path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(DriverError, match="not a database"):
+        asyncio.run(SqliteStore(path).open())
+    assert path.read_bytes() == b"no database at all" * 100
+
+
+def test_a_folder_that_can_not_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DriverError, match=r"sessions\.db"):
+        asyncio.run(SqliteStore(tmp_path / "file" / "sessions.db").open())
+
+
+def test_synchronous_is_checked() -> None:
+    with pytest.raises(DriverError, match=r'"normal" or "full"'):
+        SqliteStore("sessions.db", synchronous="off; DROP TABLE sessions")
+
+
+def test_a_store_that_is_not_open_says_so() -> None:
+    with pytest.raises(RuntimeError, match="not open"):
+        asyncio.run(SqliteStore("sessions.db").read("key"))
+
+
+def test_another_s_write_lock_does_not_stop_the_loop(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+
+    async def check() -> None:
+        store = SqliteStore(path)
+        await store.open()
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        writing = asyncio.create_task(store.write("key", b"1", expected=None, ttl=60))
+        for _ in range(20):  # the loop turns, and reads, while the write waits
+            await asyncio.sleep(0)
+            assert await store.read("key") is None
+        assert not writing.done()
+        other.execute("COMMIT")
+        other.close()
+        await writing
+        assert await store.read("key") is not None
+        await store.close()
+
+    asyncio.run(check())
+
+
+def test_an_endless_write_lock_is_an_error_at_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hybridsite.sessions.sqlite._PATIENCE", 0.05)
+
+    async def check() -> None:
+        store = SqliteStore(tmp_path / "sessions.db")
+        await store.open()
+        other = sqlite3.connect(tmp_path / "sessions.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            await store.write("key", b"1", expected=None, ttl=60)
+        other.close()
+        await store.close()
+
+    asyncio.run(check())
+
+
+def test_many_that_open_at_once_all_open(tmp_path: Path) -> None:
+    faults: list[BaseException] = []
+    start = threading.Barrier(8)
+
+    def run() -> None:
+        async def check() -> None:
+            store = SqliteStore(tmp_path / "state" / "sessions.db")
+            start.wait()
+            await store.open()
+            await store.write(str(threading.get_ident()), b"1", expected=None, ttl=60)
+            await store.close()
+
+        try:
+            asyncio.run(check())
+        except BaseException as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+
+
+def test_an_expired_record_is_overwritten_by_one_only(tmp_path: Path) -> None:
+    clock = Clock()
+
+    async def check() -> None:
+        stores = [SqliteStore(tmp_path / "sessions.db", clock=clock) for _ in range(2)]
+        for store in stores:
+            await store.open()
+        await stores[0].write("key", b"old", expected=None, ttl=1)
+        clock.now += 2
+        await stores[0].write("key", b"new", expected=None, ttl=60)
+        with pytest.raises(Conflict):
+            await stores[1].write("key", b"newer", expected=None, ttl=60)
+        for store in stores:
+            await store.close()
+
+    asyncio.run(check())
+
+
+def hammer(path: Path, cookie: str, name: str, count: int) -> subprocess.Popen[str]:
+    """Starts a process that makes requests in one session, and prints a line for each that was answered."""
+    command = [sys.executable, str(HAMMER), str(path), cookie, name, str(count)]
+    root = Path(__file__).parents[2]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)})
+
+
+async def begun(folder: Path) -> str:
+    """Starts a session and gives its cookie."""
+    async with managed("sqlite", folder, time.time) as manager:
+        visitor = Visitor(manager)
+        await visitor.ask(lambda session: session.set("first", 1))
+        assert visitor.cookie is not None
+        return visitor.cookie
+
+
+async def data_of(folder: Path, cookie: str) -> dict[str, object]:
+    async with managed("sqlite", folder, time.time) as manager:
+        return await Visitor(manager, cookie).data()
+
+
+def test_two_processes_lose_nothing(tmp_path: Path) -> None:
+    # case C1, case C1b
+    cookie = asyncio.run(begun(tmp_path))
+    processes = [hammer(tmp_path, cookie, name, 100) for name in ("a", "b")]
+    for process in processes:
+        process.communicate(timeout=100)
+        assert process.returncode == 0
+    data = asyncio.run(data_of(tmp_path, cookie))
+    cart = data.pop("cart")
+    expected = [f"{name}{n}" for name in ("a", "b") for n in range(100)]
+    assert data == {"first": 1} | dict.fromkeys(expected, "set")
+    assert isinstance(cart, list)
+    assert sorted(cart) == sorted(expected)
+
+
+def test_each_answered_write_is_there_after_a_kill(tmp_path: Path) -> None:
+    # case C3
+    cookie = asyncio.run(begun(tmp_path))
+    processes = [hammer(tmp_path, cookie, name, 1_000_000) for name in ("a", "b")]
+    answered: list[str] = []
+    for process in processes:
+        assert process.stdout is not None
+        answered += [json.loads(process.stdout.readline()) for _ in range(30)]
+    for process in processes:
+        process.send_signal(signal.SIGKILL)
+    for process in processes:
+        rest, _ = process.communicate(timeout=30)
+        answered += [json.loads(line) for line in rest.splitlines() if line.endswith('"')]
+    data = asyncio.run(data_of(tmp_path, cookie))
+    cart = data["cart"]
+    assert isinstance(cart, list)
+    assert len(cart) == len(set(cart))
+    assert set(answered) <= set(cart)
+    assert set(answered) <= data.keys()
