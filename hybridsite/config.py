@@ -298,6 +298,12 @@ def _dotted(path: KeyPath) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
+def setting_location(root: Path, *path: str) -> Location:
+    """Gives the place of a setting in site.toml, for a fault that shows only once its value is used."""
+    positions = key_positions(_read(root))
+    return Location(FILE, *positions[path]) if path in positions else Location(FILE)
+
+
 def json_schema() -> dict[str, object]:
     """Gives the JSON Schema of site.toml, which editors complete and check by. A setting may be `env:NAME` as well."""
     schema: dict[str, Any] = Settings.model_json_schema()

@@ -53,7 +53,8 @@ class Location:
 class SiteError(Exception):
     """Something that the site's author can mend, with its place, its reason and its mend.
 
-    `what` is a clause without a full stop. `why` and `mend` are further clauses, or empty.
+    `what` is a clause without a full stop. `why` and `mend` are further clauses, or empty. `pages` names the pages that
+    met the fault, where it stands in another file than theirs.
     """
 
     code: ClassVar[str] = "site"
@@ -64,6 +65,7 @@ class SiteError(Exception):
         self.why = why
         self.mend = mend
         self.location = location
+        self.pages: tuple[str, ...] = ()
 
     def at(self, location: Location) -> SiteError:
         """Gives the error a place, unless it has one with a line already."""
@@ -72,7 +74,10 @@ class SiteError(Exception):
         return self
 
     def __str__(self) -> str:
-        text = "; ".join(part for part in (self.what, self.why, self.mend) if part)
+        met = f"met by {self.pages[0]}" if self.pages else ""
+        if len(self.pages) > 1:
+            met += f" and {len(self.pages) - 1} more page{'s' if len(self.pages) > 2 else ''}"
+        text = "; ".join(part for part in (self.what, self.why, met, self.mend) if part)
         return f"{self.location}: {text}" if self.location else text
 
 
@@ -182,9 +187,12 @@ class SiteErrors(Exception):
     """Several faults of a site, found in one run, in the order of their places."""
 
     def __init__(self, faults: Iterable[SiteError]) -> None:
-        # A fault in a layout is met by every page: it is told once.
-        once = {str(fault): fault for fault in faults}.values()
-        self.faults = tuple(sorted(once, key=lambda fault: (fault.location or Location(""), fault.what)))
+        once: dict[tuple[object, ...], SiteError] = {}
+        for fault in faults:
+            # A fault in a layout is met by every page: it is told once.
+            first = once.setdefault((fault.location, fault.what, fault.why, fault.mend), fault)
+            first.pages = tuple(dict.fromkeys((*first.pages, *fault.pages)))
+        self.faults = tuple(sorted(once.values(), key=lambda fault: (fault.location or Location(""), fault.what)))
         super().__init__(f"{len(self.faults)} faults")
 
     def __str__(self) -> str:
@@ -213,21 +221,25 @@ class Faults:
         self._faults.append(fault)
 
     @contextmanager
-    def collect(self) -> Iterator[None]:
-        """Keeps the faults that its block raises; the code after the block goes on."""
+    def collect(self, *page: str) -> Iterator[None]:
+        """Keeps the faults that its block raises; the code after the block goes on.
+
+        `page` names a page and its other files, where the block is about one: a fault elsewhere says that it met it.
+        """
         try:
             yield
-        except SiteErrors as several:
-            self._faults.extend(several.faults)
-        except SiteError as fault:
-            self._faults.append(fault)
+        except (SiteError, SiteErrors) as error:
+            for fault in error.faults if isinstance(error, SiteErrors) else (error,):
+                if page and fault.location and fault.location.file not in page:
+                    fault.pages = fault.pages or page[:1]
+                self._faults.append(fault)
 
     def raise_any(self) -> None:
         """Raises the only fault as itself, several as SiteErrors, none not at all."""
-        if len({str(fault) for fault in self._faults}) == 1:
-            raise self._faults[0]
-        if self._faults:
-            raise SiteErrors(self._faults)
+        if not self._faults:
+            return
+        several = SiteErrors(self._faults)
+        raise several.faults[0] if len(several.faults) == 1 else several
 
 
 def closest(name: str, candidates: Iterable[str]) -> str | None:

@@ -52,6 +52,11 @@ class Route:
         return source
 
     @cached_property
+    def files(self) -> tuple[str, ...]:
+        """Its files: the page and its module."""
+        return tuple(name for name in (self.template, self.module) if name)
+
+    @cached_property
     def pattern(self) -> str:
         """The route as people write it: `/blog/[slug]/`, without the site's base."""
         if self.kind == "error":

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from hybridsite import sources
 from hybridsite.analysis import Closure
-from hybridsite.config import Settings, load_settings
+from hybridsite.config import Settings, load_settings, setting_location
 from hybridsite.data import load_data
 from hybridsite.errors import DriverError, Faults, FrontMatterError, Location, ModuleError, RouteError, SourceError
 from hybridsite.frontmatter import FrontMatter, read_front_matter
@@ -35,7 +35,6 @@ from hybridsite.urls import UrlPolicy
 TEMPLATE_FOLDERS = ("components", "layouts", "pages")
 DATA_FOLDER = "data"
 MIDDLEWARE = "middleware.py"
-SETTINGS = "site.toml"
 # What a site may hold that this version can't do: refused, since a site that ignored its actions would be a wrong one.
 _NOT_YET = {"actions.py": "actions", "collections.py": "collections"}
 
@@ -89,11 +88,6 @@ class Resource:
         """Whether it says `draft: true`."""
         return self.front is not None and self.front.draft
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Its own files: the page and its module."""
-        return tuple(name for name in (self.route.template, self.route.module) if name)
-
     @cached_property
     def page(self) -> Mapping[str, object]:
         """The front matter that is the page's own: `page` in templates."""
@@ -105,6 +99,7 @@ class Site:
     """Everything known before a request. Templates and modules see it as `site`.
 
     `drafts` names the files that are left out as drafts.
+    `broken` names the pages that didn't load, where a build goes on to find the faults of the others.
     A server adds what it opened (`sessions`) and what the build wrote: the URLs of files (`built`), the error pages.
     """
 
@@ -117,6 +112,7 @@ class Site:
     drafts: frozenset[str]
     data: Mapping[str, object]
     middleware: tuple[Handler, ...] = ()
+    broken: frozenset[str] = frozenset()
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
     built: frozenset[str] = frozenset()
@@ -159,6 +155,8 @@ class Site:
 
     def url_for(self, source: str, /, **params: object) -> str:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Router.url_for` does."""
+        if source in self.broken:
+            return self.policy.url("page", ())  # its own fault is told; this would be another one for the same cause
         return self.router.url_for(source, **params)
 
     def has_session(self, resource: Resource) -> bool:
@@ -170,14 +168,16 @@ class Site:
         return MEND_NO_DRIVER if self.settings.session.driver is False else MEND_PRERENDERED
 
 
-def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str]) -> Site:
+def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Faults | None = None) -> Site:
     """Reads a site folder (or the sources in dist/server/) into a Site.
 
-    Raises SiteErrors with every fault that can be found without rendering, or the only one as itself.
+    Raises SiteErrors with every fault that can be found without rendering, or the only one as itself. Where `faults` is
+    given, those of single pages are added to it, and the site comes without these pages: a build renders the others,
+    to tell their faults too.
     """
     root = root.resolve()
     settings = load_settings(root, environ, serving=not mode.prerendering)
-    faults = Faults()
+    goes_on, faults = faults is not None, Faults() if faults is None else faults
     files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER), faults)
     for name, noun in _NOT_YET.items():
         if (root / name).exists():
@@ -192,17 +192,23 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str]) -> Site:
     with faults.collect():
         middleware = _load_middleware(root)
     with faults.collect():
-        _check_driver(settings)
-    loaded = _load_resources(root, settings, templates, _routes(_below(files, "pages"), faults), faults)
+        _check_driver(root, settings)
+    goes_on = goes_on and not faults  # what every page rests on is whole
+    routes = _routes(_below(files, "pages"), faults)
+    loaded = _load_resources(root, settings, templates, routes, faults)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
-    drafts = frozenset(name for resource in loaded if resource not in resources for name in resource.files)
+    drafts = frozenset(name for resource in loaded if resource not in resources for name in resource.route.files)
     policy = UrlPolicy(settings.site.base, settings.routing.trailing_slash)
-    router = Router((), policy)
-    with faults.collect():
+    try:
         router = Router((resource.route for resource in resources), policy)
-    faults.raise_any()
+    except RouteError as fault:
+        faults.add(fault)
+        goes_on = False
+    if not goes_on:
+        faults.raise_any()
     by_source = {resource.route.source: resource for resource in resources}
-    site = Site(root, mode, settings, router, by_source, templates, drafts, data, middleware)
+    broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
+    site = Site(root, mode, settings, router, by_source, templates, drafts, data, middleware, broken)
     templates.environment.globals.update(site=site, data=data, url_for=site.url_for)
     _check_session(site)
     return site
@@ -247,14 +253,14 @@ def _load_middleware(root: Path) -> tuple[Handler, ...]:
     return middleware_functions(load_module(root, MIDDLEWARE)) if (root / MIDDLEWARE).exists() else ()
 
 
-def _check_driver(settings: Settings) -> None:
+def _check_driver(root: Path, settings: Settings) -> None:
     """Raises DriverError for a name that is no driver. A stranger's class is imported when a server starts."""
     driver = settings.session.driver
     if driver is not False and ":" not in driver:
         try:
             find_store(driver)
         except DriverError as error:
-            raise error.at(Location(SETTINGS)) from None
+            raise error.at(setting_location(root, "session", "driver")) from None
 
 
 def _load_resources(
@@ -263,7 +269,7 @@ def _load_resources(
     resources: list[Resource] = []
     default = settings.build.output == "static"
     for route in routes:
-        with faults.collect():
+        with faults.collect(*route.files):
             resources.append(_load_resource(root, settings, templates, route, default))
     return resources
 

@@ -276,14 +276,14 @@ class Templates:
         if isinstance(error, MissingValue):
             return self._missing(error, place, values)
         if isinstance(error, RecursionError):
-            way = " → ".join(_circle(error))
+            way = " → ".join(self._circle(error))
             return TemplateError("the templates include or extend each other without end", why=way, location=place)
         mend = "the line of the template asks for what its value can't do"
         return TemplateError(f"{type(error).__name__}: {error}", mend=mend, location=place)
 
     def _not_found(self, error: TemplateNotFound, place: Location | None) -> TemplateError:
         names = getattr(error, "templates", None) or [error.name or ""]
-        mend = did_you_mean(str(names[-1]), self.names()) or "names count from the site's root: layouts/base.html"
+        mend = _nearest_template(str(names[-1]), self.names()) or "names count from the site's root: layouts/base.html"
         return TemplateError(f'there is no template "{names[-1]}"', mend=mend, location=place)
 
     def _missing(self, error: MissingValue, place: Location, values: Mapping[str, object]) -> TemplateError:
@@ -304,6 +304,20 @@ class Templates:
         kind = "key" if isinstance(owner, Mapping) else f"attribute of {type(owner).__name__}"
         return TemplateError(f'there is no {kind} "{error.name}"', mend=mend, location=place)
 
+    def _circle(self, error: RecursionError) -> list[str]:
+        """Gives the templates that lead to each other, with the lines that do, once around."""
+        way: list[str] = []
+        frames = error.__traceback__
+        while frames is not None:
+            # Jinja gives its frames the file and the line of the template.
+            name = frames.tb_frame.f_code.co_filename.removeprefix(f"{self._root}/")
+            if name in self._loader.index:
+                step = f"{name}:{frames.tb_lineno}"
+                if step in way:
+                    return [*way[way.index(step) :], step]
+                way.append(step)
+            frames = frames.tb_next
+        return way
 
     def _with_column(self, place: Location, name: str) -> Location:
         path = self._loader.index.get(place.file)
@@ -313,20 +327,13 @@ class Templates:
         return Location(place.file, place.line, found.start() + 1) if found else place
 
 
-def _circle(error: RecursionError) -> list[str]:
-    """Gives the templates that lead to each other, once around."""
-    way: list[str] = []
-    frames = error.__traceback__
-    while frames is not None:
-        template = frames.tb_frame.f_globals.get("__jinja_template__")
-        if isinstance(template, jinja2.Template) and template.name:
-            step = f"{template.name}:{template.get_corresponding_lineno(frames.tb_lineno)}"
-            if step in way:
-                return [*way, step]
-            if not way or way[-1].partition(":")[0] != template.name:
-                way.append(step)
-        frames = frames.tb_next
-    return way
+def _nearest_template(name: str, names: Iterable[str]) -> str:
+    """Gives the clause that names what `name` was meant to be: the same file elsewhere, or a near one in its folder."""
+    folder, _, file = name.rpartition("/")
+    known = sorted(names)
+    same = [other for other in known if other.rpartition("/")[2] == file]
+    beside = [other for other in known if other.rpartition("/")[0] == folder]
+    return f'did you mean "{same[0]}"?' if same else did_you_mean(name, beside or known)
 
 
 def _names_in_scope(error: MissingValue) -> set[str]:
@@ -341,9 +348,10 @@ def _names_in_scope(error: MissingValue) -> set[str]:
 
 
 def _jinja_body(source: sources.Source) -> str:
-    """Puts a comment as long as the front matter in its place: line numbers stay true, and nothing is printed for it."""
+    """Puts a comment as long as the front matter in its place: lines stay true, and nothing is printed for it."""
     return "{#" + "\n" * (source.body_line - 1) + "#}" + source.body if source.body_line > 1 else source.body
 
 
-def _print_nothing_for_none(value: object) -> object:
+@jinja2.pass_eval_context  # or Jinja would write constants down as text first, and None as "None"
+def _print_nothing_for_none(_: nodes.EvalContext, value: object) -> object:
     return "" if value is None else value

@@ -52,15 +52,14 @@ async def build_site(
 ) -> BuildReport:
     """Builds a site into its dist/, which is exchanged as a whole, or not touched at all.
 
-    `waiting` is called where another build of the site is under way. Raises SiteErrors with every fault of every
-    page, or
-    the only one as itself. With `strict`, an undefined session is a fault.
+    `waiting` is called where another build of the site is under way. Raises SiteErrors with every fault of every page,
+    or the only one as itself. With `strict`, an undefined session is a fault.
     """
     with build_lock(state, waiting):
         began = time.perf_counter()
-        site = load_site(root, Mode(prerendering=True, drafts=options.drafts), environ=environ)
-        pages = await plan(site)
         faults = Faults()
+        site = load_site(root, Mode(prerendering=True, drafts=options.drafts), environ=environ, faults=faults)
+        pages = await plan(site, faults)
         with Output(site.root) as output:
             files, rows = await _write_pages(site, pages, output, faults)
             files += _copy_public(site, pages, output, faults)
@@ -82,7 +81,7 @@ async def _write_pages(
     rows = {route.source: RouteRow.of(site.resources[route.source], site) for route in site.router.routes}
     for page in pages:
         began = time.perf_counter()
-        with faults.collect():
+        with faults.collect(*page.match.route.files):
             status, headers, body = await _answer(site, page)
             kind = _checked_type(page, status, headers)
             output.write(f"client/{page.output}", body)

@@ -26,12 +26,11 @@ class PlannedPage:
     output: str
 
 
-async def plan(site: Site) -> list[PlannedPage]:
+async def plan(site: Site, faults: Faults) -> list[PlannedPage]:
     """Lists the pages to render, in the order of their routes.
 
-    Raises RouteError, or SiteErrors: for routes without `paths`, paths that don't fit, two files of one name.
+    Adds to `faults`: routes without `paths`, paths that don't fit, two files of one name.
     """
-    faults = Faults()
     pages: list[PlannedPage] = []
     for route in site.router.routes:
         if not route.prerender:
@@ -44,7 +43,6 @@ async def plan(site: Site) -> list[PlannedPage]:
                 pages.append(PlannedPage(match, segments, url, site.policy.output(route.kind, segments, route.status)))
     with faults.collect():
         _check_outputs(pages)
-    faults.raise_any()
     return pages
 
 
