@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import re
 from collections.abc import Iterable, Mapping
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
-from typing import Any
 
-from starlette.responses import FileResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import FileResponse, PlainTextResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.manifest import BuiltFile, Manifest
 from hybridsite.rendering import SAFE_HEADERS
+from hybridsite.server.encoding import Coding, encode, wanted, worth_coding
 
 # Bodies up to this size are kept in memory, until all of them reach the budget; the rest is read when asked for.
 SMALL = 256 * 1024
@@ -19,69 +22,159 @@ BUDGET = 64 * 1024 * 1024
 
 # RFC 9111, 5.2.2: caches may keep a page, and ask before each use whether it is still the same.
 _CACHE_CONTROL = (b"cache-control", b"public, max-age=0, must-revalidate")
+_VARY = (b"vary", b"Accept-Encoding")
+_NO_BODY: Message = {"type": "http.response.body", "body": b""}
+# RFC 9110, 14.1.1. Another unit, or what is no range at all, is passed over (14.2).
+_RANGE = rb"(?:[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})"
+_RANGES = re.compile(rb"bytes=%(one)b(?:[ \t]*,[ \t]*%(one)b)*" % {b"one": _RANGE}, re.IGNORECASE)
+
+Header = tuple[bytes, bytes]
+
+
+class Budget:
+    """How many bytes of memory bodies may still take."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def take(self, size: int) -> bool:
+        """Takes `size` bytes, unless there are too few."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+
+class Representation:
+    """One form of a file, as it is or in a coding, with its messages made ahead."""
+
+    __slots__ = ("body", "etag", "not_modified", "start")
+
+    def __init__(self, headers: list[Header], etag: str, kind: str, size: int, body: bytes | None) -> None:
+        self.etag = etag
+        headers = [*headers, (b"etag", etag.encode("ascii"))]
+        described = [(b"content-type", kind.encode("latin-1")), (b"content-length", b"%d" % size)]
+        self.start: Message = {"type": "http.response.start", "status": 200, "headers": [*described, *headers]}
+        self.not_modified: Message = {"type": "http.response.start", "status": 304, "headers": headers}
+        self.body: Message | None = None if body is None else {"type": "http.response.body", "body": body}
 
 
 class StaticFile:
-    """One built file, with its answers made ahead: to send it is one start message and one body."""
+    """One built file. To send it is one start message and one body, where it is small or in a coding.
 
-    __slots__ = ("_body", "_etag", "_head", "_headers", "_modified", "_not_modified", "_path", "_start")
+    A coding is made when a request first asks for it, in a thread, and kept while the budget allows.
+    """
 
-    def __init__(self, built: BuiltFile, path: Path, body: bytes | None, modified: int, size: int) -> None:
-        own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in built.headers]
-        names = {name.lower() for name, _ in own}
-        stamp = formatdate(modified, usegmt=True).encode()
-        standard = [_CACHE_CONTROL, (b"etag", built.etag.encode()), (b"last-modified", stamp), *SAFE_HEADERS]
-        self._path = path
-        self._etag = built.etag
-        self._modified = modified
+    def __init__(self, built: BuiltFile, path: Path, status: os.stat_result, budget: Budget) -> None:
+        size = status.st_size
+        own = [(name.encode("latin-1").lower(), value.encode("latin-1")) for name, value in built.headers]
+        names = {name for name, _ in own}
+        stamp = (b"last-modified", formatdate(int(status.st_mtime), usegmt=True).encode())
+        codable = worth_coding(built.type, size) and not names & {b"content-encoding", b"vary", b"etag"}
+        standard = [_CACHE_CONTROL, stamp, *SAFE_HEADERS, *([_VARY] if codable else [])]
         self._headers = [*own, *(pair for pair in standard if pair[0] not in names)]
-        described = [
-            (b"content-type", built.type.encode("latin-1")),
-            (b"content-length", str(size).encode()),
-            (b"accept-ranges", b"bytes"),
-        ]
-        self._start = {"type": "http.response.start", "status": 200, "headers": [*described, *self._headers]}
-        self._not_modified = {"type": "http.response.start", "status": 304, "headers": self._headers}
-        self._head = {"type": "http.response.body", "body": b""}
-        self._body = None if body is None else {"type": "http.response.body", "body": body}
+        self._built = built
+        self._path = path
+        self._status = status
+        self._codable = codable
+        self._budget = budget
+        self._codings: dict[Coding, asyncio.Task[Representation]] = {}
+        body = path.read_bytes() if size <= SMALL and budget.take(size) else None
+        self._plain = Representation([(b"accept-ranges", b"bytes"), *self._headers], built.etag, built.type, size, body)
 
     async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers GET and HEAD (RFC 9110: 13.1.2 If-None-Match, 13.1.3 If-Modified-Since, 14.2 Range)."""
-        none_match = modified_since = None
-        ranged = False
+        """Answers GET and HEAD (RFC 9110: 12.5.3 Accept-Encoding, 13.1.2 and 13.1.3 conditions, 14.2 Range)."""
+        none_match = modified_since = ranges = accepted = None
         for name, value in scope["headers"]:
-            if name == b"if-none-match":
+            if name == b"accept-encoding":
+                accepted = value if accepted is None else accepted + b"," + value
+            elif name == b"if-none-match":
                 none_match = value if none_match is None else none_match + b"," + value
             elif name == b"if-modified-since":
                 modified_since = value
             elif name == b"range":
-                ranged = True
-        if (none_match or modified_since) and self._is_known(none_match, modified_since):
-            await send(self._not_modified)
-            await send(self._head)
+                ranges = value
+        if scope["method"] == "HEAD" or (ranges is not None and not _are_ranges(ranges)):
+            ranges = None
+        form = self._plain
+        if accepted is not None and self._codable and ranges is None and (coding := wanted(accepted)) is not None:
+            form = await self._coded(coding)
+        if (none_match or modified_since) and self._is_known(form, none_match, modified_since):
+            await send(form.not_modified)
+            await send(_NO_BODY)
         elif scope["method"] == "HEAD":
-            await send(self._start)
-            await send(self._head)
-        elif self._body is not None and not ranged:
-            await send(self._start)
-            await send(self._body)
+            await send(form.start)
+            await send(_NO_BODY)
+        elif form.body is not None and ranges is None:
+            await send(form.start)
+            await send(form.body)
         else:
-            await self._stream(scope, receive, send)
+            await self._stream(scope if ranges else _without_range(scope), receive, send)
 
-    def _is_known(self, none_match: bytes | None, modified_since: bytes | None) -> bool:
+    async def _coded(self, coding: Coding) -> Representation:
+        task = self._codings.get(coding)
+        if task is None:
+            # One thread works for all who wait; a visitor who leaves ends nobody else's wait.
+            task = self._codings[coding] = asyncio.ensure_future(asyncio.to_thread(self._encode, coding))
+        return task.result() if task.done() else await asyncio.shield(task)
+
+    def _encode(self, coding: Coding) -> Representation:
+        try:
+            if self._plain.body is None and not self._is_same(self._path.stat()):
+                return self._plain
+            plain = self._plain.body["body"] if self._plain.body else self._path.read_bytes()
+        except OSError:
+            return self._plain
+        body = encode(plain, coding)
+        if len(body) >= len(plain) or not self._budget.take(len(body)):
+            return self._plain
+        etag = f'{self._built.etag[:-1]}-{coding}"'  # each form has a strong tag of its own (RFC 9110, 8.8.3.3)
+        headers = [(b"content-encoding", coding.encode()), *self._headers]
+        return Representation(headers, etag, self._built.type, len(body), body)
+
+    def _is_known(self, form: Representation, none_match: bytes | None, modified_since: bytes | None) -> bool:
         if none_match is not None:
             tags = [tag.strip().removeprefix("W/") for tag in none_match.decode("latin-1").split(",")]
-            return "*" in tags or self._etag in tags
+            return "*" in tags or form.etag in tags
         assert modified_since is not None
         try:
-            return parsedate_to_datetime(modified_since.decode("latin-1")).timestamp() >= self._modified
+            moment = parsedate_to_datetime(modified_since.decode("latin-1")).timestamp()
         except (TypeError, ValueError, OverflowError):
             return False
+        return moment >= int(self._status.st_mtime)
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(self._start["headers"])  # type: ignore[call-overload]
-        text = {name.decode(): value.decode("latin-1") for name, value in headers.items() if name != b"content-length"}
-        await FileResponse(self._path, headers=text)(scope, receive, send)
+        text = {name.decode(): value.decode("latin-1") for name, value in self._plain.start["headers"]}
+        del text["content-length"]
+        try:
+            status = await asyncio.to_thread(os.stat, self._path)
+        except FileNotFoundError:  # a newer build has come, without it
+            await PlainTextResponse("Not Found", 404)(scope, receive, send)
+            return
+        if not self._is_same(status):
+            del text["etag"], text["last-modified"]  # a newer build's file is told by what it is now
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 416:
+                message["headers"] = [*message["headers"], *SAFE_HEADERS]
+            await send(message)
+
+        await FileResponse(self._path, headers=text, stat_result=status)(scope, receive, send_safely)
+
+    def _is_same(self, status: os.stat_result) -> bool:
+        return (status.st_size, status.st_mtime_ns) == (self._status.st_size, self._status.st_mtime_ns)
+
+
+def _are_ranges(ranges: bytes) -> bool:
+    """Tells whether a Range header has the form of byte ranges, none of which ends before it begins."""
+    if not _RANGES.fullmatch(ranges):
+        return False
+    pairs = (part.strip().split(b"-") for part in ranges.partition(b"=")[2].split(b","))
+    return all(not first or not last or int(first) <= int(last) for first, last in pairs)
+
+
+def _without_range(scope: Scope) -> Scope:
+    return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"range"]}
 
 
 class FileIndex:
@@ -95,13 +188,10 @@ class FileIndex:
     def load(cls, manifest: Manifest, client: Path) -> FileIndex:
         """Reads the files of a build: the small ones into memory, up to the budget."""
         files: dict[bytes, StaticFile] = {}
-        budget = BUDGET
+        budget = Budget(BUDGET)
         for built in _ordered(manifest.files, manifest.errors):
             path = client / built.file
-            status = path.stat()
-            body = path.read_bytes() if status.st_size <= min(SMALL, budget) else None
-            budget -= len(body or b"")
-            file = StaticFile(built, path, body, int(status.st_mtime), status.st_size)
+            file = StaticFile(built, path, path.stat(), budget)
             files[built.url.encode("ascii")] = file
             if built.alias:
                 files[built.alias.encode("ascii")] = file
@@ -111,6 +201,3 @@ class FileIndex:
 def _ordered(files: Iterable[BuiltFile], errors: Mapping[int, str]) -> list[BuiltFile]:
     pages = set(errors.values())
     return [file for file in files if file.file not in pages]
-
-
-Message = dict[str, Any]
