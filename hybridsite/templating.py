@@ -20,6 +20,7 @@ from jinja2.utils import missing
 from hybridsite import sources
 from hybridsite.analysis import Closure, TemplateFacts, analyse, trace
 from hybridsite.errors import Answer, Location, SiteError, TemplateError, closest, did_you_mean, place_of
+from hybridsite.printing import PrintingCodeGenerator, print_escaped, print_plain
 
 AUTOESCAPED = (".html", ".htm", ".xml", ".svg", ".md")
 # Every name that a template gets from its context; a mapping from `load` may not hide one.
@@ -133,6 +134,10 @@ class UndefinedSession(jinja2.Undefined):
 class _SiteEnvironment(jinja2.Environment):
     """Jinja's environment, but a key of a mapping goes before a method of dict: `data.items` is the file items.toml."""
 
+    code_generator_class = PrintingCodeGenerator
+    print_escaped = staticmethod(print_escaped)
+    print_plain = staticmethod(print_plain)
+
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Gives `obj.attribute` in a template."""
         if isinstance(obj, dict | MappingProxyType) and attribute in obj:
@@ -210,7 +215,6 @@ class Templates:
             variable_end_string=variable[1],
             autoescape=lambda name: name is None or name.endswith(AUTOESCAPED),
             undefined=SiteUndefined,
-            finalize=_print_nothing_for_none,
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", "jinja2.ext.i18n"],
             keep_trailing_newline=True,
             auto_reload=False,
@@ -350,8 +354,3 @@ def _names_in_scope(error: MissingValue) -> set[str]:
 def _jinja_body(source: sources.Source) -> str:
     """Puts a comment as long as the front matter in its place: lines stay true, and nothing is printed for it."""
     return "{#" + "\n" * (source.body_line - 1) + "#}" + source.body if source.body_line > 1 else source.body
-
-
-@jinja2.pass_eval_context  # or Jinja would write constants down as text first, and None as "None"
-def _print_nothing_for_none(_: nodes.EvalContext, value: object) -> object:
-    return "" if value is None else value

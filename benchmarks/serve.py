@@ -1,0 +1,266 @@
+"""How fast a site is served, beside servers with nothing between them and uvicorn.
+
+    python benchmarks/serve.py [--rounds 5] [--seconds 3] [--visitors 64] [--json FILE]
+
+Each pair is measured in turns, and told as the median of the rounds' ratios, since machines are noisy. The load comes
+from wrk (`apt install wrk`), one thread, a connection a visitor, each visitor with a cookie of its own.
+
+    prerendered     the page as a file                   beside uvicorn and a bare function: same bytes and headers
+    on demand       the page rendered by each request    beside Starlette with the same templates
+    session read    … showing a number in the session    beside Starlette with SessionMiddleware, reading
+    session write   … and counting it up                 beside Starlette with SessionMiddleware, writing
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+LAYOUT = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title><< title >></title></head>
+<body>
+<nav>{% for name in ["Inks", "Journal", "Cart"] %}<a href="/<< name | lower >>/"><< name >></a>{% endfor %}</nav>
+<main>{% block main %}{% endblock %}</main>
+</body>
+</html>
+"""
+TEXT = "<p>Oak galls, walnut husks, woad, madder, weld and buckthorn grow within a walk of our pot.</p>\n" * 90
+LIST = """{% for number in range(10) %}
+  <li class="pot"><a href="/shop/<< number >>/">Ink number << number >></a> <span>at << number * 2 >> a pot</span>
+{% endfor %}
+"""
+PAGE = (
+    '{% extends "layouts/base.html" %}{% block main %}<h1>Inks</h1>\n<ul>' + LIST + "</ul>\n" + TEXT + "{% endblock %}"
+)
+COUNT = PAGE.replace("<h1>", "<p><< session.get('count', 0) >> so far</p><h1>")
+LOAD = "async def load(context):\n    return {'title': 'Inks'}\n"
+WRITE = (
+    "async def load(context):\n"
+    "    context.session['count'] = context.session.get('count', 0) + 1\n"
+    "    return {'title': 'Inks'}\n"
+)
+ON_DEMAND = "---\nprerender: false\n---\n"
+SITE = {
+    "site.toml": "",
+    "layouts/base.html": LAYOUT,
+    "pages/index.html": PAGE,
+    "pages/index.py": LOAD,
+    "pages/now.html": ON_DEMAND + PAGE,
+    "pages/now.py": LOAD,
+    "pages/read.html": ON_DEMAND + COUNT,
+    "pages/read.py": LOAD,
+    "pages/write.html": ON_DEMAND + COUNT,
+    "pages/write.py": WRITE,
+}
+PEER = """
+import json, os, pathlib
+import jinja2
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+here = pathlib.Path(__file__).parent
+body = (here / "dist/client/index.html").read_bytes()
+headers = [(name.encode(), value.encode()) for name, value in json.loads((here / "headers.json").read_text())]
+templates = jinja2.Environment(
+    loader=jinja2.DictLoader(json.loads((here / "templates.json").read_text())),
+    variable_start_string="<<", variable_end_string=">>", autoescape=True,
+)
+
+async def bare(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+async def now(request):
+    return HTMLResponse(templates.get_template("page").render(request=request, title="Inks"))
+
+async def read(request):
+    return HTMLResponse(templates.get_template("count").render(request=request, session=request.session, title="Inks"))
+
+async def write(request):
+    request.session["count"] = request.session.get("count", 0) + 1
+    return HTMLResponse(templates.get_template("count").render(request=request, session=request.session, title="Inks"))
+
+plain = Starlette(routes=[Route("/now/", now)])
+sessions = Starlette(
+    routes=[Route("/read/", read), Route("/write/", write)],
+    middleware=[Middleware(SessionMiddleware, secret_key="x" * 40)],
+)
+"""
+WRK = """
+local cookies = {}
+for line in io.lines(%r) do cookies[#cookies + 1] = line end
+local turn = 0
+request = function()
+  turn = turn %% #cookies + 1
+  return wrk.format("GET", nil, {["Cookie"] = cookies[turn]})
+end
+"""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is measured: a path of the site, the peer that answers it too, and the ratio to reach."""
+
+    name: str
+    path: str
+    peer: str
+    goal: float
+    cookies: bool = False
+
+
+PAIRS = (
+    Pair("prerendered", "/", "bare", 0.95),
+    Pair("on demand", "/now/", "plain", 0.9),
+    Pair("session read", "/read/", "sessions", 1.0, cookies=True),
+    Pair("session write", "/write/", "sessions", 0.9, cookies=True),
+)
+
+
+def write_site(folder: Path) -> None:
+    """Writes the site, and what its peers need."""
+    for name, text in SITE.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "peer.py").write_text(PEER)
+    templates = {"layouts/base.html": LAYOUT, "page": PAGE, "count": COUNT}
+    (folder / "templates.json").write_text(json.dumps(templates))
+    (folder / "headers.json").write_text("[]")
+
+
+@contextmanager
+def running(command: list[str], port: int, folder: Path) -> Iterator[float]:
+    """Runs a server, and gives the seconds from its start to its first answer."""
+    began = time.perf_counter()
+    environ = {**os.environ, "HYBRIDSITE_SECRET": secrets.token_urlsafe(32)}
+    server = subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                fetch(port, "/")
+                break
+            except OSError:
+                if server.poll() is not None:
+                    raise SystemExit(f"{command} ended with {server.returncode}") from None
+                time.sleep(0.005)
+        yield time.perf_counter() - began
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def fetch(port: int, path: str) -> http.client.HTTPResponse:
+    """Sends one request, with the whole answer read."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer
+
+
+def free_port() -> int:
+    """Gives a port that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def cookies(port: int, visitors: int, into: Path) -> None:
+    """Lets visitors begin a session, and writes a wrk script that asks as each of them in turn."""
+    lines = []
+    for _ in range(visitors):
+        given = fetch(port, "/write/").getheader("set-cookie")
+        assert given, "no session was begun"
+        lines.append(given.partition(";")[0])
+    (into.with_suffix(".txt")).write_text("\n".join(lines) + "\n")
+    into.write_text(WRK % str(into.with_suffix(".txt")))
+
+
+def load(port: int, path: str, visitors: int, seconds: int, script: Path | None) -> float:
+    """Gives requests a second. Anything but 2xx ends the benchmark: errors are fast."""
+    command = ["wrk", "-t1", f"-c{visitors}", f"-d{seconds}s", *(["-s", str(script)] if script else [])]
+    told = subprocess.run(
+        [*command, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True
+    ).stdout
+    if "Non-2xx" in told or "Socket errors" in told:
+        raise SystemExit(told)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", told)
+    assert rate, told
+    return float(rate[1])
+
+
+def measure(rounds: int, seconds: int, visitors: int) -> dict[str, object]:
+    """Runs every pair, and gives the figures."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        write_site(folder)
+        ours = free_port()
+        python = [sys.executable, "-m"]
+        subprocess.run([*python, "hybridsite", "build", folder], check=True, stdout=subprocess.DEVNULL)
+        start = [*python, "hybridsite", "serve", str(folder), "--port", str(ours)]
+        starts = []
+        for _ in range(rounds):
+            with running(start, ours, folder) as first_answer:
+                starts.append(first_answer)
+                headers = fetch(ours, "/").getheaders()
+        stack.enter_context(running(start, ours, folder))
+        (folder / "headers.json").write_text(json.dumps([(n.lower(), v) for n, v in headers if n.lower() != "date"]))
+        results: dict[str, object] = {"start to first answer, s": round(statistics.median(starts), 3)}
+        print(f"start to first answer: {statistics.median(starts):.2f} s (goal 0.6)")
+        ports = {peer: free_port() for peer in ("bare", "plain", "sessions")}
+        for peer, port in ports.items():
+            command = [*python, "uvicorn", f"peer:{peer}", "--port", str(port), "--no-access-log", "--no-server-header"]
+            stack.enter_context(running([*command, "--log-level", "error"], port, folder))
+        scripts = {port: folder / f"{port}.lua" for port in (ours, ports["sessions"])}
+        for port, script in scripts.items():
+            cookies(port, visitors, script)
+        for pair in PAIRS:
+            mine: list[float] = []
+            theirs: list[float] = []
+            for _ in range(rounds):
+                for port, into in ((ours, mine), (ports[pair.peer], theirs)):
+                    into.append(load(port, pair.path, visitors, seconds, scripts[port] if pair.cookies else None))
+            ratio = statistics.median(a / b for a, b in zip(mine, theirs, strict=True))
+            results[pair.name] = {"ratio": round(ratio, 3), "goal": pair.goal, "ours": mine, "peer": theirs}
+            rates = f"{statistics.median(mine):8.0f} requests/s, {statistics.median(theirs):8.0f} of {pair.peer:8}"
+            print(f"{pair.name:14} {rates}  ratio {ratio:.2f} (goal {pair.goal})")
+        return results
+
+
+def main() -> None:
+    """Reads the command line, measures, and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=3, help="of load for each figure")
+    parser.add_argument("--visitors", type=int, default=64)
+    parser.add_argument("--json", type=Path, help="a file for all figures")
+    asked = parser.parse_args()
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is missing: apt install wrk")
+    results = measure(asked.rounds, asked.seconds, asked.visitors)
+    if asked.json:
+        asked.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""How a compiled template prints a value: None as nothing, everything else as text, escaped where the file asks for it.
+
+Jinja's own generator makes a Markup of each value that it prints, only to join them all into plain text; here they stay
+the text they are, and None costs no call of a `finalize`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import markupsafe
+from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, Frame
+
+
+class _Finalize(Protocol):
+    const: Any
+    src: str | None
+
+
+def _escape_text(text: str) -> str:
+    return str(markupsafe.escape(text))
+
+
+# The function that markupsafe.escape() itself calls for a str.
+_escape: Any = getattr(markupsafe, "_escape_inner", _escape_text)
+
+
+def print_escaped(value: Any) -> str:
+    """Gives a value as HTML, by the rules of markupsafe.escape(); None prints nothing."""
+    if type(value) is str:
+        text: str = _escape(value)
+        return text
+    if value is None:
+        return ""
+    if hasattr(value, "__html__"):
+        html: str = value.__html__()
+        return html
+    text = _escape(str(value))
+    return text
+
+
+def print_plain(value: Any) -> str:
+    """Gives a value as text; None prints nothing."""
+    return "" if value is None else str(value)
+
+
+class PrintingCodeGenerator(CodeGenerator):
+    """Jinja's generator of Python, but for the calls around printed values, as its own NativeCodeGenerator has them.
+
+    The environment holds the two functions as `print_escaped` and `print_plain`.
+    """
+
+    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: _Finalize) -> str:
+        const = node.as_const(frame.eval_ctx)
+        if isinstance(node, nodes.TemplateData):
+            return str(const)
+        return print_escaped(const) if frame.eval_ctx.autoescape else print_plain(const)
+
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: _Finalize) -> None:
+        if frame.eval_ctx.volatile:
+            self.write("(environment.print_escaped if context.eval_ctx.autoescape else environment.print_plain)(")
+        elif frame.eval_ctx.autoescape:
+            self.write("environment.print_escaped(")
+        else:
+            self.write("environment.print_plain(")
+
+    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: _Finalize) -> None:
+        self.write(")")
