@@ -76,7 +76,7 @@ class SiteError(Exception):
     def __str__(self) -> str:
         met = f"met by {self.pages[0]}" if self.pages else ""
         if len(self.pages) > 1:
-            met += f" and {len(self.pages) - 1} more page{'s' if len(self.pages) > 2 else ''}"
+            met += f" and {count(len(self.pages) - 1, 'more page')}"
         text = "; ".join(part for part in (self.what, self.why, met, self.mend) if part)
         return f"{self.location}: {text}" if self.location else text
 
@@ -240,6 +240,11 @@ class Faults:
             return
         several = SiteErrors(self._faults)
         raise several.faults[0] if len(several.faults) == 1 else several
+
+
+def count(number: int, noun: str) -> str:
+    """Gives a number with its noun: `1 page`, `3 pages`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def closest(name: str, candidates: Iterable[str]) -> str | None:

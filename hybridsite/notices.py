@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from hybridsite.errors import Location, PrerenderSessionError
+from hybridsite.errors import Location, PrerenderSessionError, count
 
 Listener = Callable[[PrerenderSessionError], None]
 
@@ -17,17 +17,16 @@ class SessionNotices:
     """Collects the uses of an undefined session by place. A listener hears of each new place at once."""
 
     def __init__(self) -> None:
-        self._places: dict[Location, tuple[list[str], Sequence[str], str]] = {}
+        self._places: dict[Location, tuple[dict[str, None], Sequence[str], str]] = {}
         self._listener: Listener | None = None
 
     def add(self, place: Location, page: str, *, way: Sequence[str] = (), mend: str) -> None:
         """Notes that `page` uses the session at `place`; `way` names the templates and lines between them."""
         known = self._places.get(place)
         if known:
-            if page not in known[0]:
-                known[0].append(page)
+            known[0][page] = None
             return
-        self._places[place] = ([page], way, mend)
+        self._places[place] = ({page: None}, way, mend)
         if self._listener is not None:
             self._listener(self._fault(place))
 
@@ -44,9 +43,9 @@ class SessionNotices:
     def _fault(self, place: Location) -> PrerenderSessionError:
         pages, way, mend = self._places[place]
         reason = "is rendered at build" if mend == MEND_PRERENDERED else "has no session, since the site has no driver"
-        why = f"{pages[0]} {reason}"
+        why = f"{next(iter(pages))} {reason}"
         if way:
             why += ", and leads here by " + " → ".join(way)
         if len(pages) > 1:
-            why += f" (and {len(pages) - 1} more page{'s' if len(pages) > 2 else ''})"
+            why += f" (and {count(len(pages) - 1, 'more page')})"
         return PrerenderSessionError("`session` is undefined", why=why, mend=mend, location=place)

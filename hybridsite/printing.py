@@ -6,16 +6,11 @@ the text they are, and None costs no call of a `finalize`.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import markupsafe
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
-
-
-class _Finalize(Protocol):
-    const: Any
-    src: str | None
 
 
 def _escape_text(text: str) -> str:
@@ -51,13 +46,13 @@ class PrintingCodeGenerator(CodeGenerator):
     The environment holds the two functions as `print_escaped` and `print_plain`.
     """
 
-    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: _Finalize) -> str:
+    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> str:
         const = node.as_const(frame.eval_ctx)
         if isinstance(node, nodes.TemplateData):
             return str(const)
         return print_escaped(const) if frame.eval_ctx.autoescape else print_plain(const)
 
-    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: _Finalize) -> None:
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
         if frame.eval_ctx.volatile:
             self.write("(environment.print_escaped if context.eval_ctx.autoescape else environment.print_plain)(")
         elif frame.eval_ctx.autoescape:
@@ -65,5 +60,5 @@ class PrintingCodeGenerator(CodeGenerator):
         else:
             self.write("environment.print_plain(")
 
-    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: _Finalize) -> None:
+    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
         self.write(")")

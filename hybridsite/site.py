@@ -196,8 +196,9 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     goes_on = goes_on and not faults  # what every page rests on is whole
     routes = _routes(_below(files, "pages"), faults)
     loaded = _load_resources(root, settings, templates, routes, faults)
+    left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
+    drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
-    drafts = frozenset(name for resource in loaded if resource not in resources for name in resource.route.files)
     policy = UrlPolicy(settings.site.base, settings.routing.trailing_slash)
     try:
         router = Router((resource.route for resource in resources), policy)

@@ -1,12 +1,24 @@
-"""What a build tells: a row a route, the places where the session is undefined, warnings and the time it took."""
+"""What a build tells: a row a route, the places where the session is undefined, warnings and the time it took.
+
+And what is told of a site without a build.
+"""
 
 from __future__ import annotations
 
+import platform
+import re
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 
-from hybridsite.errors import SiteError
+from hybridsite import __version__
+from hybridsite.errors import ServeError, SiteError, count
+from hybridsite.manifest import read_manifest
 from hybridsite.routing import Route
-from hybridsite.site import Resource, Site
+from hybridsite.site import BUILD, Resource, Site, load_site
 
 
 @dataclass(slots=True)
@@ -43,6 +55,42 @@ class RouteRow:
         self.pages += 1
         self.size += size
         self.seconds += seconds
+
+
+def version_facts() -> dict[str, str]:
+    """Gives the versions of all that takes part."""
+    from importlib.metadata import PackageNotFoundError, requires, version
+
+    packages = []
+    for line in sorted(requires("hybridsite") or ()):
+        name = re.split(r"[^A-Za-z0-9_.-]", line)[0]
+        with suppress(PackageNotFoundError):  # not every line is for this platform
+            packages.append(f"{name} {version(name)}")
+    return {
+        "hybridsite": __version__,
+        "python": f"{platform.python_version()}, {sys.executable}",
+        "platform": platform.platform(),
+        "packages": ", ".join(packages),
+    }
+
+
+def site_facts(root: Path, state: Path, *, environ: Mapping[str, str], stale: bool) -> dict[str, str]:
+    """Gives what is known of a site without building it, no secret among it. Raises SiteErrors."""
+    site = load_site(root, BUILD, environ=environ)
+    session = site.settings.session
+    prerendered = sum(route.prerender for route in site.router.routes)
+    facts = {
+        "site": str(site.root),
+        "routes": f"{prerendered} prerendered, {len(site.router.routes) - prerendered} on demand",
+        "session": f"{session.driver}, ttl {timedelta(seconds=session.ttl)}" if session.driver else "off",
+        "state": f"{state}{'' if state.is_dir() else ' (not made yet)'}",
+    }
+    try:
+        built = read_manifest(site.root / "dist")
+    except ServeError:
+        return {**facts, "dist": "not built, or not by this version"}
+    age = "older than its sources" if stale else "as new as its sources"
+    return {**facts, "dist": f"{count(len(built.files), 'file')} by hybridsite {built.version}, {age}"}
 
 
 @dataclass(frozen=True, slots=True)

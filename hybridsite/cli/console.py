@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from hybridsite.build.report import BuildReport, RouteRow
-from hybridsite.errors import SiteError, SiteErrors
+from hybridsite.errors import SiteError, SiteErrors, count
 
 _HEADINGS = ("route", "kind", "why", "source", "size", "time")
 
@@ -46,9 +47,13 @@ class Console:
             self.problem("warning", warning)
         for notice in report.notices:
             self.problem("error", notice)
-        on_demand = sum(row.kind == "on demand" for row in report.rows)
-        pages = f"{report.pages} page{'' if report.pages == 1 else 's'}"
-        self.say(f"built {pages} in {report.seconds:.2f} s; {on_demand} route{'' if on_demand == 1 else 's'} on demand")
+        on_demand = count(sum(row.kind == "on demand" for row in report.rows), "route")
+        self.say(f"built {count(report.pages, 'page')} in {report.seconds:.2f} s; {on_demand} on demand")
+
+    def facts(self, facts: Mapping[str, str]) -> None:
+        """Prints names and values in two columns."""
+        for name, value in facts.items():
+            self.say(f"{name:<11} {value}")
 
     def table(self, rows: tuple[RouteRow, ...], *, measured: bool = True) -> None:
         """Prints the routes, in columns as wide as their content."""

@@ -100,6 +100,36 @@ def routes(console: Console, site: Path, drafts: bool) -> None:
     console.table(rows, measured=False)
 
 
+@main.command()
+@SITE
+@_command
+def info(console: Console, site: Path) -> None:
+    """Tells versions, and what is known of SITE: what to put into a report of a fault."""
+    from hybridsite.build.report import site_facts, version_facts
+    from hybridsite.server.app import is_dist, state_folder
+
+    console.facts(version_facts())
+    if not is_dist(site):
+        state = state_folder(site, os.environ)
+        console.facts(site_facts(site, state, environ=os.environ, stale=_is_stale(site)))
+
+
+@main.group()
+def config() -> None:
+    """Tells about the settings in site.toml."""
+
+
+@config.command()
+@_command
+def schema(console: Console) -> None:
+    """Prints the JSON Schema of site.toml, by which editors complete and check."""
+    import json
+
+    from hybridsite.config import json_schema
+
+    console.say(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
 def _build(console: Console, site: Path, *, strict: bool = False, drafts: bool = False) -> None:
     from hybridsite.build.build import BuildOptions, build_site
     from hybridsite.build.freshness import fingerprint, remember
