@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 
 from hybridsite import units
+from hybridsite.documents import place
 from hybridsite.errors import ConfigError, Faults, Location, SiteError, did_you_mean
 from hybridsite.settings import EnvironmentText, Settings
-from hybridsite.toml_positions import KeyPath, key_positions
+from hybridsite.toml_positions import KeyPath, TomlFault, key_positions, parse
 
 __all__ = ["Settings", "json_schema", "load_settings"]
 
@@ -75,11 +75,10 @@ def load_settings(root: Path, environ: Mapping[str, str], *, serving: bool = Fal
     """
     text = _read(root)
     try:
-        document = tomllib.loads(text)
-    except RecursionError:
-        raise ConfigError(f"{FILE} is nested too deep", location=Location(FILE)) from None
-    except ValueError as error:  # TOMLDecodeError, and integers that Python refuses for their length
-        raise _syntax_fault(str(error), text) from None
+        document = parse(text)
+    except TomlFault as fault:
+        at = Location(FILE, fault.line, fault.column)
+        raise ConfigError(f"{FILE} is no valid TOML", why=fault.why, location=at) from None
     return _Reading(text, document, environ, serving).settings()
 
 
@@ -93,10 +92,9 @@ def _read(root: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         raise _no_site(root) from None
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = len(data[data.rfind(b"\n", 0, error.start) + 1 : error.start].decode("utf-8-sig")) + 1
-        what = f"{FILE} isn't text in UTF-8"
-        raise ConfigError(what, mend="save it as UTF-8", location=Location(FILE, line, column)) from None
+        before = error.object[: error.start].decode("utf-8-sig")  # not data: it may begin with a byte order mark
+        what, at = f"{FILE} isn't text in UTF-8", Location(FILE, *place(before, len(before)))
+        raise ConfigError(what, mend="save it as UTF-8", location=at) from None
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise ConfigError(f"{FILE} can't be read", why=reason, location=Location(FILE)) from None
@@ -114,15 +112,6 @@ def _no_site(root: Path) -> ConfigError:
     other = f"; did you mean {' or '.join(near)}?" if near else ", or is the path right?"
     mend = f"`touch {root / FILE}` makes it one, the file may be empty" + other
     return ConfigError(f'the folder "{root}" is no site', why=f"it has no {FILE}", mend=mend)
-
-
-def _syntax_fault(message: str, text: str) -> ConfigError:
-    match = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", message)
-    line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
-    if match and match[1]:
-        line, column = int(match[1]), int(match[2])
-    why = message[: match.start()] if match else message
-    return ConfigError(f"{FILE} isn't TOML", why=why[:1].lower() + why[1:], location=Location(FILE, line, column))
 
 
 class _Reading:
@@ -230,7 +219,7 @@ class _Reading:
         name, place = _dotted(path), self._at(path)
         if kind == "extra_forbidden":
             return _unknown(path, place)
-        if path == ("build", "adapter") and isinstance(value, str) and (value in _LATER_ADAPTERS or ":" in value):
+        if path == ("build", "adapter") and path not in self._variables and _is_later_adapter(value):
             what = f'the adapter "{value}" is not in this version of hybridsite yet'
             return ConfigError(what, mend='use "standalone"', location=place)
         variable = next((self._variables[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._variables), "")
@@ -248,6 +237,10 @@ class _Reading:
         else:
             must = _MUST.get(kind, "has a value that it can't have")
         return ConfigError(f"{name} {must}", why=why, mend=mend, location=place)
+
+
+def _is_later_adapter(value: object) -> bool:
+    return isinstance(value, str) and (value in _LATER_ADAPTERS or ":" in value)
 
 
 def _unknown(path: KeyPath, location: Location) -> ConfigError:

@@ -14,6 +14,10 @@ RESERVED = ("prerender", "guard", "layout", "jinja", "draft", "paths", "paginate
 _NOT_YET = ("guard", "paths", "paginate", "cache")
 # RFC 9110, 5.1 and 5.5: a field name is a token, a value holds no control characters.
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+# RFC 9110, 7.6.1 and 8.6: these say how one message travels, which is the server's to know.
+_FRAMING = frozenset(
+    {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-encoding"}
+)
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
@@ -45,7 +49,8 @@ def read_front_matter(source: Source, *, own_keys: Collection[str] = ()) -> Fron
             with faults.collect():
                 _check(source, key, value)
             continue
-        near = next((name for name in RESERVED if one_slip(key.casefold(), name)), None)
+        folded = key.casefold()
+        near = next((name for name in RESERVED if folded == name or one_slip(folded, name)), None)
         if near and key not in own_keys:
             faults.add(
                 FrontMatterError(
@@ -78,7 +83,7 @@ def _check(source: Source, key: str, value: object) -> None:
     if key in _NOT_YET:
         raise fault(f'"{key}" is not in this version of hybridsite yet', "take it out")
     if key in ("prerender", "jinja", "draft") and not isinstance(value, bool):
-        raise fault(f'"{key}" has to be true or false, and is {value!r}', f"write {key}: true or {key}: false")
+        raise fault(f'"{key}" has to be true or false, and is {_shown(value)}', f"write {key}: true or {key}: false")
     markdown = source.file.endswith(".md")
     if key in ("layout", "jinja") and not markdown:
         mend = '{% extends "layouts/…" %}' if key == "layout" else "a page that is no Markdown is a template as it is"
@@ -90,9 +95,16 @@ def _check(source: Source, key: str, value: object) -> None:
             raise fault('"headers" has to be a mapping of names to values')
         for name, content in value.items():
             if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
-                raise fault(f"{name!r} is no name for a header")
+                raise fault(f"{_shown(name)} is no name for a header")
+            if name.casefold() in _FRAMING:
+                raise fault(f'the header "{name}" is the server\'s own to send', "take it out")
             if not isinstance(content, str) or not HEADER_VALUE.fullmatch(content):
                 raise fault(f'the header "{name}" has a value that no header can carry', "give one line of plain text")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def one_slip(word: str, target: str) -> bool:

@@ -39,7 +39,8 @@ def _table() -> mimetypes.MimeTypes:
 
 def media_type(name: str) -> str:
     """Gives the Content-Type of a file by its name, with its charset where it is text."""
-    kind, encoding = _table().guess_type(name, strict=True)
+    # A name is no URL: without its colons, `data:text/html,x` can't pass for one.
+    kind, encoding = _table().guess_type(name.rpartition("/")[2].replace(":", "_"), strict=True)
     if kind is None or encoding is not None:
         return "application/octet-stream"
     return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind in _TEXT else kind

@@ -63,15 +63,19 @@ class Section(BaseModel):
         """Reads a variable's text as the number or the flag that the setting is; other text stays as it is."""
         if not isinstance(value, EnvironmentText):
             return value
-        annotation = cls.model_fields[info.field_name or ""].annotation
-        kinds = {annotation, *get_args(annotation)}
+        kinds = _kinds(cls.model_fields[info.field_name or ""].annotation)
         if value in ("true", "false") and (bool in kinds or Literal[False] in kinds):
             return value == "true"
-        if kinds & {int, float} and re.fullmatch(r"-?\d{1,18}", value):
+        if kinds & {int, float} and re.fullmatch(r"-?[0-9]{1,18}", value):
             return int(value)
-        if float in kinds and re.fullmatch(r"-?\d{1,18}\.\d{1,18}", value):
+        if float in kinds and re.fullmatch(r"-?[0-9]{1,18}\.[0-9]{1,18}", value):
             return float(value)
         return str(value)
+
+
+def _kinds(annotation: object) -> set[object]:
+    """Gives a type with the types and the words that it is made of: those in `Duration | None` are found too."""
+    return {annotation}.union(*map(_kinds, get_args(annotation)))
 
 
 class SiteSettings(Section):

@@ -16,6 +16,10 @@ _SIZE = re.compile(r"(\d{1,18})\s*(B|KB|KiB|MB|MiB|GB|GiB)", re.ASCII)
 _BYTES: Final = {"B": 1, "KB": 10**3, "KiB": 2**10, "MB": 10**6, "MiB": 2**20, "GB": 10**9, "GiB": 2**30}
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 6265, 4.1.1, and RFC 9110, 5.6.2
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_SECRET_NAME = re.compile(
+    r"passw|passphrase|token|secret|credential|(?:api|access|private)[_-]?key|(?:^|[_-])(?:pass|pwd|auth)(?:$|[_-])",
+    re.IGNORECASE,
+)
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\]")
 
 
@@ -104,11 +108,12 @@ def delimiters(value: object) -> tuple[str, str]:
 
 def driver(value: object) -> str | Literal[False]:
     """Gives the name of a driver, or False for none."""
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str) and re.fullmatch(r"[\w.:-]+", value):
         return value
     if value is False:
         return False
-    raise ValueError("must be the name of a driver in quotes, or false")
+    # An address may hold a password, and the name of an unknown driver is shown.
+    raise ValueError("must be the name of a driver in quotes, or false; its address goes into [session] options")
 
 
 def secure(value: object) -> bool | Literal["auto"]:
@@ -160,9 +165,7 @@ def holds_secret(name: str, value: object) -> bool:
     """Tells whether an option is likely a secret: by its name, or a password in the address or the words it holds."""
     if isinstance(value, bool) or value == "":
         return False
-    if re.search(
-        r"passw|passphrase|\bpwd\b|token|secret|credential|(?:api|access|private)_?-?key", name, re.IGNORECASE
-    ):
+    if _SECRET_NAME.search(name):
         return True
     # In an address, user:password@; what follows a port and a slash is a path, which may hold an "@" of its own.
     return isinstance(value, str) and bool(
