@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from html import escape, unescape
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from pyromark import Options
 from hybridsite.errors import Location, MarkdownError, did_you_mean
 
 if TYPE_CHECKING:
+    from pygments.formatter import Formatter
     from pygments.lexer import Lexer
 
 _OPTIONS = (
@@ -222,10 +223,15 @@ def _highlighted(language: str, code: str) -> str | None:
     if lexer_class is None:
         return None
     from pygments import highlight
+
+    return highlight(code, lexer_class(stripnl=False, ensurenl=False), _formatter())
+
+
+@cache  # making one builds the rules of its style, which nobody reads here
+def _formatter() -> Formatter[str]:
     from pygments.formatters.html import HtmlFormatter
 
-    lexer = lexer_class(stripnl=False, ensurenl=False)
-    return highlight(code, lexer, HtmlFormatter(nowrap=True))
+    return HtmlFormatter(nowrap=True)
 
 
 @lru_cache(maxsize=256)

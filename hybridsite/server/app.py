@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from hybridsite.manifest import MANIFEST, read_manifest
 from hybridsite.rendering import respond
 from hybridsite.security import forwarded, signing_keys
+from hybridsite.server.door import is_refused
 from hybridsite.server.static import FileIndex
 from hybridsite.sessions.drivers import create_store
 from hybridsite.sessions.manager import CookieSettings, SessionManager
@@ -27,6 +28,7 @@ _log = logging.getLogger("hybridsite")
 STATE_VARIABLE = "HYBRIDSITE_STATE"
 STATE = ".hybridsite"
 HEALTH = b"/healthz"
+_BAD_REQUEST = PlainTextResponse("Bad Request\n", 400, {"Connection": "close", "X-Content-Type-Options": "nosniff"})
 
 
 class App:
@@ -41,6 +43,9 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speaks ASGI 3."""
         if scope["type"] == "http":
+            if is_refused(scope):
+                await _BAD_REQUEST(scope, receive, send)
+                return
             raw = scope.get("raw_path") or scope["path"].encode()
             file = self._files.get(raw)
             if file is not None and scope["method"] in ("GET", "HEAD"):

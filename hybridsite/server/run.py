@@ -15,6 +15,7 @@ from hybridsite.asgi import SITE_VARIABLE
 from hybridsite.config import Settings
 from hybridsite.errors import ServeError
 from hybridsite.server.app import STATE_VARIABLE, create_app, state_folder
+from hybridsite.server.protocol import Protocol
 
 
 def run(
@@ -45,6 +46,7 @@ def run(
         config = uvicorn.Config(
             app if workers == 1 else "hybridsite.asgi:app",
             workers=workers,
+            http=Protocol,
             lifespan="on",
             log_config=log_config,
             access_log=False,
