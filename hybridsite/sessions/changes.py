@@ -29,11 +29,15 @@ class WorkingCopy:
 
     For each key the log knows either how it ends whatever is stored (`_settled`: an entry, or None for deleted), or
     which updates are to be run on what is stored (`_updates`), never both.
+
+    What had ended when the copy was made isn't there. What ends later stays to be read: a key that was just listed can
+    be asked for. It is left out of what is stored.
     """
 
     def __init__(self, stored: Mapping[str, Entry], clock: Clock) -> None:
         self._stored = stored
         self._clock = clock
+        self._begun = clock()
         self._entries: Entries = dict(stored)
         self._values: dict[str, object] = {}  # what was handed out or put in, and may be changed in place
         self._settled: dict[str, Entry | None] = {}
@@ -45,14 +49,13 @@ class WorkingCopy:
         return bool(self._settled or self._updates)
 
     def live_keys(self) -> list[str]:
-        """Gives the keys that have not ended."""
-        now = self._clock()
-        return [key for key, entry in self._entries.items() if entry.live(now)]
+        """Gives the keys that are there."""
+        return [key for key, entry in self._entries.items() if entry.live(self._begun)]
 
     def holds(self, key: object) -> bool:
         """Tells whether there is such a key."""
         entry = self._entries.get(key)  # type: ignore[call-overload]
-        return entry is not None and entry.live(self._clock())
+        return entry is not None and entry.live(self._begun)
 
     def value(self, key: str) -> Any:
         """Gives the value of a key that is there; the same object each time. Raises SessionDataError."""
@@ -76,7 +79,8 @@ class WorkingCopy:
         """Runs `fn` on a copy of the value, and gives what it returns. Raises SessionValueError."""
         self._fold_key(key)
         update = Update(key, fn, encode(default, key=key))
-        entry, value = update.run(self._entries[key] if self.holds(key) else None)
+        current = self._entries.get(key)
+        entry, value = update.run(current if current is not None and current.live(self._clock()) else None)
         if key in self._settled:
             self._settle(key, entry)
         else:
@@ -93,12 +97,18 @@ class WorkingCopy:
     def merged(self, stored: Mapping[str, Entry] | None = None) -> Entries:
         """Gives the entries to store: this request's own changes on top of `stored`, without what has ended.
 
-        Without `stored`, and for the very mapping that the copy was made of, no update is run again. Raises
+        Without `stored`, and for the very mapping that the copy was made of, an update is run again only where the
+        value that it began with has ended since: what it added does not end with that. Raises
         SessionValueError, SessionDataError and what an update's function raises.
         """
         now = self._clock()
-        entries = self._entries if stored is None or stored is self._stored else self._applied(stored, now)
+        current = self._stored if stored is None else stored
+        settled = current is self._stored and not self._ended_under_updates(now)
+        entries = self._entries if settled else self._applied(current, now)
         return {key: entry for key, entry in entries.items() if entry.live(now)}
+
+    def _ended_under_updates(self, now: float) -> bool:
+        return any(key in self._stored and not self._stored[key].live(now) for key in self._updates)
 
     def _applied(self, stored: Mapping[str, Entry], now: float) -> Entries:
         entries = dict(stored)

@@ -139,13 +139,15 @@ def _dict(value: dict[Any, Any], depth: int) -> Any:
     try:
         for key, item in value.items():
             if type(key) is not str:
-                return _pairs(value, depth)
+                break
             name = key if key.isascii() else _unicode(key)
             plain[name] = item if type(item) in _NATIVE else _plain(item, depth)
+        else:
+            return plain
     except _Refused as refused:
         refused.way.append(_shown(key))
         raise
-    return plain
+    return _pairs(value, depth)  # outside of the try: it adds the key to the place itself
 
 
 def _pairs(value: dict[Any, Any], depth: int) -> msgspec.msgpack.Ext:
@@ -161,7 +163,11 @@ def _pairs(value: dict[Any, Any], depth: int) -> msgspec.msgpack.Ext:
 
 
 def _shown(key: object) -> str:
-    return f"[{repr(key)[:40]}]" if type(key) in SCALARS else "[…]"
+    if isinstance(key, str):
+        return f"[{str.__repr__(key)[:40]}]"
+    if type(key) not in SCALARS or (type(key) is int and key.bit_length() > 128):
+        return "[…]"  # of an int with thousands of digits Python gives no text
+    return f"[{repr(key)[:40]}]"
 
 
 def _set(value: set[Any] | frozenset[Any], depth: int) -> msgspec.msgpack.Ext:

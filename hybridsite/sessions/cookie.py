@@ -69,7 +69,7 @@ class SessionCookie:
 
     def __init__(self, settings: CookieSettings, keys: Sequence[str], ttl: float) -> None:
         self._settings = settings
-        self._max_age = max(1, math.ceil(ttl if settings.max_age is None else settings.max_age))
+        self.max_age = max(1, math.ceil(ttl if settings.max_age is None else settings.max_age))
         self._start = settings.name.encode() + b"="
         self._form = re.compile(rb"(?:^|;)[ \t]*" + re.escape(self._start) + rb"(" + _TOKEN + rb")[ \t]*(?=;|$)")
         # The keys are derived once: Signer would do so for each signature.
@@ -92,7 +92,7 @@ class SessionCookie:
     def issue(self, identifier: str, *, https: bool) -> str:
         """Gives the Set-Cookie header that hands an identifier out."""
         signed = self._signer.sign(identifier).decode("ascii")
-        return f"{self._settings.name}={signed}; Max-Age={self._max_age}{self._attributes(https)}"
+        return f"{self._settings.name}={signed}; Max-Age={self.max_age}{self._attributes(https)}"
 
     def expire(self, *, https: bool) -> str:
         """Gives the Set-Cookie header that makes a browser forget the cookie: the same name, domain and path."""

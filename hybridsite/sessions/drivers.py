@@ -64,6 +64,9 @@ def _imported(driver: str, place: str) -> Callable[..., SessionStore]:
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         mend = "install its package, or write it as package.module:Class"
         raise DriverError(f'the session driver "{driver}" can\'t be loaded', why=str(error), mend=mend) from error
+    except Exception as error:  # the module is run, and may raise anything
+        why = f"{module} raises {type(error).__name__}: {error}"
+        raise DriverError(f'the session driver "{driver}" can\'t be loaded', why=why) from error
     if lacking := [part for part in _PARTS if not hasattr(found, part)]:
         raise DriverError(f'the session driver "{driver}" is no session store', why=f"it lacks {', '.join(lacking)}")
     return cast(Callable[..., SessionStore], found)

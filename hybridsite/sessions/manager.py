@@ -28,7 +28,7 @@ __all__ = ["CookieSettings", "Outcome", "SessionManager"]
 _log = logging.getLogger("hybridsite.sessions")
 
 _TOMBSTONE_TTL = 60.0
-# Store and cookie are refreshed once this part of the ttl has passed.
+# Store and cookie are refreshed once this part of the ttl has passed, or of the cookie's age where that is shorter.
 _REFRESH_AFTER = 1 / 20
 # How long a save tries to come between other requests' saves, and its longest pause, in seconds.
 _PATIENCE = 10.0
@@ -67,6 +67,7 @@ class SessionManager:
         self._max_size = max_size
         self._clock = clock
         self._cookie = SessionCookie(cookie, keys, ttl)
+        self._refresh_after = min(ttl, self._cookie.max_age) * _REFRESH_AFTER
         # A lock is there as long as somebody holds it or waits for it.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -129,9 +130,10 @@ class SessionManager:
         if not entries:
             return Outcome()
         identifier = new_identifier()
-        session._handle = handle_of(identifier)
+        handle = handle_of(identifier)
         data = self._packed(Contents(self._clock(), entries))
-        await self._store.write(session._handle, data, expected=None, ttl=self._ttl)
+        await self._store.write(handle, data, expected=None, ttl=self._ttl)
+        session._handle = handle
         return Outcome(self._cookie.issue(identifier, https=https))
 
     async def _refresh(self, session: Session, stored: Stored) -> bool:
@@ -157,6 +159,8 @@ class SessionManager:
             # Store and cookie end together, so a write that hands out no cookie does not move the end.
             due = self._due(session, stored)
             ttl = self._ttl if due else stored.expires - self._clock()
+            if ttl <= 0:
+                raise Conflict  # it ended just now; a store may refuse such a ttl
             await self._store.write(_key(session), data, expected=stored.version, ttl=ttl)
             return due
 
@@ -174,6 +178,8 @@ class SessionManager:
         """
         identifier = new_identifier()
         handle = handle_of(identifier)
+        # Whoever opened a session by its handle can give nobody the identifier of what follows `destroy`.
+        begins = not session._destroyed or (session._identifier is not None and len(session._copy.merged()) > 0)
         version: int | None = None
 
         async def attempt(stored: Stored) -> bool:
@@ -182,7 +188,7 @@ class SessionManager:
                 contents = Contents(self._clock(), session._copy.merged())
             else:
                 contents = stored.contents._replace(entries=session._copy.merged(stored.contents.entries))
-            if contents.entries or not session._destroyed:
+            if begins:
                 version = await self._store.write(handle, self._packed(contents), expected=version, ttl=self._ttl)
             await self._store.write(_key(session), TOMBSTONE, expected=stored.version, ttl=_TOMBSTONE_TTL)
             return True
@@ -240,7 +246,7 @@ class SessionManager:
         have been set back, or the ttl shortened, and nothing shall live for ever.
         """
         since = self._clock() - (stored.expires - self._ttl)
-        return session._identifier is not None and abs(since) >= self._ttl * _REFRESH_AFTER
+        return session._identifier is not None and abs(since) >= self._refresh_after
 
     def _packed(self, contents: Contents) -> bytes:
         data = pack_record(contents)

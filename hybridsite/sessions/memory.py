@@ -8,15 +8,18 @@ from typing import ClassVar
 
 from hybridsite.sessions.store import Conflict, Record
 
+_SWEEP_AT = 1000  # below so many records none is removed before somebody asks for it
+
 
 class MemoryStore:
-    """A dict with versions."""
+    """A dict with versions. Records that have expired are removed each time that it has doubled."""
 
     shared: ClassVar[bool] = False
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._records: dict[str, Record] = {}
+        self._sweep_at = _SWEEP_AT
 
     async def open(self) -> None:
         """Does nothing."""
@@ -40,6 +43,8 @@ class MemoryStore:
             raise Conflict
         version = 1 if expected is None else expected + 1
         self._records[key] = Record(data, version, self._clock() + ttl)
+        if len(self._records) > self._sweep_at:
+            self._sweep()
         return version
 
     async def delete(self, key: str, *, expected: int | None = None) -> None:
@@ -56,3 +61,8 @@ class MemoryStore:
             return False
         self._records[key] = record._replace(expires=self._clock() + ttl)
         return True
+
+    def _sweep(self) -> None:
+        now = self._clock()
+        self._records = {key: record for key, record in self._records.items() if record.expires > now}
+        self._sweep_at = max(_SWEEP_AT, 2 * len(self._records))

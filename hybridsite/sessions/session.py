@@ -159,7 +159,10 @@ class Session(Mapping[str, Any]):
         self._regenerated = True
 
     def destroy(self) -> None:
-        """Ends the session at the save, data and cookie. For sign-out. What is set after it begins another session."""
+        """Ends the session at the save, data and cookie. For sign-out. What is set after it begins another session.
+
+        But not where the session was opened by its handle: there is no browser to be given another.
+        """
         self._change()
         self._handle = None
         self._destroyed = True

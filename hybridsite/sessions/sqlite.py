@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import sqlite3
@@ -18,6 +19,8 @@ from typing import ClassVar
 
 from hybridsite.errors import DriverError
 from hybridsite.sessions.store import Conflict, Record
+
+_log = logging.getLogger("hybridsite.sessions")
 
 # A table with row numbers is read two to three times as fast here as one without: sessions are large for the nodes of a
 # B-tree. There is no index on expires: with one, a write took up to twice as long, and only sweeping would use it.
@@ -38,6 +41,12 @@ UPDATE sessions SET data = ?, version = version + 1, expires = ? WHERE key = ? A
 _TOUCH = "UPDATE sessions SET expires = ? WHERE key = ? AND version = ? AND expires > ?"
 _DELETE = "DELETE FROM sessions WHERE key = ?"
 _DELETE_VERSION = "DELETE FROM sessions WHERE key = ? AND version = ? AND expires > ?"
+# The rows that a sweep looks at, and how many new sessions there are to one: so sweeping comes round faster than the
+# table grows, and each step takes less than a millisecond.
+_SWEEP_ROWS = 128
+_SWEEP_EVERY = 32
+_STEP = "SELECT max(rowid), count(*) FROM (SELECT rowid FROM sessions WHERE rowid > ? ORDER BY rowid LIMIT ?)"
+_SWEEP = "DELETE FROM sessions WHERE rowid > ? AND rowid <= ? AND expires <= ?"
 
 # How long a write waits for other processes' writes, in seconds.
 _PATIENCE = 5.0
@@ -45,7 +54,7 @@ _SYNCHRONOUS = ("normal", "full")
 
 
 class SqliteStore:
-    """One connection a process.
+    """One connection a process. Records that have expired are removed step by step, as new ones come.
 
     `synchronous` is SQLite's own: what is stored survives a killed process with "normal", a power cut too with "full"
     (https://www.sqlite.org/pragma.html#pragma_synchronous).
@@ -62,6 +71,8 @@ class SqliteStore:
         self._synchronous = synchronous
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
+        self._created = 0
+        self._swept = 0  # the last row that was looked at
 
     async def open(self) -> None:
         """Opens the file, and makes it where it is missing, readable by its owner alone.
@@ -99,6 +110,10 @@ class SqliteStore:
             cursor = await self._run(_REPLACE, (data, now + ttl, key, expected, now))
         if cursor.rowcount != 1:
             raise Conflict
+        if expected is None:
+            self._created += 1
+            if self._created % _SWEEP_EVERY == 0:
+                self._sweep(now)
         return (expected or 0) + 1
 
     async def delete(self, key: str, *, expected: int | None = None) -> None:
@@ -112,6 +127,18 @@ class SqliteStore:
         """Moves the end of a record."""
         now = self._clock()
         return (await self._run(_TOUCH, (now + ttl, key, expected, now))).rowcount == 1
+
+    def _sweep(self, now: float) -> None:
+        """Removes what has expired among the next rows. What fails is left to the next time: the write is done."""
+        assert self._connection is not None
+        try:
+            last, rows = self._connection.execute(_STEP, (self._swept, _SWEEP_ROWS)).fetchone()
+            if last is not None:
+                self._connection.execute(_SWEEP, (self._swept, last, now))
+            self._swept = last if rows == _SWEEP_ROWS else 0  # it begins again at the end, where new rows come
+        except sqlite3.OperationalError as error:
+            if not _is_locked(error):
+                _log.warning("expired sessions were not removed: %s", error)
 
     async def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         if self._connection is None:

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from hybridsite.sessions.cookie import handle_of
 from hybridsite.sessions.manager import CookieSettings, Outcome, SessionManager
 from hybridsite.sessions.memory import MemoryStore
 from hybridsite.sessions.session import Session
 from hybridsite.sessions.sqlite import SqliteStore
 from hybridsite.sessions.store import Record, SessionStore
 
+TTL = 1000.0
 KEYS = ["a key that is used for nothing but these tests"]
 COOKIE = "hybridsite-session"
-TTL = 1000.0
 Driver = Literal["memory", "sqlite"]
+
+
+def put(**values: object) -> Callable[[Session], None]:
+    """Gives what sets these keys."""
+
+    def act(session: Session) -> None:
+        for key, value in values.items():
+            session[key] = value
+
+    return act
+
+
+def add(item: object) -> Callable[[Session], object]:
+    """Gives what adds to the list `cart`, by an update."""
+    return lambda session: session.update("cart", lambda cart: [*cart, item], [])
+
+
+def doing(*acts: Callable[[Session], object]) -> Callable[[Session], None]:
+    """Gives what does one thing after the other."""
+
+    def act(session: Session) -> None:
+        for each in acts:
+            each(session)
+
+    return act
 
 
 class Clock:
@@ -123,3 +150,36 @@ async def managed(
         yield make_manager(store, clock, **settings)
     finally:
         await store.close()
+
+
+class Case:
+    """A store of memory under a clock, and a visitor who has a session with a name and a cart."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.clock = Clock()
+        self.records = MemoryStore(clock=self.clock)
+        self.store = CountingStore(self.records)
+        self.manager = make_manager(self.store, self.clock, **settings)
+        self.visitor = Visitor(self.manager)
+
+    @classmethod
+    async def begun(cls, **settings: Any) -> Case:
+        case = cls(**settings)
+        await case.visitor.ask(put(name="Ada", cart=[]))
+        case.store.calls.clear()
+        return case
+
+    @property
+    def key(self) -> str:
+        """The key of the visitor's session in the store."""
+        assert self.visitor.cookie is not None
+        return handle_of(self.visitor.cookie.partition(".")[0])
+
+
+def run(check: Callable[[Case], Awaitable[None]], **settings: Any) -> None:
+    """Runs a check on a case that has begun."""
+
+    async def whole() -> None:
+        await check(await Case.begun(**settings))
+
+    asyncio.run(whole())

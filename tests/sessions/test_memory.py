@@ -31,3 +31,16 @@ class TestMemoryStore(StoreContract):
             assert await store.read("key") is None
 
         asyncio.run(check())
+
+    def test_what_has_expired_is_removed_though_nobody_asks_for_it(self) -> None:
+        async def check() -> None:
+            store = MemoryStore(clock=self.clock)
+            await store.write("kept", b"1", expected=None, ttl=1_000_000)
+            for number in range(10_000):
+                self.clock.now += 1
+                await store.write(str(number), b"1", expected=None, ttl=60)
+            assert len(store._records) < 1100
+            assert await store.read("kept") is not None
+            assert await store.read("9999") is not None
+
+        asyncio.run(check())

@@ -161,6 +161,51 @@ def test_an_expired_record_is_overwritten_by_one_only(tmp_path: Path) -> None:
     asyncio.run(check())
 
 
+def test_what_has_expired_is_removed_though_nobody_asks_for_it(tmp_path: Path) -> None:
+    # case C4: by two that write and sweep at once, of which neither removes what is alive
+    clock = Clock()
+
+    async def check() -> None:
+        stores = [SqliteStore(tmp_path / "sessions.db", clock=clock) for _ in range(2)]
+        for store in stores:
+            await store.open()
+        await stores[0].write("kept", b"1", expected=None, ttl=1_000_000)
+        touched = await stores[0].write("touched", b"1", expected=None, ttl=60)
+        for number in range(2000):
+            clock.now += 1
+            await stores[number % 2].write(str(number), b"1", expected=None, ttl=60)
+            assert await stores[1].touch("touched", expected=touched, ttl=60)
+        for key in ("kept", "touched", "1999", "1941"):
+            assert await stores[0].read(key) is not None
+        for store in stores:
+            await store.close()
+
+    asyncio.run(check())
+    connection = sqlite3.connect(tmp_path / "sessions.db")
+    (rows,) = connection.execute("SELECT count(*) FROM sessions").fetchone()
+    connection.close()
+    assert 62 <= rows < 300
+
+
+def test_a_sweep_that_finds_the_file_locked_does_not_fail_the_write(tmp_path: Path) -> None:
+    # case C4
+    async def check() -> None:
+        store = SqliteStore(tmp_path / "sessions.db")
+        await store.open()
+        other = sqlite3.connect(tmp_path / "sessions.db", isolation_level=None)
+        for number in range(200):
+            await store.write(str(number), b"1", expected=None, ttl=1e-9)
+        other.execute("BEGIN IMMEDIATE")
+        store._sweep(time.time() + 1)
+        other.execute("COMMIT")
+        other.close()
+        await store.write("key", b"1", expected=None, ttl=60)
+        assert await store.read("key") is not None
+        await store.close()
+
+    asyncio.run(check())
+
+
 def hammer(path: Path, cookie: str, name: str, count: int) -> subprocess.Popen[str]:
     """Starts a process that makes requests in one session, and prints a line for each that was answered."""
     command = [sys.executable, str(HAMMER), str(path), cookie, name, str(count)]
