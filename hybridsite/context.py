@@ -28,6 +28,7 @@ T = TypeVar("T")
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _UNSAFE_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
+
 class EarlyResponse(Answer):
     """Ends the rendering of a template with a response: what `redirect()` does there."""
 
@@ -205,6 +206,18 @@ class Context:
             self._note(_caller(str(self.site.root)) or self.resource.route.location)
         return self._session
 
+    def flashes(self) -> list[Any]:
+        """Gives the messages of `session.flash()`, and uses them up: none where there is no session, which is noted.
+
+        The request's later calls give the same ones. An answer that nobody sees uses none up: to HEAD, and to a
+        browser that fetches ahead.
+        """
+        session = self.session
+        if session is None:
+            return []
+        ahead = self._request.headers.get("sec-purpose", "").startswith("prefetch")
+        return session._show_flashes(use_up=self._request.method != "HEAD" and not ahead)
+
     @property
     def sessions(self) -> OtherSessions:
         """Access to other sessions by their handles. Raises ContextError where the site has no sessions here."""
@@ -282,6 +295,9 @@ class Context:
     def _template_session(self) -> Session | UndefinedSession:
         return UndefinedSession(self._note) if self._session is None else self._session
 
+    def _template_flashes(self) -> Callable[[], list[Any]] | UndefinedSession:
+        return UndefinedSession(self._note) if self._session is None else self.flashes
+
     def _template_redirect(self, to: str, status: int = 302) -> None:
         raise EarlyResponse(self.redirect(to, status))
 
@@ -308,6 +324,7 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
         "url": lambda context: context.url,
         "page": lambda context: context.page,
         "session": lambda context: context._template_session(),
+        "flashes": lambda context: context._template_flashes(),
         "locals": lambda context: context.locals,
         "prerendering": lambda context: context.prerendering,
         "redirect": lambda context: context._template_redirect,

@@ -179,5 +179,5 @@ def _load_fault(error: Exception, root: Path, file: str) -> ModuleError:
 
 
 def _names_session(tree: ast.Module) -> bool:
-    names = {"session", "sessions", "has_session"}
+    names = {"session", "sessions", "has_session", "flashes"}
     return any(isinstance(node, ast.Attribute) and node.attr in names for node in ast.walk(tree))

@@ -26,8 +26,8 @@ AUTOESCAPED = (".html", ".htm", ".xml", ".svg", ".md")
 # Every name that a template gets from its context; a mapping from `load` may not hide one.
 CONTEXT_NAMES = frozenset(
     {
-        *("request", "params", "props", "url", "site", "page", "data", "session", "locals", "prerendering"),
-        *("redirect", "render", "cookies", "response", "client_address", "route", "locale", "url_for"),
+        *("request", "params", "props", "url", "site", "page", "data", "session", "flashes", "locals"),
+        *("prerendering", "redirect", "render", "cookies", "response", "client_address", "route", "locale", "url_for"),
         *("content", "headings", "toc"),
     }
 )

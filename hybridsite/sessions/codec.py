@@ -272,11 +272,19 @@ class Entry(NamedTuple):
         return self.expires is None or self.expires > now
 
 
+class Flash(NamedTuple):
+    """A message that is shown once: a number that no other message of the session has, and the bytes of its value."""
+
+    number: int
+    data: bytes
+
+
 class Contents(NamedTuple):
-    """A whole session: when it was first stored (seconds since the epoch), and its entries by key."""
+    """A whole session: when it was first stored (seconds since the epoch), its entries by key, and its messages."""
 
     created: float
     entries: dict[str, Entry]
+    flashes: tuple[Flash, ...] = ()  # with a default: records from before there were any have two parts
 
 
 # The first byte of a stored session. It changes when what follows it does.

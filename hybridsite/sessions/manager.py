@@ -116,7 +116,7 @@ class SessionManager:
             return await self._create(session, https)
         if session._destroyed or session._regenerated:
             return await self._replace(session, stored, https)
-        if session._copy.changed:
+        if session._changed():
             renewed = await self._merge(session, stored)
         else:
             renewed = session.touched and await self._refresh(session, stored)
@@ -126,13 +126,12 @@ class SessionManager:
 
     async def _create(self, session: Session, https: bool) -> Outcome:
         """Stores a visitor's first session, if there is anything in it."""
-        entries = session._copy.merged()
-        if not entries:
+        contents = session._begun()
+        if _is_empty(contents):
             return Outcome()
         identifier = new_identifier()
         handle = handle_of(identifier)
-        data = self._packed(Contents(self._clock(), entries))
-        await self._store.write(handle, data, expected=None, ttl=self._ttl)
+        await self._store.write(handle, self._packed(contents), expected=None, ttl=self._ttl)
         session._handle = handle
         return Outcome(self._cookie.issue(identifier, https=https))
 
@@ -150,12 +149,12 @@ class SessionManager:
         """Applies the request's changes to what is stored. Gives whether the cookie is to be handed out again."""
 
         async def attempt(stored: Stored) -> bool:
-            entries = session._copy.merged(stored.contents.entries)
-            if entries == stored.contents.entries:
+            contents = session._merged(stored.contents)
+            if contents == stored.contents:
                 if stored is loaded:
                     raise Conflict  # they change nothing in this request's copy; in what is stored by now they may
                 return await self._refresh(session, stored)
-            data = self._packed(stored.contents._replace(entries=entries))
+            data = self._packed(contents)
             # Store and cookie end together, so a write that hands out no cookie does not move the end.
             due = self._due(session, stored)
             ttl = self._ttl if due else stored.expires - self._clock()
@@ -179,15 +178,12 @@ class SessionManager:
         identifier = new_identifier()
         handle = handle_of(identifier)
         # Whoever opened a session by its handle can give nobody the identifier of what follows `destroy`.
-        begins = not session._destroyed or (session._identifier is not None and len(session._copy.merged()) > 0)
+        begins = not session._destroyed or (session._identifier is not None and not _is_empty(session._begun()))
         version: int | None = None
 
         async def attempt(stored: Stored) -> bool:
             nonlocal version
-            if session._destroyed:
-                contents = Contents(self._clock(), session._copy.merged())
-            else:
-                contents = stored.contents._replace(entries=session._copy.merged(stored.contents.entries))
+            contents = session._begun() if session._destroyed else session._merged(stored.contents)
             if begins:
                 version = await self._store.write(handle, self._packed(contents), expected=version, ttl=self._ttl)
             await self._store.write(_key(session), TOMBSTONE, expected=stored.version, ttl=_TOMBSTONE_TTL)
@@ -251,13 +247,19 @@ class SessionManager:
     def _packed(self, contents: Contents) -> bytes:
         data = pack_record(contents)
         if len(data) > self._max_size:
-            key, entry = max(contents.entries.items(), key=lambda item: len(item[1].data))
+            sizes = {repr(key): len(entry.data) for key, entry in contents.entries.items()}
+            sizes["flash()"] = sum(len(flash.data) for flash in contents.flashes)
+            largest = max(sizes, key=sizes.__getitem__)
             raise SessionValueError(
                 f"the session would have {len(data)} bytes, over [session] max_size = {self._max_size}",
-                why=f"its largest value, {key!r}, has {len(entry.data)}",
+                why=f"its largest value, {largest}, has {sizes[largest]}",
                 mend="keep large data elsewhere, and its key in the session",
             )
         return data
+
+
+def _is_empty(contents: Contents) -> bool:
+    return not contents.entries and not contents.flashes
 
 
 def _key(session: Session) -> str:

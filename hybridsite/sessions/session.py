@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from hybridsite.errors import SessionClosedError, SessionValueError, SiteError
 from hybridsite.sessions.changes import Clock, WorkingCopy
 from hybridsite.sessions.codec import Contents, Entry
+from hybridsite.sessions.flashes import FlashLog
 
 _LENGTH_OF_TIME = re.compile(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*([smhdw])\s*", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_NOTHING: Mapping[str, Entry] = {}
+_NOTHING: dict[str, Entry] = {}
 
 
 class Stored(NamedTuple):
@@ -44,6 +45,7 @@ class Session(Mapping[str, Any]):
         self._stored = stored
         self._clock = clock
         self._copy = WorkingCopy(_NOTHING if stored is None else stored.contents.entries, clock)
+        self._messages: FlashLog | None = None  # made when somebody asks
         self._destroyed = False
         self._regenerated = False
 
@@ -142,6 +144,14 @@ class Session(Mapping[str, Any]):
             raise KeyError(key)
         self._copy.remove(key)
 
+    def flash(self, message: object) -> None:
+        """Keeps a message for the next page that shows `flashes()`. It is none of the session's keys.
+
+        Raises SessionValueError for what can't be stored, SessionClosedError after the save.
+        """
+        self._change()
+        self._flash_log().add(message)
+
     def regenerate(self) -> None:
         """Gives the session a new identifier at the save, and keeps its data; the old one opens nothing from then on.
 
@@ -167,6 +177,30 @@ class Session(Mapping[str, Any]):
         self._handle = None
         self._destroyed = True
         self._copy = WorkingCopy(_NOTHING, self._clock)
+        self._messages = FlashLog(())
+
+    # For SessionManager and Context.
+
+    def _show_flashes(self, *, use_up: bool) -> list[Any]:
+        self.touched = True
+        return self._flash_log().show(use_up=use_up and not self.closed)
+
+    def _flash_log(self) -> FlashLog:
+        if self._messages is None:
+            self._messages = FlashLog(() if self._stored is None else self._stored.contents.flashes)
+        return self._messages
+
+    def _changed(self) -> bool:
+        return self._copy.changed or (self._messages is not None and self._messages.changed)
+
+    def _begun(self) -> Contents:
+        """Gives what a new session holds. Raises what `WorkingCopy.merged` does."""
+        return self._merged(Contents(self._clock(), _NOTHING))
+
+    def _merged(self, stored: Contents) -> Contents:
+        """Applies the request's own changes to `stored`. Raises what `WorkingCopy.merged` does."""
+        flashes = stored.flashes if self._messages is None else self._messages.merged(stored.flashes)
+        return Contents(stored.created, self._copy.merged(stored.entries), flashes)
 
     def _change(self) -> None:
         self.touched = True
