@@ -1,5 +1,7 @@
 """What every session store has to do, as tests. The built-in stores pass them; a driver of one's own should, too.
 
+    from hybridsite.testing import StoreContract
+
     class TestMyStore(StoreContract):
         def make_store(self):
             return MyStore("localhost")
@@ -17,12 +19,13 @@ from hybridsite.sessions.store import Conflict, Record, SessionStore
 _TTL = 60.0
 _SHORT = 1.0  # the shortest time to live that is tried: some stores count whole seconds
 _KEY = "0123456789abcdef" * 4
+_MANY = 300  # more than stores take in one step
 
 
 class StoreContract:
     """The tests. `make_store` gives a store that is not open yet, over data that is empty when a test begins.
 
-    Where it is called twice in a test, the stores have to be over the same data if they are `shared`.
+    Where it is called twice in a test, the stores have to be over the same data if `reach` is more than a process.
     """
 
     def make_store(self) -> SessionStore:
@@ -160,10 +163,100 @@ class StoreContract:
 
         self.with_store(check)
 
+    def test_a_record_is_found_by_each_of_its_tokens(self) -> None:
+        async def check(store: SessionStore) -> None:
+            assert await _found(store, "of nobody") == []
+            await store.write("one", b"", expected=None, ttl=_TTL, tokens=["ada", "both"])
+            await store.write("two", b"", expected=None, ttl=_TTL, tokens=["bob", "both", "both"])
+            await store.write("three", b"", expected=None, ttl=_TTL)
+            assert await _found(store, "ada") == ["one"]
+            assert await _found(store, "bob") == ["two"]
+            assert await _found(store, "both") == ["one", "two"]
+            assert await _found(store, "of nobody") == []
+
+        self.with_store(check)
+
+    def test_each_write_replaces_the_tokens(self) -> None:
+        async def check(store: SessionStore) -> None:
+            first = await store.write(_KEY, b"1", expected=None, ttl=_TTL, tokens=["ada", "kept"])
+            second = await store.write(_KEY, b"2", expected=first, ttl=_TTL, tokens=["bob", "kept"])
+            assert [await _found(store, token) for token in ("ada", "bob", "kept")] == [[], [_KEY], [_KEY]]
+            await _refused(store.write(_KEY, b"no", expected=first, ttl=_TTL, tokens=["ada"]))
+            assert [await _found(store, token) for token in ("ada", "bob", "kept")] == [[], [_KEY], [_KEY]]
+            assert await store.touch(_KEY, expected=second, ttl=_TTL)
+            assert await _found(store, "bob") == [_KEY]
+            third = await store.write(_KEY, b"3", expected=second, ttl=_TTL)
+            assert [await _found(store, token) for token in ("ada", "bob", "kept")] == [[], [], []]
+            await store.write(_KEY, b"4", expected=third, ttl=_TTL, tokens=["bob"])
+            assert await _found(store, "bob") == [_KEY]
+
+        self.with_store(check)
+
+    def test_what_ended_is_not_found_and_its_tokens_are_not_inherited(self) -> None:
+        async def check(store: SessionStore) -> None:
+            await store.write("deleted", b"", expected=None, ttl=_TTL, tokens=["ada"])
+            await store.write("expired", b"", expected=None, ttl=_SHORT, tokens=["ada"])
+            await store.delete("deleted")
+            await self.pass_time(2 * _SHORT)
+            assert await _found(store, "ada") == []
+            for key in ("deleted", "expired"):
+                await store.write(key, b"", expected=None, ttl=_TTL)
+            assert await _found(store, "ada") == []
+
+        self.with_store(check)
+
+    def test_a_touched_record_is_found_as_long_as_it_lives(self) -> None:
+        async def check(store: SessionStore) -> None:
+            version = await store.write(_KEY, b"", expected=None, ttl=_SHORT, tokens=["ada"])
+            assert await store.touch(_KEY, expected=version, ttl=_TTL)
+            await self.pass_time(2 * _SHORT)
+            assert await _found(store, "ada") == [_KEY]
+
+        self.with_store(check)
+
+    def test_many_records_are_found_and_scanned(self) -> None:
+        async def check(store: SessionStore) -> None:
+            assert [key async for key, _ in store.scan()] == []
+            versions = {}
+            for number in range(_MANY):
+                data = str(number).encode()
+                versions[str(number)] = await store.write(str(number), data, expected=None, ttl=_TTL, tokens=["all"])
+            await store.write("expired", b"", expected=None, ttl=_SHORT, tokens=["all"])
+            await self.pass_time(2 * _SHORT)
+            assert await _found(store, "all") == sorted(versions)
+            scanned = {key: record async for key, record in store.scan()}
+            assert {key: (record.data, record.version) for key, record in scanned.items()} == {
+                key: (key.encode(), version) for key, version in versions.items()
+            }
+            record = await _there(store, "1")
+            assert abs(scanned["1"].expires - record.expires) < 2 * _SHORT
+            async for key, record in store.scan():  # what is walked through may be removed on the way
+                await store.delete(key, expected=record.version)
+            assert [key async for key, _ in store.scan()] == []
+            assert await _found(store, "all") == []
+
+        self.with_store(check)
+
+    def test_a_sweep_removes_what_expired_and_nothing_else(self) -> None:
+        async def check(store: SessionStore) -> None:
+            await store.write("kept", b"", expected=None, ttl=_TTL, tokens=["ada"])
+            for number in range(10):
+                await store.write(str(number), b"", expected=None, ttl=_SHORT, tokens=["ada"])
+            await self.pass_time(2 * _SHORT)
+            removed = await store.sweep(most=3)
+            assert 0 <= removed <= 3
+            while removed == 3:
+                removed = await store.sweep(most=3)
+            assert await store.sweep() == 0
+            assert await _found(store, "ada") == ["kept"]
+            assert [key async for key, _ in store.scan()] == ["kept"]
+
+        self.with_store(check)
+
     def test_two_that_open_at_once_share_their_data(self) -> None:
         async def run() -> None:
             stores = [self.make_store() for _ in range(2)]
-            if not stores[0].shared:
+            if stores[0].reach == "process":
                 return
             await asyncio.gather(*(store.open() for store in stores))
             try:
@@ -181,6 +274,10 @@ async def _there(store: SessionStore, key: str) -> Record:
     record = await store.read(key)
     assert record is not None, "the record is not there"
     return record
+
+
+async def _found(store: SessionStore, token: str) -> list[str]:
+    return sorted([key async for key in store.find(token)])
 
 
 async def _refused(call: Awaitable[object]) -> None:

@@ -18,7 +18,7 @@ _BUILT_IN: Mapping[str, str] = {
     "sqlite": "hybridsite.sessions.sqlite:SqliteStore",
     "memory": "hybridsite.sessions.memory:MemoryStore",
 }
-_PARTS = ("shared", "open", "close", "read", "write", "delete", "touch")
+_PARTS = ("reach", "open", "close", "read", "write", "delete", "touch", "find", "scan", "sweep")
 _LATER = ("fs", "redis", "postgres", "upstash", "dynamodb", "key-value")
 
 

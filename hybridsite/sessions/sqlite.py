@@ -13,26 +13,39 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from hybridsite.errors import DriverError
-from hybridsite.sessions.store import Conflict, Record
+from hybridsite.sessions.store import Conflict, Reach, Record
 
 _log = logging.getLogger("hybridsite.sessions")
 
+_T = TypeVar("_T")
+
 # A table with row numbers is read two to three times as fast here as one without: sessions are large for the nodes of a
 # B-tree. There is no index on expires: with one, a write took up to twice as long, and only sweeping would use it.
-_TABLE = """
+_TABLES = (
+    """
 CREATE TABLE IF NOT EXISTS sessions (
     key TEXT PRIMARY KEY NOT NULL, data BLOB NOT NULL, version INTEGER NOT NULL, expires REAL NOT NULL
 )
-"""
+""",
+    # A token counts for one version of its record: so a write without tokens makes the old ones void, and has nothing
+    # to do here. They are removed with the record.
+    "CREATE TABLE IF NOT EXISTS tokens (token TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS tokens_token ON tokens (token)",
+    "CREATE INDEX IF NOT EXISTS tokens_key ON tokens (key)",
+    """
+CREATE TRIGGER IF NOT EXISTS sessions_removed AFTER DELETE ON sessions
+BEGIN DELETE FROM tokens WHERE key = old.key; END
+""",
+)
 _READ = "SELECT data, version, expires FROM sessions WHERE key = ? AND expires > ?"
 _CREATE = """
-INSERT INTO sessions (key, data, version, expires) VALUES (?, ?, 1, ?)
-ON CONFLICT (key) DO UPDATE SET data = excluded.data, version = 1, expires = excluded.expires
+INSERT INTO sessions (key, data, version, expires) VALUES (?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET data = excluded.data, version = excluded.version, expires = excluded.expires
 WHERE sessions.expires <= ?
 """
 _REPLACE = """
@@ -41,6 +54,13 @@ UPDATE sessions SET data = ?, version = version + 1, expires = ? WHERE key = ? A
 _TOUCH = "UPDATE sessions SET expires = ? WHERE key = ? AND version = ? AND expires > ?"
 _DELETE = "DELETE FROM sessions WHERE key = ?"
 _DELETE_VERSION = "DELETE FROM sessions WHERE key = ? AND version = ? AND expires > ?"
+_UNMARK = "DELETE FROM tokens WHERE key = ?"
+_MARK = "INSERT INTO tokens (token, key, version) VALUES (?, ?, ?)"
+_FIND = """
+SELECT tokens.rowid, sessions.key FROM tokens JOIN sessions USING (key, version)
+WHERE token = ? AND tokens.rowid > ? AND expires > ? ORDER BY tokens.rowid LIMIT ?
+"""
+_SCAN = "SELECT rowid, key, data, version, expires FROM sessions WHERE rowid > ? ORDER BY rowid LIMIT ?"
 # The rows that a sweep looks at, and how many new sessions there are to one: so sweeping comes round faster than the
 # table grows, and each step takes less than a millisecond.
 _SWEEP_ROWS = 128
@@ -48,6 +68,10 @@ _SWEEP_EVERY = 32
 _STEP = "SELECT max(rowid), count(*) FROM (SELECT rowid FROM sessions WHERE rowid > ? ORDER BY rowid LIMIT ?)"
 _SWEEP = "DELETE FROM sessions WHERE rowid > ? AND rowid <= ? AND expires <= ?"
 
+# How many rows `find` and `scan` take at once.
+_PAGE = 256
+# A record that is made anew begins at no version that another had under its key.
+_FIRST_VERSIONS = 2**52
 # How long a write waits for other processes' writes, in seconds.
 _PATIENCE = 5.0
 _SYNCHRONOUS = ("normal", "full")
@@ -60,7 +84,7 @@ class SqliteStore:
     (https://www.sqlite.org/pragma.html#pragma_synchronous).
     """
 
-    shared: ClassVar[bool] = True
+    reach: ClassVar[Reach] = "machine"
 
     def __init__(
         self, path: str | Path, *, synchronous: str = "normal", clock: Callable[[], float] = time.time
@@ -85,7 +109,8 @@ class SqliteStore:
             self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
             await self._run("PRAGMA journal_mode = WAL")
             await self._run(f"PRAGMA synchronous = {self._synchronous}")
-            await self._run(_TABLE)
+            for statement in _TABLES:
+                await self._run(statement)
         except (OSError, sqlite3.Error) as error:
             await self.close()
             raise DriverError(f"the session database {self._path} can't be opened", why=str(error)) from error
@@ -101,20 +126,32 @@ class SqliteStore:
         row = (await self._run(_READ, (key, self._clock()))).fetchone()
         return None if row is None else Record(*row)
 
-    async def write(self, key: str, data: bytes, *, expected: int | None, ttl: float) -> int:
+    async def write(
+        self, key: str, data: bytes, *, expected: int | None, ttl: float, tokens: Sequence[str] = ()
+    ) -> int:
         """Stores a record at the version it expects. Raises Conflict."""
         now = self._clock()
         if expected is None:
-            cursor = await self._run(_CREATE, (key, data, now + ttl, now))
+            version = random.randrange(1, _FIRST_VERSIONS)
+            statement = _CREATE
+            values: tuple[object, ...] = (key, data, version, now + ttl, now)
         else:
-            cursor = await self._run(_REPLACE, (data, now + ttl, key, expected, now))
-        if cursor.rowcount != 1:
+            version = expected + 1
+            statement = _REPLACE
+            values = (data, now + ttl, key, expected, now)
+        if tokens:
+            rows = await self._when_free(
+                lambda connection: _write_marked(connection, statement, values, key, version, tokens)
+            )
+        else:
+            rows = (await self._run(statement, values)).rowcount
+        if rows != 1:
             raise Conflict
         if expected is None:
             self._created += 1
             if self._created % _SWEEP_EVERY == 0:
                 self._sweep(now)
-        return (expected or 0) + 1
+        return version
 
     async def delete(self, key: str, *, expected: int | None = None) -> None:
         """Removes a record. Raises Conflict."""
@@ -128,39 +165,101 @@ class SqliteStore:
         now = self._clock()
         return (await self._run(_TOUCH, (now + ttl, key, expected, now))).rowcount == 1
 
+    async def find(self, token: str) -> AsyncIterator[str]:
+        """Gives the keys of the records with this token."""
+        last, rows = 0, _PAGE
+        while rows == _PAGE:
+            page = (await self._run(_FIND, (token, last, self._clock(), _PAGE))).fetchall()
+            for _, key in page:
+                yield key
+            rows = len(page)
+            last = page[-1][0] if page else 0
+
+    async def scan(self) -> AsyncIterator[tuple[str, Record]]:
+        """Gives every record."""
+        last, rows = 0, _PAGE
+        while rows == _PAGE:
+            page = (await self._run(_SCAN, (last, _PAGE))).fetchall()
+            now = self._clock()
+            for _, key, *record in page:
+                if record[-1] > now:
+                    yield key, Record(*record)
+            rows = len(page)
+            last = page[-1][0] if page else 0
+            await asyncio.sleep(0)
+
+    async def sweep(self, most: int = 1000) -> int:
+        """Removes records that have expired."""
+        removed, last = 0, 0
+        while removed < most:
+            start, rows = last, min(_SWEEP_ROWS, most - removed)
+            last, count = await self._when_free(lambda connection: _step(connection, start, rows, self._clock()))  # noqa: B023
+            removed += count
+            if not last:
+                break
+            await asyncio.sleep(0)
+        return removed
+
     def _sweep(self, now: float) -> None:
-        """Removes what has expired among the next rows. What fails is left to the next time: the write is done."""
+        """Takes a step on. What fails is left to the next time: the write is done."""
         assert self._connection is not None
         try:
-            last, rows = self._connection.execute(_STEP, (self._swept, _SWEEP_ROWS)).fetchone()
-            if last is not None:
-                self._connection.execute(_SWEEP, (self._swept, last, now))
-            self._swept = last if rows == _SWEEP_ROWS else 0  # it begins again at the end, where new rows come
+            self._swept, _ = _step(self._connection, self._swept, _SWEEP_ROWS, now)
         except sqlite3.OperationalError as error:
             if not _is_locked(error):
                 _log.warning("expired sessions were not removed: %s", error)
 
     async def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
-        if self._connection is None:
-            raise RuntimeError("the session store is not open")
         try:
-            return self._connection.execute(statement, values)
+            if self._connection is not None:
+                return self._connection.execute(statement, values)
         except sqlite3.OperationalError as error:
             if not _is_locked(error):
                 raise
-        return await self._run_when_free(statement, values)
+        return await self._when_free(lambda connection: connection.execute(statement, values))
 
-    async def _run_when_free(self, statement: str, values: Sequence[object]) -> sqlite3.Cursor:
-        """Asks again, with jitter so that waiting processes don't march in step, while others use the file."""
+    async def _when_free(self, action: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Does it, and again while others use the file, with jitter so that those who wait don't march in step."""
         deadline = time.monotonic() + _PATIENCE
         while True:
-            await asyncio.sleep(random.uniform(0.001, 0.02))
             try:
-                assert self._connection is not None
-                return self._connection.execute(statement, values)
+                if self._connection is None:
+                    raise RuntimeError("the session store is not open")
+                return action(self._connection)
             except sqlite3.OperationalError as error:
                 if not _is_locked(error) or time.monotonic() > deadline:
                     raise
+            await asyncio.sleep(random.uniform(0.001, 0.02))
+
+
+def _write_marked(
+    connection: sqlite3.Connection,
+    statement: str,
+    values: Sequence[object],
+    key: str,
+    version: int,
+    tokens: Sequence[str],
+) -> int:
+    """Writes a record and its tokens, or neither. Gives how many records it wrote."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        rows = connection.execute(statement, values).rowcount
+        if rows == 1:
+            connection.execute(_UNMARK, (key,))
+            connection.executemany(_MARK, [(token, key, version) for token in set(tokens)])
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return rows
+
+
+def _step(connection: sqlite3.Connection, start: int, rows: int, now: float) -> tuple[int, int]:
+    """Removes what has expired among the rows after `start`. Gives the last of them, 0 at the end, and how many."""
+    last, seen = connection.execute(_STEP, (start, rows)).fetchone()
+    removed = connection.execute(_SWEEP, (start, last, now)).rowcount if seen else 0
+    return (last if seen == rows else 0), removed
 
 
 def _is_locked(error: sqlite3.OperationalError) -> bool:

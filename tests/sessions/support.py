@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -13,7 +13,7 @@ from hybridsite.sessions.manager import CookieSettings, Outcome, SessionManager
 from hybridsite.sessions.memory import MemoryStore
 from hybridsite.sessions.session import Session
 from hybridsite.sessions.sqlite import SqliteStore
-from hybridsite.sessions.store import Record, SessionStore
+from hybridsite.sessions.store import Reach, Record, SessionStore
 
 TTL = 1000.0
 KEYS = ["a key that is used for nothing but these tests"]
@@ -90,7 +90,7 @@ class Visitor:
 class CountingStore:
     """A store that notes each call with its key. `before_write`, where it is set, is awaited before each write."""
 
-    shared: ClassVar[bool] = False
+    reach: ClassVar[Reach] = "process"
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
@@ -107,11 +107,13 @@ class CountingStore:
         self.calls.append(("read", key))
         return await self._store.read(key)
 
-    async def write(self, key: str, data: bytes, *, expected: int | None, ttl: float) -> int:
+    async def write(
+        self, key: str, data: bytes, *, expected: int | None, ttl: float, tokens: Sequence[str] = ()
+    ) -> int:
         self.calls.append(("write", key))
         if self.before_write is not None:
             await self.before_write()
-        return await self._store.write(key, data, expected=expected, ttl=ttl)
+        return await self._store.write(key, data, expected=expected, ttl=ttl, tokens=tokens)
 
     async def delete(self, key: str, *, expected: int | None = None) -> None:
         self.calls.append(("delete", key))
@@ -120,6 +122,15 @@ class CountingStore:
     async def touch(self, key: str, *, expected: int, ttl: float) -> bool:
         self.calls.append(("touch", key))
         return await self._store.touch(key, expected=expected, ttl=ttl)
+
+    def find(self, token: str) -> AsyncIterator[str]:
+        return self._store.find(token)
+
+    def scan(self) -> AsyncIterator[tuple[str, Record]]:
+        return self._store.scan()
+
+    async def sweep(self, most: int = 1000) -> int:
+        return await self._store.sweep(most)
 
     def names(self) -> list[str]:
         """Gives the calls since it was last asked, without their keys."""

@@ -43,7 +43,7 @@ class Broken(MemoryStore):
 class NoStore:
     """It lacks what a store has."""
 
-    shared = False
+    reach = "process"
 
     async def open(self) -> None:
         """Does nothing."""

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from hybridsite.sessions.contract import StoreContract
 from hybridsite.sessions.memory import MemoryStore
 from hybridsite.sessions.store import SessionStore
+from hybridsite.testing import StoreContract
 from tests.sessions.support import Clock
 
 

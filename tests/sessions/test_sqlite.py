@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from hybridsite.errors import DriverError
-from hybridsite.sessions.contract import StoreContract
 from hybridsite.sessions.sqlite import SqliteStore
 from hybridsite.sessions.store import Conflict, SessionStore
+from hybridsite.testing import StoreContract
 from tests.sessions.support import Clock, Visitor, managed
 
 HAMMER = Path(__file__).with_name("hammer.py")
@@ -116,6 +116,50 @@ def test_an_endless_write_lock_is_an_error_at_last(tmp_path: Path, monkeypatch: 
         await store.close()
 
     asyncio.run(check())
+
+
+def test_a_database_of_the_first_version_is_upgraded(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+    old = sqlite3.connect(path, isolation_level=None)
+    old.execute(
+        "CREATE TABLE sessions (key TEXT PRIMARY KEY NOT NULL, data BLOB NOT NULL, version INTEGER NOT NULL,"
+        " expires REAL NOT NULL)"
+    )
+    old.execute("INSERT INTO sessions VALUES ('key', x'31', 1, ?)", (time.time() + 60,))
+    old.close()
+
+    async def check() -> None:
+        store = SqliteStore(path)
+        await store.open()
+        record = await store.read("key")
+        assert record is not None
+        assert (record.data, record.version) == (b"1", 1)
+        await store.write("key", b"2", expected=1, ttl=60, tokens=["ada"])
+        assert [key async for key in store.find("ada")] == ["key"]
+        await store.close()
+
+    asyncio.run(check())
+
+
+def test_tokens_leave_with_their_records(tmp_path: Path) -> None:
+    clock = Clock()
+
+    async def check() -> None:
+        store = SqliteStore(tmp_path / "sessions.db", clock=clock)
+        await store.open()
+        for number in range(500):
+            clock.now += 1
+            await store.write(str(number), b"1", expected=None, ttl=60, tokens=["ada", str(number)])
+        await store.delete("499")
+        await store.close()
+
+    asyncio.run(check())
+    connection = sqlite3.connect(tmp_path / "sessions.db")
+    (left,) = connection.execute("SELECT count(*) FROM sessions").fetchone()
+    (tokens,) = connection.execute("SELECT count(*) FROM tokens").fetchone()
+    connection.close()
+    assert left < 300
+    assert tokens == 2 * left
 
 
 def test_many_that_open_at_once_all_open(tmp_path: Path) -> None:
