@@ -34,14 +34,13 @@ _LATER: Final = (
     ("limits",),
     ("origin",),
     ("build", "origin"),
-    ("session", "max_age"),
     ("session", "index"),
     ("security", "csp"),
     ("site", "timezone"),
 )
 """What the contract has, and this version doesn't."""
 _LATER_ADAPTERS: Final = ("static", "container", "netlify", "cloudflare", "vercel", "lambda")
-_WHEN_SERVING: Final = (("server",), ("session", "options"), ("session", "ttl"), ("session", "cookie"))
+_WHEN_SERVING: Final = (("server",), *(("session", key) for key in ("options", "ttl", "max_age", "cookie")))
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WAITING: Final = object()
 """Stands for a value that is read when a server starts."""
@@ -69,9 +68,9 @@ _MUST: Final = {
 def load_settings(root: Path, environ: Mapping[str, str], *, serving: bool = False) -> Settings:
     """Reads the settings of the site in the folder `root`, with `env:NAME` read from `environ`.
 
-    What only a server needs ([server], and [session] options, ttl and cookie) is read from the environment when
-    `serving` is true; otherwise such a key has its default. Raises ConfigError, or SiteErrors where there are several
-    faults.
+    What only a server needs ([server], and [session] options, ttl, max_age and cookie) is read from the environment
+    when `serving` is true; otherwise such a key has its default. Raises ConfigError, or SiteErrors where there are
+    several faults.
     """
     text = _read(root)
     try:

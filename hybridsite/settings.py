@@ -174,6 +174,9 @@ class SessionSettings(Section):
         str | Literal[False], PlainValidator(units.driver), WithJsonSchema({"type": ["string", "boolean"]})
     ] = Field(default="sqlite", description="Where sessions are kept; false for no sessions.")
     ttl: Duration = Field(default=14 * 86400.0, description='How long a session lives unused: "14d", or seconds.')
+    max_age: Duration | None = Field(
+        default=None, description="How long a session lives at most, however much it is used; without, no limit."
+    )
     max_size: Size = Field(default=2**20, description='The most that one session may hold: "1MiB", or bytes.')
     options: dict[str, Option] = Field(
         default_factory=dict, repr=False, description='What the driver needs, such as { url = "env:REDIS_URL" }.'

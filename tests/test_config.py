@@ -111,7 +111,7 @@ cookie = { name = "__Host-a", secure = true, max_age = 60 }
         ("[session.cookie]\nname = '__Host-a'\npath = '/a'", "1:10", ('no path but "/"',)),
         # what comes later
         ("[redirects]\n'/a' = '/b'", "1:2", ("redirects is not in this version", "remove it")),
-        ("[session]\nmax_age = 1", "2:1", ("session.max_age is not in this version",)),
+        ("[site]\ntimezone = 1", "2:1", ("site.timezone is not in this version",)),
         # the file
         ("a = 1\nb = \n", "2:5", ("site.toml is no valid TOML; invalid value",)),
         ("[site]\n[site]\n", "2:6", ("no valid TOML",)),

@@ -174,7 +174,12 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     state = state_folder(place, environ)
     store = create_store(session.driver, session.options, state=state)
     manager = SessionManager(
-        store, keys=signing_keys(environ, state), ttl=session.ttl, max_size=session.max_size, cookie=_cookie(site)
+        store,
+        keys=signing_keys(environ, state),
+        ttl=session.ttl,
+        max_age=session.max_age,
+        max_size=session.max_size,
+        cookie=_cookie(site),
     )
     return App(replace(site, sessions=manager), index, store)
 

@@ -89,10 +89,11 @@ class SessionCookie:
                     return token[:43].decode("ascii")
         return None
 
-    def issue(self, identifier: str, *, https: bool) -> str:
-        """Gives the Set-Cookie header that hands an identifier out."""
+    def issue(self, identifier: str, *, https: bool, most: float = math.inf) -> str:
+        """Gives the Set-Cookie header that hands an identifier out, for `most` seconds at most."""
         signed = self._signer.sign(identifier).decode("ascii")
-        return f"{self._settings.name}={signed}; Max-Age={self.max_age}{self._attributes(https)}"
+        age = self.max_age if most >= self.max_age else max(1, math.ceil(most))
+        return f"{self._settings.name}={signed}; Max-Age={age}{self._attributes(https)}"
 
     def expire(self, *, https: bool) -> str:
         """Gives the Set-Cookie header that makes a browser forget the cookie: the same name, domain and path."""

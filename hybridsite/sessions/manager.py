@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import re
 import time
@@ -48,8 +49,8 @@ class Outcome:
 class SessionManager:
     """Opens sessions from cookies and handles, and saves them. One a process, above an open store.
 
-    `keys` are the secrets that sign cookies, the newest first. `ttl` is the idle time in seconds, `max_size` the most
-    bytes that one session may have.
+    `keys` are the secrets that sign cookies, the newest first. `ttl` is the idle time and `max_age` the whole time of a
+    session, in seconds, `max_size` the most bytes that one may have.
     """
 
     def __init__(
@@ -59,14 +60,18 @@ class SessionManager:
         keys: Sequence[str],
         ttl: float,
         cookie: CookieSettings,
+        max_age: float | None = None,
         max_size: int = 2**20,
         clock: Clock = time.time,
     ) -> None:
         self._store = store
-        self._ttl = ttl
+        self._max_age = max_age
         self._max_size = max_size
         self._clock = clock
         self._cookie = SessionCookie(cookie, keys, ttl)
+        # Near its greatest age a session's end stands still, and tells no longer when the cookie was refreshed last: a
+        # cookie that ends earlier than the session would not be. So with a greatest age both end together.
+        self._ttl = ttl if max_age is None else min(ttl, self._cookie.max_age)
         self._refresh_after = min(ttl, self._cookie.max_age) * _REFRESH_AFTER
         # A lock is there as long as somebody holds it or waits for it.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -122,7 +127,7 @@ class SessionManager:
             renewed = session.touched and await self._refresh(session, stored)
         if not renewed or session._identifier is None:
             return Outcome()
-        return Outcome(self._cookie.issue(session._identifier, https=https))
+        return self._handed_out(session._identifier, stored.contents, https)
 
     async def _create(self, session: Session, https: bool) -> Outcome:
         """Stores a visitor's first session, if there is anything in it."""
@@ -131,9 +136,9 @@ class SessionManager:
             return Outcome()
         identifier = new_identifier()
         handle = handle_of(identifier)
-        await self._store.write(handle, self._packed(contents), expected=None, ttl=self._ttl)
+        await self._store.write(handle, self._packed(contents), expected=None, ttl=self._left(contents))
         session._handle = handle
-        return Outcome(self._cookie.issue(identifier, https=https))
+        return self._handed_out(identifier, contents, https)
 
     async def _refresh(self, session: Session, stored: Stored) -> bool:
         """Moves the end of a session that was used but not changed, if that is due. Tells whether it did.
@@ -141,9 +146,10 @@ class SessionManager:
         Where another request wrote meanwhile, it was due there too. Where one ended the session, its cookie is not to
         be handed out again.
         """
-        if not self._due(session, stored):
+        left = self._left(stored.contents)
+        if left <= 0 or not self._due(session, stored):
             return False
-        return await self._store.touch(_key(session), expected=stored.version, ttl=self._ttl)
+        return await self._store.touch(_key(session), expected=stored.version, ttl=left)
 
     async def _merge(self, session: Session, loaded: Stored) -> bool:
         """Applies the request's changes to what is stored. Gives whether the cookie is to be handed out again."""
@@ -157,7 +163,7 @@ class SessionManager:
             data = self._packed(contents)
             # Store and cookie end together, so a write that hands out no cookie does not move the end.
             due = self._due(session, stored)
-            ttl = self._ttl if due else stored.expires - self._clock()
+            ttl = self._left(contents) if due else stored.expires - self._clock()
             if ttl <= 0:
                 raise Conflict  # it ended just now; a store may refuse such a ttl
             await self._store.write(_key(session), data, expected=stored.version, ttl=ttl)
@@ -180,12 +186,15 @@ class SessionManager:
         # Whoever opened a session by its handle can give nobody the identifier of what follows `destroy`.
         begins = not session._destroyed or (session._identifier is not None and not _is_empty(session._begun()))
         version: int | None = None
+        contents = loaded.contents
 
         async def attempt(stored: Stored) -> bool:
-            nonlocal version
+            nonlocal version, contents
             contents = session._begun() if session._destroyed else session._merged(stored.contents)
+            if (left := self._left(contents)) <= 0:
+                raise Conflict  # it has reached its greatest age just now
             if begins:
-                version = await self._store.write(handle, self._packed(contents), expected=version, ttl=self._ttl)
+                version = await self._store.write(handle, self._packed(contents), expected=version, ttl=left)
             await self._store.write(_key(session), TOMBSTONE, expected=stored.version, ttl=_TOMBSTONE_TTL)
             return True
 
@@ -201,7 +210,7 @@ class SessionManager:
         if version is None:
             return Outcome(self._cookie.expire(https=https))
         session._handle = handle
-        return Outcome(self._cookie.issue(identifier, https=https))
+        return self._handed_out(identifier, contents, https)
 
     async def _retried(self, key: str, loaded: Stored, attempt: Callable[[Stored], Awaitable[_T]]) -> _T | None:
         """Calls `attempt` with the record as it was loaded, then, after a Conflict, with what is stored by then.
@@ -228,20 +237,33 @@ class SessionManager:
         return None
 
     async def _read(self, key: str) -> Stored | None:
-        """Reads a session. Gives None where there is none, and for a tombstone."""
+        """Reads a session. Gives None where there is none, for a tombstone, and for one that is over its age."""
         record = await self._store.read(key)
         if record is None:
             return None
         contents = unpack_record(record.data)
-        return None if contents is None else Stored(record.version, record.expires, contents)
+        if contents is None or (self._max_age is not None and self._left(contents) <= 0):
+            return None
+        return Stored(record.version, record.expires, contents)
+
+    def _left(self, contents: Contents) -> float:
+        """Gives how long a session lives if it is used now and never again, in seconds: by idle time and by age."""
+        if self._max_age is None:
+            return self._ttl
+        # Where the clock was set back, the age would be over later than it should.
+        return min(self._ttl, self._max_age, contents.created + self._max_age - self._clock())
+
+    def _handed_out(self, identifier: str, contents: Contents, https: bool) -> Outcome:
+        most = math.inf if self._max_age is None else self._left(contents)
+        return Outcome(self._cookie.issue(identifier, https=https, most=most))
 
     def _due(self, session: Session, stored: Stored) -> bool:
         """Tells whether store and cookie are to be refreshed.
 
-        A record says when it ends, so it was refreshed a ttl before. A difference to either side counts: the clock may
-        have been set back, or the ttl shortened, and nothing shall live for ever.
+        A record says when it ends: what a refresh would add to that has passed since the last one. A difference to
+        either side counts: the clock may have been set back, or the ttl shortened, and nothing shall live for ever.
         """
-        since = self._clock() - (stored.expires - self._ttl)
+        since = self._clock() + self._left(stored.contents) - stored.expires
         return session._identifier is not None and abs(since) >= self._refresh_after
 
     def _packed(self, contents: Contents) -> bytes:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -279,3 +281,21 @@ def test_secrets_rotate(make_site: MakeSite, serve: Serve) -> None:
     server.restart()
     assert look(server, old) == "[none]"
     assert look(server, new) == "[mine]"
+
+
+def test_a_session_ends_at_its_greatest_age_however_much_it_is_used(make_site: MakeSite, serve: Serve) -> None:
+    site = make_site({**SITE, "site.toml": '[session]\nttl = "1h"\nmax_age = "2s"'})
+    server = serve(site)
+    client = server.client()
+    begun = time.monotonic()
+    cookie = session_cookie(client.post("/console", content=b"session['a'] = 'mine'"))
+    assert cookie is not None
+    assert int(cookie["max-age"]) <= 2
+    uses = 0
+    while look(server, cookie["value"]) == "[mine]":
+        uses += 1
+        assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun >= 2
+    assert uses > 1
+    with sqlite3.connect(site / ".hybridsite/sessions.db") as database:
+        assert database.execute("SELECT max(expires) FROM sessions").fetchone()[0] <= time.time()
