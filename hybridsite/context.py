@@ -228,6 +228,8 @@ class Context:
         return OtherSessions(self._sessions)
 
     def _note(self, place: Location) -> None:
+        if self.site.has_session(self.resource):
+            return  # the page of an error that kept the session from being there
         self.site.notices.add(place, self.resource.route.source, mend=self.site.mend(self.resource))
 
     # The answer.

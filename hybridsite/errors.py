@@ -20,7 +20,8 @@
     └── ServeError                the server can't start
     SiteErrors                    several of them, found in one run
     Answer                        no fault, but what ends a request
-    └── NotFound                  raised by a page or an endpoint to answer 404
+    ├── NotFound                  raised by a page or an endpoint to answer 404
+    └── SessionUnavailable        the session was touched while its store does not answer: 503
 
 An error shows itself as `file:line:column: what; why; mend`. Its `code` is a permanent name, which
 docs/errors.md explains.
@@ -205,6 +206,13 @@ class Answer(Exception):
 
 class NotFound(Answer):
     """Raised by a page's `load`, or an endpoint, to answer 404 with the site's own page."""
+
+
+class SessionUnavailable(Answer):
+    """Raised where the session is first touched, or at its save, while the store does not answer: 503.
+
+    Code that can do without may catch it.
+    """
 
 
 class Faults:

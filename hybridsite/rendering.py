@@ -12,9 +12,10 @@ from starlette.responses import RedirectResponse, Response
 
 from hybridsite import endpoints, middleware, pages
 from hybridsite.context import Context, EarlyResponse
-from hybridsite.errors import ContextError, NotFound, SiteError, place_of
+from hybridsite.errors import ContextError, NotFound, SessionUnavailable, SiteError, place_of
 from hybridsite.routing import Match, Route
 from hybridsite.security import origin_allowed
+from hybridsite.sessions.outage import UnavailableSession
 from hybridsite.sessions.session import Session
 from hybridsite.site import Resource, Site
 from hybridsite.urls import PathRefused, RequestPath
@@ -30,6 +31,8 @@ SAFE_HEADERS = (
 )
 _NO_CACHE = (b"cache-control", b"no-cache")
 _PRIVATE = ((b"cache-control", b"private, no-store"), (b"vary", b"Cookie"))
+# A store is asked once a second whether it is back; what comes at once with all other visitors would be no help.
+_UNAVAILABLE = {"Retry-After": "5", "Cache-Control": "no-store"}
 _UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
 _PHRASES = {
     400: "Bad Request",
@@ -87,6 +90,9 @@ async def respond(site: Site, request: Request, path: RequestPath | None = None)
     """Answers every request: what `render` raises is logged with its place, and shown as the site's page for 500."""
     try:
         return await render(site, request, path=path)
+    except SessionUnavailable as error:
+        _log.debug("%s is answered 503", request.url.path, exc_info=error)  # the outage itself is logged once
+        return _finished(site, request, _NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
     except Exception as error:
         place = place_of(error, str(site.root))
         if isinstance(error, SiteError):
@@ -94,12 +100,18 @@ async def respond(site: Site, request: Request, path: RequestPath | None = None)
             _log.debug("how it came to this", exc_info=error)
         else:
             _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=error)
-        try:
-            answer = await _error_page(site, request, 500)
-        except Exception as second:
-            _log.error("the page for 500 fails itself: %s", second)
-            answer = _plain_error(500)
-        return _finished(site, request, _NO_RESOURCE, answer)
+        return _finished(site, request, _NO_RESOURCE, await _failure(site, request, 500))
+
+
+async def _failure(
+    site: Site, request: Request, status: int, headers: Mapping[str, str] | None = None, context: Context | None = None
+) -> Response:
+    """Gives the site's page for a status, or a plain one where that page fails itself."""
+    try:
+        return await _error_page(site, request, status, headers, context)
+    except Exception as second:
+        _log.error("the page for %s fails itself: %s", status, second)
+        return _plain_error(status, headers)
 
 
 def _raw_path(request: Request) -> bytes:
@@ -160,6 +172,8 @@ async def _produce(context: Context) -> Response:
         return await respond_with(context, request.method)
     except EarlyResponse as early:
         return early.response
+    except SessionUnavailable:
+        return await _failure(site, request, 503, _UNAVAILABLE, context)
     except (NotFound, HTTPException) as error:
         if site.mode.prerendering:
             raise
@@ -176,9 +190,10 @@ async def _error_page(
     if route is None or route.prerender:
         return _error_answer(site, status, headers)
     resource = site.resources[route.source]
-    own = Context(
-        site, Match(route, {}), resource, request, RequestPath((), True), context._session if context else None
-    )
+    session = context._session if context else None
+    if isinstance(session, UnavailableSession):
+        session = None  # so that a layout which asks for the session can show the error
+    own = Context(site, Match(route, {}), resource, request, RequestPath((), True), session)
     if context is not None:
         own.__dict__["locals"] = context.locals
     page = await pages.respond(own, "GET")

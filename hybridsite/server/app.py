@@ -19,7 +19,6 @@ from hybridsite.server.door import is_refused
 from hybridsite.server.static import FileIndex
 from hybridsite.sessions.drivers import create_store
 from hybridsite.sessions.manager import CookieSettings, SessionManager
-from hybridsite.sessions.store import SessionStore
 from hybridsite.site import Mode, Site, load_site
 from hybridsite.urls import PathRefused, RequestPath
 
@@ -34,11 +33,10 @@ _BAD_REQUEST = PlainTextResponse("Bad Request\n", 400, {"Connection": "close", "
 class App:
     """A built site. Files are answered from the index alone; all else goes through render()."""
 
-    def __init__(self, site: Site, index: FileIndex, store: SessionStore | None) -> None:
+    def __init__(self, site: Site, index: FileIndex) -> None:
         self._site = site
         self._files = index.files
         self._segments = {site.policy.read(url).segments for url in index.files}
-        self._store = store
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speaks ASGI 3."""
@@ -60,16 +58,16 @@ class App:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            if self._store is not None:
-                await self._store.open()
+            if self._site.sessions is not None:
+                await self._site.sessions.start()
         except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             raise
         self._site.notices.listen(lambda fault: _log.error("%s", fault))
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        if self._store is not None:
-            await self._store.close()
+        if self._site.sessions is not None:
+            await self._site.sessions.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _respond(self, raw: bytes, scope: Scope, receive: Receive, send: Send) -> None:
@@ -170,7 +168,7 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     site = replace(site, built=frozenset(url.decode() for url in index.files), error_files=index.errors)
     session = site.settings.session
     if session.driver is False:
-        return App(site, index, None)
+        return App(site, index)
     state = state_folder(place, environ)
     store = create_store(session.driver, session.options, state=state)
     manager = SessionManager(
@@ -181,7 +179,7 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
         max_size=session.max_size,
         cookie=_cookie(site),
     )
-    return App(replace(site, sessions=manager), index, store)
+    return App(replace(site, sessions=manager), index)
 
 
 def _cookie(site: Site) -> CookieSettings:

@@ -12,17 +12,18 @@ import random
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from hybridsite.errors import SessionNotFoundError, SessionValueError
+from hybridsite.errors import SessionNotFoundError, SessionUnavailable, SessionValueError
 from hybridsite.sessions.changes import Clock
 from hybridsite.sessions.codec import TOMBSTONE, Contents, pack_record, unpack_record
 from hybridsite.sessions.cookie import CookieSettings, SessionCookie, handle_of, new_identifier
+from hybridsite.sessions.outage import Budget, GuardedStore, UnavailableSession
 from hybridsite.sessions.session import Session, Stored
-from hybridsite.sessions.store import Conflict, SessionStore
+from hybridsite.sessions.store import Conflict, SessionStore, StoreDown
 
 __all__ = ["CookieSettings", "Outcome", "SessionManager"]
 
@@ -47,7 +48,7 @@ class Outcome:
 
 
 class SessionManager:
-    """Opens sessions from cookies and handles, and saves them. One a process, above an open store.
+    """Opens sessions from cookies and handles, and saves them. One a process.
 
     `keys` are the secrets that sign cookies, the newest first. `ttl` is the idle time and `max_age` the whole time of a
     session, in seconds, `max_size` the most bytes that one may have.
@@ -64,7 +65,7 @@ class SessionManager:
         max_size: int = 2**20,
         clock: Clock = time.time,
     ) -> None:
-        self._store = store
+        self._store = GuardedStore(store)
         self._max_age = max_age
         self._max_size = max_size
         self._clock = clock
@@ -76,6 +77,14 @@ class SessionManager:
         # A lock is there as long as somebody holds it or waits for it.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
+    async def start(self) -> None:
+        """Opens the store. One that does not answer is waited for meanwhile; raises DriverError where it never can."""
+        await self._store.open()
+
+    async def stop(self) -> None:
+        """Closes the store."""
+        await self._store.close()
+
     def identifier(self, cookie_headers: Iterable[bytes]) -> str | None:
         """Gives the identifier of the first cookie that we signed, or None. It takes the values of Cookie headers."""
         return self._cookie.read(cookie_headers)
@@ -83,27 +92,41 @@ class SessionManager:
     async def open(self, identifier: str | None) -> Session:
         """Gives the visitor's session, which is a new one where there is none by that identifier.
 
-        An identifier that isn't stored is never adopted (OWASP WSTG-SESS-03, session fixation). Raises SessionDataError
-        for a record that can't be read, and leaves it.
+        An identifier that isn't stored is never adopted (OWASP WSTG-SESS-03, session fixation). Where the store does
+        not answer, the session raises SessionUnavailable when it is touched. Raises SessionDataError for a record
+        that can't be read, and leaves it.
         """
-        if identifier is not None:
-            key = handle_of(identifier)
-            stored = await self._read(key)
-            if stored is not None:
-                return Session(key, identifier, stored, self._clock)
-        return Session(None, None, None, self._clock)
+        if identifier is None:
+            return Session(None, None, None, self._clock)
+        key = handle_of(identifier)
+        budget = Budget()
+        try:
+            stored = await self._read(key, budget)
+        except StoreDown as error:
+            return UnavailableSession(self._clock, error)
+        session = (
+            Session(None, None, None, self._clock) if stored is None else Session(key, identifier, stored, self._clock)
+        )
+        session._budget = budget
+        return session
 
     @asynccontextmanager
     async def by_handle(self, handle: str | None) -> AsyncIterator[Session]:
         """Opens a session by its handle (`Session.id`), and saves it when the block ends without an exception.
 
-        The visitor's idle time goes on. Raises SessionNotFoundError.
+        The visitor's idle time goes on. Raises SessionNotFoundError, SessionUnavailable.
         """
         # What is no handle is no key of a store, and may be text from anywhere: it is neither asked for nor shown.
-        stored = await self._read(handle) if handle is not None and _HANDLE.fullmatch(handle) else None
+        stored, budget = None, Budget()
+        if handle is not None and _HANDLE.fullmatch(handle):
+            try:
+                stored = await self._read(handle, budget)
+            except StoreDown as error:
+                raise SessionUnavailable from error
         if stored is None:
             raise SessionNotFoundError("there is no session by that handle", why="it ended, or never was")
         session = Session(handle, None, stored, self._clock)
+        session._budget = budget
         yield session
         await self.save(session, https=False)
 
@@ -111,11 +134,20 @@ class SessionManager:
         """Stores what the request changed, if anything, and closes the session.
 
         `https` decides where the cookie's `secure` is "auto". Raises SessionValueError for a change in place that can't
-        be stored, and for too large a session; what an update's function raises; SessionDataError; TimeoutError where
-        other requests' saves left no gap. Nothing is stored then.
+        be stored, and for too large a session; what an update's function raises; SessionDataError; SessionUnavailable;
+        TimeoutError where other requests' saves left no gap. Nothing is stored then, but where the store does not
+        answer: it may have stored what it didn't confirm.
         """
         session.closed = True
+        if isinstance(session, UnavailableSession):
+            return Outcome()
         session._copy.fold()
+        try:
+            return await self._save(session, https)
+        except StoreDown as error:
+            raise SessionUnavailable from error
+
+    async def _save(self, session: Session, https: bool) -> Outcome:
         stored = session._stored
         if stored is None:
             return await self._create(session, https)
@@ -136,7 +168,9 @@ class SessionManager:
             return Outcome()
         identifier = new_identifier()
         handle = handle_of(identifier)
-        await self._store.write(handle, self._packed(contents), expected=None, ttl=self._left(contents))
+        await self._store.write(
+            handle, self._packed(contents), _budget(session), expected=None, ttl=self._left(contents)
+        )
         session._handle = handle
         return self._handed_out(identifier, contents, https)
 
@@ -149,7 +183,7 @@ class SessionManager:
         left = self._left(stored.contents)
         if left <= 0 or not self._due(session, stored):
             return False
-        return await self._store.touch(_key(session), expected=stored.version, ttl=left)
+        return await self._store.touch(_key(session), _budget(session), expected=stored.version, ttl=left)
 
     async def _merge(self, session: Session, loaded: Stored) -> bool:
         """Applies the request's changes to what is stored. Gives whether the cookie is to be handed out again."""
@@ -166,10 +200,10 @@ class SessionManager:
             ttl = self._left(contents) if due else stored.expires - self._clock()
             if ttl <= 0:
                 raise Conflict  # it ended just now; a store may refuse such a ttl
-            await self._store.write(_key(session), data, expected=stored.version, ttl=ttl)
+            await self._store.write(_key(session), data, _budget(session), expected=stored.version, ttl=ttl)
             return due
 
-        renewed = await self._retried(_key(session), loaded, attempt)
+        renewed = await self._retried(session, loaded, attempt)
         if renewed is None:
             session._handle = None
             _log.info("changes to a session that had ended meanwhile were dropped")
@@ -186,7 +220,7 @@ class SessionManager:
         # Whoever opened a session by its handle can give nobody the identifier of what follows `destroy`.
         begins = not session._destroyed or (session._identifier is not None and not _is_empty(session._begun()))
         version: int | None = None
-        contents = loaded.contents
+        contents, budget = loaded.contents, _budget(session)
 
         async def attempt(stored: Stored) -> bool:
             nonlocal version, contents
@@ -194,16 +228,18 @@ class SessionManager:
             if (left := self._left(contents)) <= 0:
                 raise Conflict  # it has reached its greatest age just now
             if begins:
-                version = await self._store.write(handle, self._packed(contents), expected=version, ttl=left)
-            await self._store.write(_key(session), TOMBSTONE, expected=stored.version, ttl=_TOMBSTONE_TTL)
+                data = self._packed(contents)
+                version = await self._store.write(handle, data, budget, expected=version, ttl=left)
+            await self._store.write(_key(session), TOMBSTONE, budget, expected=stored.version, ttl=_TOMBSTONE_TTL)
             return True
 
         replaced = None
         try:
-            replaced = await self._retried(_key(session), loaded, attempt)
+            replaced = await self._retried(session, loaded, attempt)
         finally:
             if replaced is None and version is not None:
-                await self._store.delete(handle)
+                with suppress(StoreDown):  # it ends by itself, and nobody has its identifier
+                    await self._store.delete(handle, budget)
         if replaced is None:
             _log.info("changes to a session that had ended meanwhile were dropped")
             return Outcome()
@@ -212,7 +248,7 @@ class SessionManager:
         session._handle = handle
         return self._handed_out(identifier, contents, https)
 
-    async def _retried(self, key: str, loaded: Stored, attempt: Callable[[Stored], Awaitable[_T]]) -> _T | None:
+    async def _retried(self, session: Session, loaded: Stored, attempt: Callable[[Stored], Awaitable[_T]]) -> _T | None:
         """Calls `attempt` with the record as it was loaded, then, after a Conflict, with what is stored by then.
 
         Gives None once nothing is. Raises TimeoutError. After the first conflict the requests of this process take
@@ -222,10 +258,11 @@ class SessionManager:
             return await attempt(loaded)
         except Conflict:
             pass
+        key = _key(session)
         lock = self._locks.setdefault(key, asyncio.Lock())
         try:
             async with asyncio.timeout(_PATIENCE) as limit, lock:
-                while (stored := await self._read(key)) is not None:
+                while (stored := await self._read(key, _budget(session))) is not None:
                     try:
                         return await attempt(stored)
                     except Conflict:
@@ -236,9 +273,9 @@ class SessionManager:
             raise TimeoutError(f"a session was not saved in {_PATIENCE:.0f} s: others wrote it all the while") from None
         return None
 
-    async def _read(self, key: str) -> Stored | None:
+    async def _read(self, key: str, budget: Budget) -> Stored | None:
         """Reads a session. Gives None where there is none, for a tombstone, and for one that is over its age."""
-        record = await self._store.read(key)
+        record = await self._store.read(key, budget)
         if record is None:
             return None
         contents = unpack_record(record.data)
@@ -278,6 +315,13 @@ class SessionManager:
                 mend="keep large data elsewhere, and its key in the session",
             )
         return data
+
+
+def _budget(session: Session) -> Budget:
+    if session._budget is None:
+        session._budget = Budget()
+    budget: Budget = session._budget
+    return budget
 
 
 def _is_empty(contents: Contents) -> bool:

@@ -48,6 +48,7 @@ class Session(Mapping[str, Any]):
         self._messages: FlashLog | None = None  # made when somebody asks
         self._destroyed = False
         self._regenerated = False
+        self._budget: Any = None  # of waiting for the store, which the load began to spend
 
     # Reading.
 
