@@ -34,7 +34,6 @@ _LATER: Final = (
     ("limits",),
     ("origin",),
     ("build", "origin"),
-    ("session", "index"),
     ("security", "csp"),
     ("site", "timezone"),
 )

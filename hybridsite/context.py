@@ -18,6 +18,7 @@ from hybridsite.errors import Answer, ContextError, Location
 from hybridsite.modules import run_from_thread
 from hybridsite.routing import Match
 from hybridsite.sessions.manager import SessionManager
+from hybridsite.sessions.office import SessionOffice
 from hybridsite.sessions.session import Session
 from hybridsite.site import Resource, Site
 from hybridsite.templating import UndefinedSession
@@ -315,7 +316,10 @@ class OtherSessions:
     """`context.sessions`: sessions other than the visitor's own, for back-office code."""
 
     def __init__(self, manager: SessionManager) -> None:
-        self.open = manager.by_handle
+        office = SessionOffice(manager)
+        self.open = office.open
+        self.list = office.find
+        self.revoke = office.revoke
 
 
 _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(

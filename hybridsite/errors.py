@@ -14,6 +14,7 @@
     ├── SessionDataError          stored bytes that can't be read back
     ├── SessionClosedError        a session changed after its answer began
     ├── SessionNotFoundError      no session by that handle (also a LookupError)
+    ├── SessionIndexError         sessions looked up by a key that is not in [session] index (also a LookupError)
     ├── DriverError               the session driver can't be used as it is set
     ├── SecretError               the signing secret is missing, short or a well-known one
     ├── BuildError                dist/ can't be written
@@ -158,6 +159,12 @@ class SessionNotFoundError(SiteError, LookupError):
     """There is no session by that handle: it ended, or never was."""
 
     code = "session-not-found"
+
+
+class SessionIndexError(SiteError, LookupError):
+    """Sessions are looked up by a key that `[session] index` does not name."""
+
+    code = "session-index"
 
 
 class DriverError(SiteError):

@@ -178,6 +178,7 @@ class SessionSettings(Section):
         default=None, description="How long a session lives at most, however much it is used; without, no limit."
     )
     max_size: Size = Field(default=2**20, description='The most that one session may hold: "1MiB", or bytes.')
+    index: Texts = Field(default=(), description='Keys that sessions are found by, to be listed or ended: ["user_id"].')
     options: dict[str, Option] = Field(
         default_factory=dict, repr=False, description='What the driver needs, such as { url = "env:REDIS_URL" }.'
     )

@@ -177,6 +177,7 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
         ttl=session.ttl,
         max_age=session.max_age,
         max_size=session.max_size,
+        index=session.index,
         cookie=_cookie(site),
     )
     return App(replace(site, sessions=manager), index)

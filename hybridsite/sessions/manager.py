@@ -19,8 +19,9 @@ from weakref import WeakValueDictionary
 
 from hybridsite.errors import SessionNotFoundError, SessionUnavailable, SessionValueError
 from hybridsite.sessions.changes import Clock
-from hybridsite.sessions.codec import TOMBSTONE, Contents, pack_record, unpack_record
+from hybridsite.sessions.codec import TOMBSTONE, Contents, Entry, pack_record, unpack_record
 from hybridsite.sessions.cookie import CookieSettings, SessionCookie, handle_of, new_identifier
+from hybridsite.sessions.index import SessionIndex
 from hybridsite.sessions.outage import Budget, GuardedStore, UnavailableSession
 from hybridsite.sessions.session import Session, Stored
 from hybridsite.sessions.store import Conflict, SessionStore, StoreDown
@@ -29,7 +30,7 @@ __all__ = ["CookieSettings", "Outcome", "SessionManager"]
 
 _log = logging.getLogger("hybridsite.sessions")
 
-_TOMBSTONE_TTL = 60.0
+TOMBSTONE_TTL = 60.0
 # Store and cookie are refreshed once this part of the ttl has passed, or of the cookie's age where that is shorter.
 _REFRESH_AFTER = 1 / 20
 # How long a save tries to come between other requests' saves, and its longest pause, in seconds.
@@ -51,7 +52,7 @@ class SessionManager:
     """Opens sessions from cookies and handles, and saves them. One a process.
 
     `keys` are the secrets that sign cookies, the newest first. `ttl` is the idle time and `max_age` the whole time of a
-    session, in seconds, `max_size` the most bytes that one may have.
+    session, in seconds, `max_size` the most bytes that one may have, `index` the keys that sessions are found by.
     """
 
     def __init__(
@@ -63,9 +64,11 @@ class SessionManager:
         cookie: CookieSettings,
         max_age: float | None = None,
         max_size: int = 2**20,
+        index: Sequence[str] = (),
         clock: Clock = time.time,
     ) -> None:
-        self._store = GuardedStore(store)
+        self.store = GuardedStore(store)
+        self.index = SessionIndex(index, keys)
         self._max_age = max_age
         self._max_size = max_size
         self._clock = clock
@@ -79,11 +82,11 @@ class SessionManager:
 
     async def start(self) -> None:
         """Opens the store. One that does not answer is waited for meanwhile; raises DriverError where it never can."""
-        await self._store.open()
+        await self.store.open()
 
     async def stop(self) -> None:
         """Closes the store."""
-        await self._store.close()
+        await self.store.close()
 
     def identifier(self, cookie_headers: Iterable[bytes]) -> str | None:
         """Gives the identifier of the first cookie that we signed, or None. It takes the values of Cookie headers."""
@@ -101,7 +104,7 @@ class SessionManager:
         key = handle_of(identifier)
         budget = Budget()
         try:
-            stored = await self._read(key, budget)
+            stored = await self.stored(key, budget)
         except StoreDown as error:
             return UnavailableSession(self._clock, error)
         session = (
@@ -120,7 +123,7 @@ class SessionManager:
         stored, budget = None, Budget()
         if handle is not None and _HANDLE.fullmatch(handle):
             try:
-                stored = await self._read(handle, budget)
+                stored = await self.stored(handle, budget)
             except StoreDown as error:
                 raise SessionUnavailable from error
         if stored is None:
@@ -168,9 +171,7 @@ class SessionManager:
             return Outcome()
         identifier = new_identifier()
         handle = handle_of(identifier)
-        await self._store.write(
-            handle, self._packed(contents), _budget(session), expected=None, ttl=self._left(contents)
-        )
+        await self._write(handle, contents, _budget(session), expected=None, ttl=self._left(contents))
         session._handle = handle
         return self._handed_out(identifier, contents, https)
 
@@ -183,7 +184,7 @@ class SessionManager:
         left = self._left(stored.contents)
         if left <= 0 or not self._due(session, stored):
             return False
-        return await self._store.touch(_key(session), _budget(session), expected=stored.version, ttl=left)
+        return await self.store.touch(_key(session), _budget(session), expected=stored.version, ttl=left)
 
     async def _merge(self, session: Session, loaded: Stored) -> bool:
         """Applies the request's changes to what is stored. Gives whether the cookie is to be handed out again."""
@@ -194,16 +195,15 @@ class SessionManager:
                 if stored is loaded:
                     raise Conflict  # they change nothing in this request's copy; in what is stored by now they may
                 return await self._refresh(session, stored)
-            data = self._packed(contents)
             # Store and cookie end together, so a write that hands out no cookie does not move the end.
             due = self._due(session, stored)
             ttl = self._left(contents) if due else stored.expires - self._clock()
             if ttl <= 0:
                 raise Conflict  # it ended just now; a store may refuse such a ttl
-            await self._store.write(_key(session), data, _budget(session), expected=stored.version, ttl=ttl)
+            await self._write(_key(session), contents, _budget(session), expected=stored.version, ttl=ttl)
             return due
 
-        renewed = await self._retried(session, loaded, attempt)
+        renewed = await self.retried(_key(session), _budget(session), loaded, attempt)
         if renewed is None:
             session._handle = None
             _log.info("changes to a session that had ended meanwhile were dropped")
@@ -228,18 +228,17 @@ class SessionManager:
             if (left := self._left(contents)) <= 0:
                 raise Conflict  # it has reached its greatest age just now
             if begins:
-                data = self._packed(contents)
-                version = await self._store.write(handle, data, budget, expected=version, ttl=left)
-            await self._store.write(_key(session), TOMBSTONE, budget, expected=stored.version, ttl=_TOMBSTONE_TTL)
+                version = await self._write(handle, contents, budget, expected=version, ttl=left)
+            await self.store.write(_key(session), TOMBSTONE, budget, expected=stored.version, ttl=TOMBSTONE_TTL)
             return True
 
         replaced = None
         try:
-            replaced = await self._retried(session, loaded, attempt)
+            replaced = await self.retried(_key(session), _budget(session), loaded, attempt)
         finally:
             if replaced is None and version is not None:
                 with suppress(StoreDown):  # it ends by itself, and nobody has its identifier
-                    await self._store.delete(handle, budget)
+                    await self.store.delete(handle, budget)
         if replaced is None:
             _log.info("changes to a session that had ended meanwhile were dropped")
             return Outcome()
@@ -248,7 +247,9 @@ class SessionManager:
         session._handle = handle
         return self._handed_out(identifier, contents, https)
 
-    async def _retried(self, session: Session, loaded: Stored, attempt: Callable[[Stored], Awaitable[_T]]) -> _T | None:
+    async def retried(
+        self, key: str, budget: Budget, loaded: Stored, attempt: Callable[[Stored], Awaitable[_T]]
+    ) -> _T | None:
         """Calls `attempt` with the record as it was loaded, then, after a Conflict, with what is stored by then.
 
         Gives None once nothing is. Raises TimeoutError. After the first conflict the requests of this process take
@@ -258,11 +259,10 @@ class SessionManager:
             return await attempt(loaded)
         except Conflict:
             pass
-        key = _key(session)
         lock = self._locks.setdefault(key, asyncio.Lock())
         try:
             async with asyncio.timeout(_PATIENCE) as limit, lock:
-                while (stored := await self._read(key, _budget(session))) is not None:
+                while (stored := await self.stored(key, budget)) is not None:
                     try:
                         return await attempt(stored)
                     except Conflict:
@@ -273,15 +273,20 @@ class SessionManager:
             raise TimeoutError(f"a session was not saved in {_PATIENCE:.0f} s: others wrote it all the while") from None
         return None
 
-    async def _read(self, key: str, budget: Budget) -> Stored | None:
+    async def stored(self, key: str, budget: Budget) -> Stored | None:
         """Reads a session. Gives None where there is none, for a tombstone, and for one that is over its age."""
-        record = await self._store.read(key, budget)
+        record = await self.store.read(key, budget)
         if record is None:
             return None
         contents = unpack_record(record.data)
-        if contents is None or (self._max_age is not None and self._left(contents) <= 0):
+        if contents is None or not self.is_live(contents):
             return None
         return Stored(record.version, record.expires, contents)
+
+    def is_live(self, contents: Contents, entry: Entry | None = None) -> bool:
+        """Tells whether a session that the store still has is not over its age, and an entry of it is there."""
+        live = self._max_age is None or self._left(contents) > 0
+        return live and (entry is None or entry.live(self._clock()))
 
     def _left(self, contents: Contents) -> float:
         """Gives how long a session lives if it is used now and never again, in seconds: by idle time and by age."""
@@ -302,6 +307,10 @@ class SessionManager:
         """
         since = self._clock() + self._left(stored.contents) - stored.expires
         return session._identifier is not None and abs(since) >= self._refresh_after
+
+    async def _write(self, key: str, contents: Contents, budget: Budget, *, expected: int | None, ttl: float) -> int:
+        data, tokens = self._packed(contents), self.index.tokens(contents.entries)
+        return await self.store.write(key, data, budget, expected=expected, ttl=ttl, tokens=tokens)
 
     def _packed(self, contents: Contents) -> bytes:
         data = pack_record(contents)

@@ -10,7 +10,7 @@ import logging
 import secrets
 import time
 import types
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
@@ -129,14 +129,35 @@ class GuardedStore:
         )
 
     async def delete(self, key: str, budget: Budget) -> None:
-        """Removes a record."""
-        self._check_writes()
+        """Removes a record that is not to stay. It is tried even where a write has failed just now."""
         await self._answer(self._store.delete(key), budget, reads=False)
 
     async def touch(self, key: str, budget: Budget, *, expected: int, ttl: float) -> bool:
         """Moves the end of a record."""
         self._check_writes()
         return await self._answer(self._store.touch(key, expected=expected, ttl=ttl), budget, reads=False)
+
+    def find(self, token: str) -> AsyncIterator[str]:
+        """Gives the keys of the records with this token. Each step may take as long as a request may wait."""
+        return self._walk(self._store.find(token))
+
+    def scan(self) -> AsyncIterator[tuple[str, Record]]:
+        """Gives every record. Each step may take as long as a request may wait."""
+        return self._walk(self._store.scan())
+
+    async def sweep(self, most: int) -> int:
+        """Removes up to `most` records that have expired."""
+        self._check_writes()
+        return await self._answer(self._store.sweep(most), Budget(), reads=False)
+
+    async def _walk(self, steps: AsyncIterator[_T]) -> AsyncIterator[_T]:
+        while not self._reads_down:
+            try:
+                item = await self._answer(_next(steps), Budget(), reads=True)
+            except StopAsyncIteration:
+                return
+            yield item
+        raise StoreDown
 
     def _check_writes(self) -> None:
         if self._reads_down or self._writes_down:
@@ -149,7 +170,7 @@ class GuardedStore:
         except StopIteration as done:
             result: _T = done.value
             return result
-        except Conflict:
+        except (Conflict, StopAsyncIteration):
             raise
         except Exception as error:
             self._begin_outage(error, reads=reads)
@@ -158,7 +179,7 @@ class GuardedStore:
         try:
             async with asyncio.timeout(budget.left):
                 return await _rest(call, awaited)
-        except Conflict:
+        except (Conflict, StopAsyncIteration):
             raise
         except Exception as error:
             if begun >= self._well_since:  # what has hung since before the store came back says nothing of it
@@ -213,6 +234,10 @@ class GuardedStore:
         key = secrets.token_hex(32)
         version = await self._store.write(key, TOMBSTONE, expected=None, ttl=_PROBE_TTL)
         await self._store.delete(key, expected=version)
+
+
+async def _next(steps: AsyncIterator[_T]) -> _T:
+    return await steps.__anext__()
 
 
 def _told(error: BaseException) -> str:

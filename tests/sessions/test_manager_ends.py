@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from hybridsite.errors import SessionUnavailable
 from hybridsite.sessions.codec import TOMBSTONE
 from hybridsite.sessions.cookie import CookieSettings, handle_of
 from hybridsite.sessions.session import Session
@@ -181,7 +182,8 @@ def test_a_regenerate_that_fails_leaves_all_as_it_was(end: Callable[[Session], o
         session = await case.visitor.open()
         end(session)
         case.store.before_write = fail
-        with pytest.raises(type(fault)):
+        cancelled = isinstance(fault, asyncio.CancelledError)
+        with pytest.raises(asyncio.CancelledError if cancelled else SessionUnavailable):
             await case.visitor.save(session)
         assert session.id is None
         assert case.records._records == before

@@ -61,7 +61,7 @@ class Case:
 
     async def is_back(self) -> None:
         """Waits for the end of the outage."""
-        probing = self.manager._store._probing
+        probing = self.manager.store._probing
         assert probing is not None
         await probing
 
@@ -231,7 +231,7 @@ def test_a_request_that_is_cancelled_is_no_outage() -> None:
             with pytest.raises(asyncio.CancelledError):
                 await request
             case.store.meets.clear()
-            assert case.manager._store._probing is None
+            assert case.manager.store._probing is None
             assert await case.visitor.data() == {"a": 1}
 
     run(check)
@@ -297,7 +297,7 @@ def test_a_store_that_can_never_be_opened_is_a_fault() -> None:
         case.store.meets["open"] = never
         with pytest.raises(DriverError, match="the path is a folder"):
             await case.manager.start()
-        assert case.manager._store._probing is None
+        assert case.manager.store._probing is None
 
     run(check)
 
@@ -308,7 +308,7 @@ def test_a_server_stops_amid_an_outage() -> None:
             case.store.meets[call] = hang
         await case.fails(dict)
         await case.manager.stop()
-        probing = case.manager._store._probing
+        probing = case.manager.store._probing
         assert probing is not None
         assert probing.done()
 
