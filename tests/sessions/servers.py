@@ -36,6 +36,7 @@ class Program:
 
     ready: str
     user: str | None = None
+    death = signal.SIGKILL
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="hybridsite-tests-"))
@@ -88,7 +89,7 @@ class Program:
         """Kills it, if it runs."""
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.send_signal(self.death)
             self._process.wait()
             self._process = None
 
@@ -148,6 +149,7 @@ class PostgresServer(Program):
     """A PostgreSQL with one database."""
 
     ready = "database system is ready to accept connections"
+    death = signal.SIGQUIT  # all of its processes end at once, as in a crash
 
     def __init__(self) -> None:
         super().__init__()
