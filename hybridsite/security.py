@@ -31,21 +31,25 @@ def signing_keys(environ: Mapping[str, str], state: Path) -> tuple[str, ...]:
         return (_kept_secret(state / SECRET_FILE),)
     keys = tuple(key.strip() for key in value.split(",") if key.strip())
     if not keys:
-        raise SecretError(f"{SECRET_VARIABLE} is empty", mend=_MEND)
+        raise SecretError(f"{SECRET_VARIABLE} is empty", mend=NEW_SECRET)
     for number, key in enumerate(keys, 1):
         _check_secret(key, f"key {number} of {SECRET_VARIABLE}" if len(keys) > 1 else SECRET_VARIABLE)
     return keys
 
 
-_MEND = 'make one: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+NEW_SECRET = 'make one: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
 
 
 def _check_secret(key: str, name: str) -> None:
     if len(key) < MINIMUM_LENGTH:
-        raise SecretError(f"{name} has {len(key)} characters", why=f"it needs {MINIMUM_LENGTH} at least", mend=_MEND)
+        raise SecretError(
+            f"{name} has {len(key)} characters", why=f"it needs {MINIMUM_LENGTH} at least", mend=NEW_SECRET
+        )
     folded = key.casefold()
     if len(set(key)) < 8 or any(known in folded for known in _WELL_KNOWN):
-        raise SecretError(f"{name} can be guessed", why="it repeats itself, or holds a word from a manual", mend=_MEND)
+        raise SecretError(
+            f"{name} can be guessed", why="it repeats itself, or holds a word from a manual", mend=NEW_SECRET
+        )
 
 
 def _kept_secret(path: Path) -> str:

@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from hybridsite.errors import SecretError
 from hybridsite.manifest import MANIFEST, read_manifest
 from hybridsite.rendering import respond
-from hybridsite.security import forwarded, signing_keys
+from hybridsite.security import NEW_SECRET, SECRET_VARIABLE, forwarded, signing_keys
 from hybridsite.server.door import is_refused
 from hybridsite.server.static import FileIndex
 from hybridsite.sessions.drivers import create_store
@@ -170,7 +171,13 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     if session.driver is False:
         return App(site, index)
     state = state_folder(place, environ)
-    store = create_store(session.driver, session.options, state=state)
+    store = create_store(session.driver, session.options, state=state, environ=environ)
+    if store.reach == "network" and not environ.get(SECRET_VARIABLE):
+        raise SecretError(
+            f'the session driver "{session.driver}" is shared by several machines, and {SECRET_VARIABLE} is not set',
+            why="each machine would sign its cookies with a secret of its own, and refuse the others'",
+            mend=f"set the same on all of them; {NEW_SECRET}",
+        )
     manager = SessionManager(
         store,
         keys=signing_keys(environ, state),

@@ -17,27 +17,52 @@ ENTRY_POINTS = "hybridsite.sessions"
 _BUILT_IN: Mapping[str, str] = {
     "sqlite": "hybridsite.sessions.sqlite:SqliteStore",
     "memory": "hybridsite.sessions.memory:MemoryStore",
+    "fs": "hybridsite.sessions.fs:FileStore",
+    "redis": "hybridsite.sessions.redis:RedisStore",
+    "postgres": "hybridsite.sessions.postgres:PostgresStore",
 }
+# Where the drivers of files keep them below the state folder.
+_PATHS = {"sqlite": "sessions.db", "fs": "sessions"}
 _PARTS = ("reach", "open", "close", "read", "write", "delete", "touch", "find", "scan", "sweep")
-_LATER = ("fs", "redis", "postgres", "upstash", "dynamodb", "key-value")
+_LATER = ("upstash", "dynamodb", "key-value")
 
 
-def create_store(driver: str, options: Mapping[str, object], *, state: Path) -> SessionStore:
+def create_store(
+    driver: str, options: Mapping[str, object], *, state: Path, environ: Mapping[str, str] | None = None
+) -> SessionStore:
     """Makes the store that a driver's name, or `package.module:Class`, stands for. It is not open yet.
 
-    `state` is the folder that a driver of files keeps them in; sqlite's `path` is relative to it. Raises DriverError.
+    `state` is the folder that the drivers of files keep them in; their `path` is relative to it. What a driver's
+    `environment` names is read from `environ` where `options` doesn't say it. Raises DriverError.
     """
     make = find_store(driver)
     _check_options(driver, options, make)
-    if driver == "sqlite":
-        path = options.get("path", "sessions.db")
+    if driver in _PATHS:
+        path = options.get("path", _PATHS[driver])
         if not isinstance(path, str) or not path:
-            raise DriverError(f"the path of the session driver sqlite is {path!r}", mend="use text")
+            raise DriverError(f"the path of the session driver {driver} is {path!r}", mend="use text")
         options = {**options, "path": state / path}
     try:
-        return make(**options)
+        return make(**_from_environment(driver, options, make, environ or {}))
     except TypeError as error:
         raise DriverError(f'the session driver "{driver}" can\'t be made with its options', why=str(error)) from error
+
+
+def _from_environment(
+    driver: str, options: Mapping[str, object], make: Callable[..., Any], environ: Mapping[str, str]
+) -> Mapping[str, object]:
+    """Adds the options that the environment gives. Raises DriverError where one that is needed is nowhere."""
+    named: Mapping[str, str] = getattr(make, "environment", {})
+    parameters = inspect.signature(make).parameters
+    missing = [name for name in named if name not in options]
+    found = {name: environ[named[name]] for name in missing if environ.get(named[name])}
+    for name in missing:
+        if name not in found and name in parameters and parameters[name].default is inspect.Parameter.empty:
+            raise DriverError(
+                f'the session driver "{driver}" lacks its {name}',
+                mend=f'set {named[name]} in the environment, or [session] options = {{ {name} = "…" }}',
+            )
+    return {**options, **found}
 
 
 def find_store(driver: str) -> Callable[..., SessionStore]:
@@ -63,6 +88,8 @@ def _imported(driver: str, place: str) -> Callable[..., SessionStore]:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         mend = "install its package, or write it as package.module:Class"
+        if driver in _BUILT_IN:
+            mend = f'pip install "hybridsite[{driver}]"'
         raise DriverError(f'the session driver "{driver}" can\'t be loaded', why=str(error), mend=mend) from error
     except Exception as error:  # the module is run, and may raise anything
         why = f"{module} raises {type(error).__name__}: {error}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from hybridsite.errors import DriverError
-from hybridsite.sessions.store import Conflict, Reach, Record
+from hybridsite.sessions.store import Conflict, Reach, Record, StoreDown
 
 _log = logging.getLogger("hybridsite.sessions")
 
@@ -72,8 +72,6 @@ _SWEEP = "DELETE FROM sessions WHERE rowid > ? AND rowid <= ? AND expires <= ?"
 _PAGE = 256
 # A record that is made anew begins at no version that another had under its key.
 _FIRST_VERSIONS = 2**52
-# How long a write waits for other processes' writes, in seconds.
-_PATIENCE = 5.0
 _SYNCHRONOUS = ("normal", "full")
 
 
@@ -81,19 +79,27 @@ class SqliteStore:
     """One connection a process. Records that have expired are removed step by step, as new ones come.
 
     `synchronous` is SQLite's own: what is stored survives a killed process with "normal", a power cut too with "full"
-    (https://www.sqlite.org/pragma.html#pragma_synchronous).
+    (https://www.sqlite.org/pragma.html#pragma_synchronous). `timeout` is how long a write waits for other processes'
+    writes, in seconds.
     """
 
     reach: ClassVar[Reach] = "machine"
 
     def __init__(
-        self, path: str | Path, *, synchronous: str = "normal", clock: Callable[[], float] = time.time
+        self,
+        path: str | Path,
+        *,
+        synchronous: str = "normal",
+        timeout: float = 2.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         if synchronous not in _SYNCHRONOUS:
             raise DriverError(f'synchronous = "{synchronous}" is not known', mend='use "normal" or "full"')
         self._path = Path(path)
         self._synchronous = synchronous
+        self._timeout = timeout
         self._clock = clock
+        self._is_open = False
         self._connection: sqlite3.Connection | None = None
         self._created = 0
         self._swept = 0  # the last row that was looked at
@@ -106,17 +112,18 @@ class SqliteStore:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
-            await self._run("PRAGMA journal_mode = WAL")
-            await self._run(f"PRAGMA synchronous = {self._synchronous}")
-            for statement in _TABLES:
-                await self._run(statement)
-        except (OSError, sqlite3.Error) as error:
+            self._is_open = True
+            await self._when_free(lambda connection: None)
+        except (OSError, sqlite3.Error, StoreDown) as error:
             await self.close()
             raise DriverError(f"the session database {self._path} can't be opened", why=str(error)) from error
 
     async def close(self) -> None:
         """Closes the file."""
+        self._is_open = False
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -202,34 +209,51 @@ class SqliteStore:
 
     def _sweep(self, now: float) -> None:
         """Takes a step on. What fails is left to the next time: the write is done."""
-        assert self._connection is not None
+        if self._connection is None:
+            return
         try:
             self._swept, _ = _step(self._connection, self._swept, _SWEEP_ROWS, now)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             if not _is_locked(error):
                 _log.warning("expired sessions were not removed: %s", error)
 
     async def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
-        try:
-            if self._connection is not None:
+        if self._connection is not None:
+            try:
                 return self._connection.execute(statement, values)
-        except sqlite3.OperationalError as error:
-            if not _is_locked(error):
-                raise
+            except sqlite3.DatabaseError:
+                pass  # it is done again, and what is wrong is told, below
         return await self._when_free(lambda connection: connection.execute(statement, values))
 
     async def _when_free(self, action: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Does it, and again while others use the file, with jitter so that those who wait don't march in step."""
-        deadline = time.monotonic() + _PATIENCE
+        """Does it, and again while others use the file, with jitter so that those who wait don't march in step.
+
+        Raises StoreDown. The connection is not used again then: the next call begins anew, with the file that is there.
+        """
+        deadline = time.monotonic() + self._timeout
         while True:
             try:
-                if self._connection is None:
-                    raise RuntimeError("the session store is not open")
-                return action(self._connection)
-            except sqlite3.OperationalError as error:
+                return action(self._connected())
+            except sqlite3.DatabaseError as error:
+                if not _is_locked(error):
+                    self._disconnect()
                 if not _is_locked(error) or time.monotonic() > deadline:
-                    raise
+                    raise StoreDown(f"the session database can't be used: {error}") from error
             await asyncio.sleep(random.uniform(0.001, 0.02))
+
+    def _connected(self) -> sqlite3.Connection:
+        if not self._is_open:
+            raise RuntimeError("the session store is not open")
+        if self._connection is None:
+            connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+            try:
+                for statement in ("PRAGMA journal_mode = WAL", f"PRAGMA synchronous = {self._synchronous}", *_TABLES):
+                    connection.execute(statement)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
 
 
 def _write_marked(
@@ -262,6 +286,7 @@ def _step(connection: sqlite3.Connection, start: int, rows: int, now: float) -> 
     return (last if seen == rows else 0), removed
 
 
-def _is_locked(error: sqlite3.OperationalError) -> bool:
+def _is_locked(error: sqlite3.DatabaseError) -> bool:
     # The primary code is in the low byte: SQLITE_BUSY_RECOVERY and _SNAPSHOT are kinds of SQLITE_BUSY.
-    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

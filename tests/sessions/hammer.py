@@ -1,4 +1,4 @@
-"""A process that makes requests in one session until it is killed: `hammer.py folder cookie name count`."""
+"""A process that makes requests in one session until it is killed: `hammer.py driver place cookie name count`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import cast
 
-from tests.sessions.support import Visitor, managed
+from tests.sessions.support import Driver, Visitor, managed
 
 AT_ONCE = 10
 
 
-async def main(folder: Path, cookie: str, name: str, count: int) -> None:
+async def main(driver: Driver, place: str, cookie: str, name: str, count: int) -> None:
     """Gives each request a number; it sets a key of its own, and adds itself to a cart."""
     numbers = iter(range(count))
-    async with managed("sqlite", folder, time.time) as manager:
+    async with managed(driver, place, time.time) as manager:
 
         async def worker() -> None:
             for number in numbers:
@@ -39,4 +39,4 @@ def adding(label: str) -> Callable[[list[str]], list[str]]:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])))
+    asyncio.run(main(cast(Driver, sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5])))

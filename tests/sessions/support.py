@@ -6,19 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from hybridsite.sessions.cookie import handle_of
+from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import CookieSettings, Outcome, SessionManager
 from hybridsite.sessions.memory import MemoryStore
 from hybridsite.sessions.session import Session
-from hybridsite.sessions.sqlite import SqliteStore
 from hybridsite.sessions.store import Reach, Record, SessionStore
 
 TTL = 1000.0
 KEYS = ["a key that is used for nothing but these tests"]
 COOKIE = "hybridsite-session"
-Driver = Literal["memory", "sqlite"]
+Driver = Literal["memory", "sqlite", "fs", "redis", "postgres"]
 
 
 def put(**values: object) -> Callable[[Session], None]:
@@ -139,9 +139,26 @@ class CountingStore:
         return names
 
 
-def make_store(driver: Driver, folder: Path, clock: Callable[[], float]) -> SessionStore:
-    """Makes a store; those of one folder share their data, but for memory's."""
-    return MemoryStore(clock=clock) if driver == "memory" else SqliteStore(folder / "sessions.db", clock=clock)
+def make_store(driver: Driver, place: Path | str, clock: Callable[[], float]) -> SessionStore:
+    """Makes a store; those of one place, a folder or a server's URL, share their data, but for memory's."""
+    if driver == "memory":
+        return MemoryStore(clock=clock)
+    name = {"sqlite": "sessions.db", "fs": "sessions"}.get(driver)
+    make: Callable[..., SessionStore] = find_store(driver)
+    return make(place if name is None else Path(place) / name, clock=clock)
+
+
+def pass_redis_time(url: str, seconds: float) -> None:
+    """Lets time go by for all that a Redis holds: it ends so much sooner."""
+    import redis
+
+    with redis.Redis.from_url(url) as connection:
+        for key in connection.scan_iter():
+            left = cast(int, connection.pttl(key)) - int(seconds * 1000)
+            if left > 0:
+                connection.pexpire(key, left)
+            else:
+                connection.delete(key)
 
 
 def make_manager(store: SessionStore, clock: Callable[[], float], **settings: Any) -> SessionManager:
@@ -152,10 +169,10 @@ def make_manager(store: SessionStore, clock: Callable[[], float], **settings: An
 
 @asynccontextmanager
 async def managed(
-    driver: Driver, folder: Path, clock: Callable[[], float], **settings: Any
+    driver: Driver, place: Path | str, clock: Callable[[], float], **settings: Any
 ) -> AsyncIterator[SessionManager]:
     """Opens a store, and gives a manager above it."""
-    store = make_store(driver, folder, clock)
+    store = make_store(driver, place, clock)
     await store.open()
     try:
         yield make_manager(store, clock, **settings)

@@ -86,7 +86,7 @@ def test_an_installed_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("own", f"{HERE}:OwnStore", drivers.ENTRY_POINTS)
     monkeypatch.setattr(drivers, "entry_points", lambda group: [point] if group == drivers.ENTRY_POINTS else [])
     assert find_store("own") is OwnStore
-    with pytest.raises(DriverError, match=r'known are memory, own|sqlite, memory, own; did you mean "own"\?'):
+    with pytest.raises(DriverError, match=r'known are sqlite, memory, .*, own; did you mean "own"\?'):
         find_store("owm")
 
 
@@ -105,7 +105,7 @@ def test_an_unknown_driver_that_is_like_none_says_how_to_name_a_class() -> None:
         find_store("zookeeper")
 
 
-@pytest.mark.parametrize("driver", ["redis", "postgres", "fs", "upstash", "dynamodb", "key-value"])
+@pytest.mark.parametrize("driver", ["upstash", "dynamodb", "key-value"])
 def test_a_driver_of_a_later_version_says_which_to_use(driver: str) -> None:
     with pytest.raises(DriverError, match="not in this version; use one of: sqlite, memory"):
         find_store(driver)
@@ -149,7 +149,7 @@ def test_a_module_of_the_site_that_fails_is_named(tmp_path: Path, monkeypatch: p
     [
         ("memory", {"url": "x"}, 'has no option "url"; it has none', ""),
         ("memory", {"clock": 1}, 'has no option "clock"', ""),
-        ("sqlite", {"paht": "x"}, 'has no option "paht"; it knows path, synchronous', 'did you mean "path"?'),
+        ("sqlite", {"paht": "x"}, 'has no option "paht"; it knows path, synchronous, timeout', 'did you mean "path"?'),
         ("sqlite", {"synchronous": "off"}, 'synchronous = "off"', 'use "normal" or "full"'),
         (f"{HERE}:OwnStore", {"url": "x", "sise": 1}, 'has no option "sise"', 'did you mean "size"?'),
         (f"{HERE}:OwnStore", {}, "url", ""),

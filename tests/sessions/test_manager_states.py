@@ -12,12 +12,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+import redis
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from hybridsite.sessions.session import Session
-from tests.sessions.support import Clock, Driver, Visitor, make_manager, make_store
+from tests.sessions.servers import RedisServer
+from tests.sessions.support import Clock, Driver, Visitor, make_manager, make_store, pass_redis_time
 
 VISITORS = 2
 TTL = 100_000.0  # idle time: steps of time are small beside it, so that only the longest ends a session
@@ -68,7 +77,7 @@ class Sessions(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.runner = asyncio.Runner()
         self.clock = Clock()
-        self.store = make_store(self.driver, Path(self.folder.name), self.clock)
+        self.store = make_store(self.driver, self.place(), self.clock)
         self.runner.run(self.store.open())
         manager = make_manager(self.store, self.clock, ttl=TTL)
         self.visitors = [Visitor(manager) for _ in range(VISITORS)]
@@ -81,6 +90,13 @@ class Sessions(RuleBasedStateMachine):
             self.end(self.requests[0])
             for _ in range(2):
                 self.begin_request(number)
+
+    def place(self) -> Path | str:
+        """Where the store is, without any records."""
+        return Path(self.folder.name)
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.now += seconds
 
     def teardown(self) -> None:
         if hasattr(self, "runner"):
@@ -213,7 +229,7 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 2, 5, 10, 10, 20, 20, 2 * TTL]))
     def time_passes(self, seconds: float) -> None:
-        self.clock.now += seconds
+        self.pass_time(seconds)
         if seconds > TTL:
             for stored in self.cookies.values():
                 stored.ended = True
@@ -241,7 +257,27 @@ class SqliteSessions(Sessions):
     driver: ClassVar[Driver] = "sqlite"
 
 
+class RedisSessions(Sessions):
+    driver: ClassVar[Driver] = "redis"
+    url: ClassVar[str]
+
+    def place(self) -> Path | str:
+        with redis.Redis.from_url(self.url) as connection:
+            connection.flushall()
+        return self.url
+
+    def pass_time(self, seconds: float) -> None:
+        super().pass_time(seconds)
+        pass_redis_time(self.url, seconds)
+
+
 Sessions.TestCase.settings = settings(max_examples=500, stateful_step_count=40, deadline=None)
 SqliteSessions.TestCase.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
 TestMemorySessions = Sessions.TestCase
 TestSqliteSessions = SqliteSessions.TestCase
+
+
+def test_redis_sessions(redis_server: RedisServer) -> None:
+    RedisSessions.url = redis_server.url
+    some = settings(max_examples=50, stateful_step_count=40, deadline=None)
+    run_state_machine_as_test(RedisSessions, settings=some)
