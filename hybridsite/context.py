@@ -226,7 +226,7 @@ class Context:
             raise ContextError(
                 "context.sessions is asked for where there are no sessions", mend=self.site.mend(self.resource)
             )
-        return OtherSessions(self._sessions)
+        return OtherSessions(self._sessions, self._session)
 
     def _note(self, place: Location) -> None:
         if self.site.has_session(self.resource):
@@ -315,11 +315,19 @@ class Locals(SimpleNamespace):
 class OtherSessions:
     """`context.sessions`: sessions other than the visitor's own, for back-office code."""
 
-    def __init__(self, manager: SessionManager) -> None:
-        office = SessionOffice(manager)
-        self.open = office.open
-        self.list = office.find
-        self.revoke = office.revoke
+    def __init__(self, manager: SessionManager, own: Session | None) -> None:
+        self._office = SessionOffice(manager)
+        self._own = own
+        self.open = self._office.open
+        self.list = self._office.find
+
+    async def revoke(self, *, name: str, value: object) -> int:
+        """Ends every session in which `name` is `value`, and gives how many there were.
+
+        The visitor's own may be one of them, and what is set in it after that begins another, as after `destroy`.
+        Raises SessionIndexError, SessionValueError, SessionUnavailable.
+        """
+        return await self._office.revoke(name=name, value=value, own=self._own)
 
 
 _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(

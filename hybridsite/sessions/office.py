@@ -11,7 +11,7 @@ from hybridsite.errors import SessionDataError, SessionUnavailable
 from hybridsite.sessions.codec import TOMBSTONE, Contents, encode, unpack_record
 from hybridsite.sessions.manager import TOMBSTONE_TTL, SessionManager
 from hybridsite.sessions.outage import Budget
-from hybridsite.sessions.session import Stored
+from hybridsite.sessions.session import Session, Stored
 from hybridsite.sessions.store import Record, StoreDown
 
 _log = logging.getLogger("hybridsite.sessions")
@@ -62,9 +62,10 @@ class SessionOffice:
             raise SessionUnavailable from error
         return sorted(facts, key=lambda each: each.created)
 
-    async def revoke(self, *, name: str, value: object) -> int:
+    async def revoke(self, *, name: str, value: object, own: Session | None = None) -> int:
         """Ends every session in which `name` is `value`, also for requests under way, and gives how many there were.
 
+        `own` is the session of the request that asks: where it is among them, the request goes on as after `destroy`.
         Raises as `find` does.
         """
         data = encode(value, key=name)
@@ -75,7 +76,7 @@ class SessionOffice:
             while found := [key for key in await self._keys(name, data) if key not in seen]:
                 seen.update(found)
                 for key in found:
-                    ended += await self._end(key, name, data)
+                    ended += await self._end(key, name, data, own)
         except StoreDown as error:
             raise SessionUnavailable from error
         return ended
@@ -126,13 +127,15 @@ class SessionOffice:
         entry = contents.entries.get(name)
         return entry is not None and entry.data == data and self._manager.is_live(contents, entry)
 
-    async def _end(self, key: str, name: str, data: bytes) -> bool:
+    async def _end(self, key: str, name: str, data: bytes, own: Session | None) -> bool:
         budget = Budget()
 
         async def attempt(stored: Stored) -> bool:
             if not self._holds(stored.contents, name, data):
                 return False
-            await self._store.write(key, TOMBSTONE, budget, expected=stored.version, ttl=TOMBSTONE_TTL)
+            version = await self._store.write(key, TOMBSTONE, budget, expected=stored.version, ttl=TOMBSTONE_TTL)
+            if own is not None and own._key == key:
+                own._ended_as(version)
             return True
 
         try:

@@ -186,6 +186,13 @@ class Session(Mapping[str, Any]):
         self.touched = True
         return self._flash_log().show(use_up=use_up and not self.closed)
 
+    def _ended_as(self, version: int) -> None:
+        """Notes that this request itself has put a tombstone, of that version, in the place of the session."""
+        if self._stored is not None and not self.closed:
+            if not self._destroyed:
+                self.destroy()
+            self._stored = self._stored._replace(version=version)
+
     def _flash_log(self) -> FlashLog:
         if self._messages is None:
             self._messages = FlashLog(() if self._stored is None else self._stored.contents.flashes)
