@@ -76,12 +76,13 @@ def _cells(row: RouteRow) -> tuple[str, ...]:
         row.kind,
         row.reason + pages,
         row.route.source,
-        _size(row.size),
+        size_text(row.size),
         f"{row.seconds * 1000:.0f} ms",
     )
 
 
-def _size(size: int) -> str:
+def size_text(size: int) -> str:
+    """Gives a size in the unit that suits it."""
     for unit in ("B", "kB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

@@ -12,14 +12,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from hybridsite.errors import SecretError
 from hybridsite.manifest import MANIFEST, read_manifest
 from hybridsite.rendering import respond
-from hybridsite.security import NEW_SECRET, SECRET_VARIABLE, forwarded, signing_keys
+from hybridsite.security import forwarded
 from hybridsite.server.door import is_refused
+from hybridsite.server.state import make_sessions
 from hybridsite.server.static import FileIndex
-from hybridsite.sessions.drivers import create_store
-from hybridsite.sessions.manager import CookieSettings, SessionManager
 from hybridsite.site import Mode, Site, load_site
 from hybridsite.urls import PathRefused, RequestPath
 
@@ -155,8 +153,7 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     """Makes the ASGI application of a built site. `place` is the site's folder, or its dist/.
 
     Its store is opened by the server's lifespan. Raises SiteError where the site isn't built, its settings don't
-    hold, or
-    its secret is none.
+    hold, or its secret is none.
     """
     import os
 
@@ -167,36 +164,5 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     index = FileIndex.load(manifest, dist / "client")
     site = load_site(dist / "server", Mode(prerendering=False, drafts=manifest.drafts), environ=environ)
     site = replace(site, built=frozenset(url.decode() for url in index.files), error_files=index.errors)
-    session = site.settings.session
-    if session.driver is False:
-        return App(site, index)
-    state = state_folder(place, environ)
-    store = create_store(session.driver, session.options, state=state, environ=environ)
-    if store.reach == "network" and not environ.get(SECRET_VARIABLE):
-        raise SecretError(
-            f'the session driver "{session.driver}" is shared by several machines, and {SECRET_VARIABLE} is not set',
-            why="each machine would sign its cookies with a secret of its own, and refuse the others'",
-            mend=f"set the same on all of them; {NEW_SECRET}",
-        )
-    manager = SessionManager(
-        store,
-        keys=signing_keys(environ, state),
-        ttl=session.ttl,
-        max_age=session.max_age,
-        max_size=session.max_size,
-        index=session.index,
-        cookie=_cookie(site),
-    )
-    return App(replace(site, sessions=manager), index)
-
-
-def _cookie(site: Site) -> CookieSettings:
-    cookie = site.settings.session.cookie
-    return CookieSettings(
-        name=cookie.name,
-        domain=cookie.domain,
-        path=cookie.path or site.base or "/",
-        same_site=cookie.same_site,
-        secure=cookie.secure,
-        max_age=None if cookie.max_age is None else int(cookie.max_age),
-    )
+    sessions = make_sessions(site.settings, state_folder(place, environ), environ)
+    return App(replace(site, sessions=sessions), index)

@@ -25,6 +25,7 @@ from hybridsite.sessions.index import SessionIndex
 from hybridsite.sessions.outage import Budget, GuardedStore, UnavailableSession
 from hybridsite.sessions.session import Session, Stored
 from hybridsite.sessions.store import Conflict, SessionStore, StoreDown
+from hybridsite.sessions.sweeping import sweep_for_ever
 
 __all__ = ["CookieSettings", "Outcome", "SessionManager"]
 
@@ -77,15 +78,25 @@ class SessionManager:
         # cookie that ends earlier than the session would not be. So with a greatest age both end together.
         self._ttl = ttl if max_age is None else min(ttl, self._cookie.max_age)
         self._refresh_after = min(ttl, self._cookie.max_age) * _REFRESH_AFTER
+        self._sweeping: asyncio.Task[None] | None = None
         # A lock is there as long as somebody holds it or waits for it.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def start(self) -> None:
-        """Opens the store. One that does not answer is waited for meanwhile; raises DriverError where it never can."""
+    async def start(self, *, sweeping: bool = True) -> None:
+        """Opens the store, and removes what has ended from now on.
+
+        A store that does not answer is waited for meanwhile; raises DriverError where it never can.
+        """
         await self.store.open()
+        if sweeping:
+            self._sweeping = asyncio.create_task(sweep_for_ever(self.store))
 
     async def stop(self) -> None:
         """Closes the store."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sweeping
         await self.store.close()
 
     def identifier(self, cookie_headers: Iterable[bytes]) -> str | None:
