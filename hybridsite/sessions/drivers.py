@@ -20,11 +20,12 @@ _BUILT_IN: Mapping[str, str] = {
     "fs": "hybridsite.sessions.fs:FileStore",
     "redis": "hybridsite.sessions.redis:RedisStore",
     "postgres": "hybridsite.sessions.postgres:PostgresStore",
+    "upstash": "hybridsite.sessions.upstash:UpstashStore",
 }
 # Where the drivers of files keep them below the state folder.
 _PATHS = {"sqlite": "sessions.db", "fs": "sessions"}
 _PARTS = ("reach", "open", "close", "read", "write", "delete", "touch", "find", "scan", "sweep")
-_LATER = ("upstash", "dynamodb", "key-value")
+_LATER = ("dynamodb", "key-value")
 
 
 def create_store(
