@@ -21,11 +21,12 @@ _BUILT_IN: Mapping[str, str] = {
     "redis": "hybridsite.sessions.redis:RedisStore",
     "postgres": "hybridsite.sessions.postgres:PostgresStore",
     "upstash": "hybridsite.sessions.upstash:UpstashStore",
+    "key-value": "hybridsite.sessions.key_value:KeyValueStore",
 }
 # Where the drivers of files keep them below the state folder.
 _PATHS = {"sqlite": "sessions.db", "fs": "sessions"}
 _PARTS = ("reach", "open", "close", "read", "write", "delete", "touch", "find", "scan", "sweep")
-_LATER = ("dynamodb", "key-value")
+_LATER = ("dynamodb",)
 
 
 def create_store(
