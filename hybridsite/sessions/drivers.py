@@ -20,11 +20,13 @@ _BUILT_IN: Mapping[str, str] = {
     "fs": "hybridsite.sessions.fs:FileStore",
     "redis": "hybridsite.sessions.redis:RedisStore",
     "postgres": "hybridsite.sessions.postgres:PostgresStore",
+    "upstash": "hybridsite.sessions.upstash:UpstashStore",
+    "dynamodb": "hybridsite.sessions.dynamodb:DynamoStore",
+    "key-value": "hybridsite.sessions.key_value:KeyValueStore",
 }
 # Where the drivers of files keep them below the state folder.
 _PATHS = {"sqlite": "sessions.db", "fs": "sessions"}
 _PARTS = ("reach", "open", "close", "read", "write", "delete", "touch", "find", "scan", "sweep")
-_LATER = ("upstash", "dynamodb", "key-value")
 
 
 def create_store(
@@ -71,9 +73,6 @@ def find_store(driver: str) -> Callable[..., SessionStore]:
         return _imported(driver, _BUILT_IN[driver])
     if ":" in driver:
         return _imported(driver, driver)
-    known = ", ".join(_BUILT_IN)
-    if driver in _LATER:
-        raise DriverError(f'the session driver "{driver}" is not in this version', mend=f"use one of: {known}")
     installed = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
     if driver in installed:
         return _imported(driver, installed[driver])

@@ -105,12 +105,6 @@ def test_an_unknown_driver_that_is_like_none_says_how_to_name_a_class() -> None:
         find_store("zookeeper")
 
 
-@pytest.mark.parametrize("driver", ["upstash", "dynamodb", "key-value"])
-def test_a_driver_of_a_later_version_says_which_to_use(driver: str) -> None:
-    with pytest.raises(DriverError, match="not in this version; use one of: sqlite, memory"):
-        find_store(driver)
-
-
 @pytest.mark.parametrize(
     ("driver", "why"),
     [
