@@ -60,7 +60,7 @@ class SessionOffice:
                     facts.append(_facts(key, record, contents))
         except StoreDown as error:
             raise SessionUnavailable from error
-        return sorted(facts, key=lambda each: each.created)
+        return sorted(facts, key=lambda each: (each.created, each.id))
 
     async def revoke(self, *, name: str, value: object, own: Session | None = None) -> int:
         """Ends every session in which `name` is `value`, also for requests under way, and gives how many there were.
