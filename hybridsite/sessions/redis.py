@@ -67,6 +67,9 @@ class RedisStore(ScriptedStore):
         if self._client is not None:
             client, self._client = self._client, None
             await client.aclose()
+            watching = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+            for sentinel in getattr(watching, "sentinels", ()):
+                await sentinel.aclose()
 
     async def _names(self, pattern: str) -> AsyncIterator[str]:
         names = self._client.scan_iter(match=pattern, count=_PAGE)

@@ -50,6 +50,8 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestDynamoStore(StoreContract):
+    many = 120
+
     @pytest.fixture(autouse=True)
     def _server(self, endpoint: str) -> None:
         self.clock = Clock()
