@@ -146,7 +146,7 @@ def _connecting(url: str, *, timeout: float, connections: int) -> Callable[[], A
             if not service:
                 raise ValueError("it lacks the name of the service: redis+sentinel://host:port/name/0")
         # The rest is read by the client's own rules; it takes one host alone.
-        host = hosts if not kind else f"{nodes[0][0]}:{nodes[0][1]}"
+        host = "localhost" if kind else hosts
         options: dict[str, Any] = dict(
             parse_url(f"{scheme}://{user}{at}{host}{path and '/' + path.lstrip('/')}?{parts.query}")
         )

@@ -50,8 +50,8 @@ class NoStore:
 
 @pytest.mark.parametrize(("driver", "kind"), [("memory", MemoryStore), ("sqlite", SqliteStore)])
 def test_a_built_in_driver(driver: str, kind: Any, tmp_path: Path) -> None:
-    assert find_store(driver) is kind
     assert isinstance(create_store(driver, {}, state=tmp_path), kind)
+    assert find_store(driver) is kind
     assert list(tmp_path.iterdir()) == []  # it is not open yet
 
 

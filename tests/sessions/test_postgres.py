@@ -135,6 +135,20 @@ def test_a_call_that_hangs_is_told_in_time(postgres_server: PostgresServer) -> N
     with_store(check, named(url), table="of_hanging", timeout=0.3)
 
 
+def test_a_server_that_takes_connections_and_hangs_is_told_in_time(own_server: PostgresServer) -> None:
+    # case C5
+    async def check(store: PostgresStore) -> None:
+        own_server.stop()
+        begun = time.monotonic()
+        results = await asyncio.gather(*(store.read("key") for _ in range(30)), return_exceptions=True)
+        assert all(isinstance(result, StoreDown) for result in results)
+        assert 0.3 <= time.monotonic() - begun < 1.3
+        own_server.resume()
+        assert await store.read("key") is None
+
+    with_store(check, own_server.url, timeout=0.3)
+
+
 def test_a_cancelled_call_ends_at_once_and_its_connection_is_dropped(postgres_server: PostgresServer) -> None:
     # case C8
     url = postgres_server.url

@@ -140,6 +140,35 @@ def test_a_server_that_hangs_is_told_in_time(start_redis: StartRedis, connected:
     with_store(check, named(server.url), timeout=0.3)
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_half_an_answer_is_none(ends: bool) -> None:
+    # case C5: the server answers half of a record, and closes or hangs
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            greets = b"EVALSHA" not in data
+            writer.write(b"+OK\r\n" * data.count(b"*") if greets else b"*3\r\n$5\r\nab")
+            if ends and not greets:
+                break
+        writer.close()
+
+    async def check() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        store = RedisStore(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout=0.3)
+        await store.open()
+        begun = time.monotonic()
+        for _ in range(2):
+            with pytest.raises(StoreDown):
+                await store.read("key")
+            with pytest.raises(StoreDown):
+                await store.write("key", b"1", expected=None, ttl=60)
+        assert time.monotonic() - begun < 3
+        await store.close()
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(check())
+
+
 def test_a_pause_is_waited_out_or_told(start_redis: StartRedis) -> None:
     server = start_redis()
 
