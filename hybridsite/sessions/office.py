@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -54,10 +55,11 @@ class SessionOffice:
         facts = []
         try:
             for key in await self._keys(name, data):
-                record = await self._store.read(key, Budget())
-                contents = None if record is None else _contents(record)
-                if record is not None and contents is not None and self._holds(contents, name, data):
-                    facts.append(_facts(key, record, contents))
+                with suppress(SessionDataError):  # it opens for nobody
+                    record = await self._store.read(key, Budget())
+                    contents = None if record is None else unpack_record(record.data)
+                    if record is not None and contents is not None and self._holds(contents, name, data):
+                        facts.append(_facts(key, record, contents))
         except StoreDown as error:
             raise SessionUnavailable from error
         return sorted(facts, key=lambda each: (each.created, each.id))

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Seque
 from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
-from hybridsite.errors import DriverError, SessionUnavailable
+from hybridsite.errors import DriverError, SessionUnavailable, SiteError
 from hybridsite.sessions.changes import Clock
 from hybridsite.sessions.codec import TOMBSTONE
 from hybridsite.sessions.session import Session
@@ -34,6 +34,9 @@ _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
 # A probe's record ends by itself where it could not be removed.
 _PROBE_TTL = 60.0
+
+# What a store that is well may raise: a conflict, a record that can't be read, what a driver can't do, and an end.
+_ANSWERS = (Conflict, SiteError, StopAsyncIteration)
 
 _T = TypeVar("_T")
 
@@ -182,7 +185,7 @@ class GuardedStore:
         except StopIteration as done:
             result: _T = done.value
             return result
-        except (Conflict, StopAsyncIteration):
+        except _ANSWERS:
             raise
         except Exception as error:
             self._begin_outage(error, reads=reads)
@@ -191,7 +194,7 @@ class GuardedStore:
         try:
             async with asyncio.timeout(budget.left):
                 return await _rest(call, awaited)
-        except (Conflict, StopAsyncIteration):
+        except _ANSWERS:
             raise
         except Exception as error:
             if begun >= self._well_since:  # what has hung since before the store came back says nothing of it
