@@ -229,10 +229,14 @@ class Faults:
         try:
             yield
         except (SiteError, SiteErrors) as error:
-            for fault in error.faults if isinstance(error, SiteErrors) else (error,):
-                if page and fault.location and fault.location.file not in page:
-                    fault.pages = fault.pages or page[:1]
-                self._faults.append(fault)
+            self.take(error, *page)
+
+    def take(self, error: SiteError | SiteErrors, *page: str) -> None:
+        """Keeps the fault, or all of them, as `collect` does."""
+        for fault in error.faults if isinstance(error, SiteErrors) else (error,):
+            if page and fault.location and fault.location.file not in page:
+                fault.pages = fault.pages or page[:1]
+            self._faults.append(fault)
 
     def raise_any(self) -> None:
         """Raises the only fault as itself, several as SiteErrors, none not at all."""

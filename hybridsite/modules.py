@@ -42,6 +42,11 @@ class SiteModule:
         """Gives the functions named for HTTP methods, of those in `names`."""
         return {name: found for name in names if (found := self.function(name))}
 
+    def place(self, function: Handler) -> Location:
+        """Gives the place of a function in the file; the file alone where a decorator has put an object around it."""
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        return Location(self.file, code.co_firstlineno if code else 0)
+
     @property
     def prerender(self) -> bool | None:
         """`prerender` at module level, or None. Raises ModuleError where it is no bool."""
@@ -58,23 +63,22 @@ def load_module(root: Path, file: str) -> SiteModule:
     """
     path = root / file
     try:
-        text = path.read_text("utf-8")
-        tree = ast.parse(text, str(path))
-    except (SyntaxError, ValueError) as error:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise _load_fault(error, root, file) from error
     place = hashlib.sha256(str(root).encode()).hexdigest()[:8]
     name = f"hybridsite_site_{place}." + file.removesuffix(".py").replace("/", ".")
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pydantic look annotations up there
     try:
-        spec.loader.exec_module(module)
+        # Not by the loader, whose compiled files go by whole seconds: an edit of the same size would be missed.
+        exec(compile(tree, str(path), "exec", dont_inherit=True), module.__dict__)
     except SiteError as error:
         del sys.modules[name]
         raise error.at(place_of(error, str(root)) or Location(file)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _load_fault(error, root, file) from error
     return SiteModule(file, module, names_session=_names_session(tree))
@@ -128,10 +132,11 @@ def middleware_functions(module: SiteModule) -> tuple[Handler, ...]:
                 location=Location(module.file),
             )
         if not inspect.iscoroutinefunction(function):
+            name = getattr(function, "__name__", type(function).__name__)
             raise ModuleError(
-                f"the middleware {function.__name__} is not async",
-                mend=f"write `async def {function.__name__}(context, call_next)`",
-                location=Location(module.file, function.__code__.co_firstlineno),
+                f"the middleware {name} is not async",
+                mend=f"write `async def {name}(context, call_next)`",
+                location=module.place(function),
             )
     return tuple(chosen)
 
@@ -168,8 +173,10 @@ async def _wait(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 
-def _load_fault(error: Exception, root: Path, file: str) -> ModuleError:
+def _load_fault(error: BaseException, root: Path, file: str) -> ModuleError:
     place = place_of(error, str(root)) or Location(file)
+    if isinstance(error, OSError) and error.filename == str(root / file):
+        return ModuleError("the file can't be read", why=(error.strerror or "").lower(), location=place)
     if isinstance(error, SyntaxError):
         return ModuleError("the file is no valid Python", why=error.msg, location=place)
     mend = ""

@@ -14,7 +14,7 @@ from hybridsite.context import Context, EarlyResponse
 from hybridsite.errors import Location, ModuleError
 from hybridsite.media import media_type
 from hybridsite.modules import PAGE_METHODS, Handler, SiteModule, call
-from hybridsite.site import Resource
+from hybridsite.resources import Resource
 from hybridsite.templating import CONTEXT_NAMES
 
 

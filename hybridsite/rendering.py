@@ -13,10 +13,12 @@ from starlette.responses import RedirectResponse, Response
 from hybridsite import endpoints, middleware, pages
 from hybridsite.context import Context, EarlyResponse
 from hybridsite.errors import ContextError, NotFound, SiteError, place_of
+from hybridsite.redirects import follow
+from hybridsite.resources import Resource
 from hybridsite.routing import Match, Route
 from hybridsite.security import origin_allowed
 from hybridsite.sessions.session import Session
-from hybridsite.site import Resource, Site
+from hybridsite.site import Site
 from hybridsite.urls import PathRefused, RequestPath
 
 _log = logging.getLogger("hybridsite")
@@ -114,6 +116,9 @@ def _find(site: Site, request: Request, path: RequestPath) -> Match | Response |
         if match.route.prerender:
             continue  # its paths are files, which the server looked up before
         query = request.scope.get("query_string", b"").decode("latin-1")
+        if match.route.redirect is not None:
+            usual = 301 if request.method in ("GET", "HEAD") else 308
+            return RedirectResponse(follow(site.router, match, query), match.route.redirect.status or usual)
         to = site.policy.redirect(match.route.kind, path, query)
         return match if to is None else RedirectResponse(to, 308)
     if request.method not in ("GET", "HEAD") and site.policy.url("page", path.segments, slash=path.slash) in site.built:

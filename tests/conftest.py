@@ -14,7 +14,7 @@ from tests.e2e import support
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Makes a skipped test a failed one where HYBRIDSITE_NO_SKIP is set, as in CI, where all that tests need is there."""
+    """Makes a skipped test a failed one where HYBRIDSITE_NO_SKIP is set: in CI all that tests need is there."""
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("HYBRIDSITE_NO_SKIP"):
         report.outcome = "failed"

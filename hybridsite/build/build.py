@@ -78,7 +78,7 @@ async def _write_pages(
     site: Site, pages: list[PlannedPage], output: Output, faults: Faults
 ) -> tuple[list[BuiltFile], list[RouteRow]]:
     files: list[BuiltFile] = []
-    rows = {route.source: RouteRow.of(site.resources[route.source], site) for route in site.router.routes}
+    rows = {route.source: RouteRow.of(route, site) for route in site.router.routes}
     for page in pages:
         began = time.perf_counter()
         with faults.collect(*page.match.route.files):

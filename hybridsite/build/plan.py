@@ -9,8 +9,9 @@ from typing import Any
 
 from hybridsite.errors import Faults, Location, RouteError, did_you_mean
 from hybridsite.modules import call
+from hybridsite.resources import Resource, check_paths
 from hybridsite.routing import Match
-from hybridsite.site import Resource, Site, check_paths
+from hybridsite.site import Site
 
 # A generator that never ends is a mistake; a real site of this size would be split.
 MOST_PATHS = 1_000_000

@@ -69,13 +69,13 @@ class Console:
 
 def _cells(row: RouteRow) -> tuple[str, ...]:
     if row.pages == 0:
-        return (row.route.pattern, row.kind, row.reason, row.route.source, "-", "-")
+        return (row.route.pattern, row.kind, row.reason, row.source, "-", "-")
     pages = f" ({row.pages} pages)" if row.route.parameters else ""
     return (
         row.route.pattern,
         row.kind,
         row.reason + pages,
-        row.route.source,
+        row.source,
         _size(row.size),
         f"{row.seconds * 1000:.0f} ms",
     )
