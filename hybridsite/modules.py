@@ -43,9 +43,8 @@ class SiteModule:
         return {name: found for name in names if (found := self.function(name))}
 
     def place(self, function: Handler) -> Location:
-        """Gives the place of a function in the file; the file alone where a decorator has put an object around it."""
-        code = getattr(inspect.unwrap(function), "__code__", None)
-        return Location(self.file, code.co_firstlineno if code else 0)
+        """Gives the place of a function in the file."""
+        return function_place(function, self.file)
 
     @property
     def prerender(self) -> bool | None:
@@ -54,6 +53,12 @@ class SiteModule:
         if value is None or isinstance(value, bool):
             return value
         raise ModuleError(f"`prerender` is {value!r}", mend="write True or False", location=Location(self.file))
+
+
+def function_place(function: Handler, file: str) -> Location:
+    """Gives the place of a function in a file; the file alone where a decorator has put an object around it."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return Location(file, code.co_firstlineno if code else 0)
 
 
 def load_module(root: Path, file: str) -> SiteModule:

@@ -18,7 +18,7 @@ from hybridsite.routing import Route
 from hybridsite.templating import Templates
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Resource:
     """What answers a route: a template with its front matter, a module, or both."""
 

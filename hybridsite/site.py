@@ -53,7 +53,7 @@ BUILD = Mode(prerendering=True)
 SERVE = Mode(prerendering=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Site:
     """Everything known before a request. Templates and modules see it as `site`.
 

@@ -13,7 +13,7 @@ from hybridsite.errors import ContextError
 from hybridsite.rendering import SAFE_HEADERS, render
 from hybridsite.site import Site
 from tests.e2e.support import write_site
-from tests.inprocess import MEMORY, ON_DEMAND, app_of, ask, loaded, request
+from tests.inprocess import MEMORY, ON_DEMAND, app_of, ask, built_here, loaded, request
 
 PRIVATE = ("private, no-store", "Cookie")
 FILES = {
@@ -217,3 +217,65 @@ def test_a_redirect_keeps_the_query_and_the_host(bare: Site, path: str) -> None:
     answer = asyncio.run(render(bare, request(path)))
     to, _, query = answer.headers["location"].partition("?")
     assert (to, query) == ({"/a": "/a/", "/c/": "/c"}[path.partition("?")[0]], path.partition("?")[2])
+
+
+def test_a_redirect_keeps_a_query_that_is_not_ascii(bare: Site) -> None:
+    asked = request("/a")
+    asked.scope["query_string"] = b"q=\xc3\xa9&x=|<>"
+    location = asyncio.run(render(bare, asked)).raw_headers
+    assert (b"location", b"/a/?q=\xc3\xa9&x=|<>") in location
+
+
+@pytest.mark.parametrize("slash", ["always", "never", "ignore"])
+def test_a_page_knows_its_own_url_at_build(tmp_path: Path, slash: str) -> None:
+    root = write_site(
+        tmp_path / "site",
+        {
+            "site.toml": f'[routing]\ntrailing_slash = "{slash}"\n',
+            "pages/about.html": "<< url.path >>",
+            "pages/robots.txt": "<< url.path >>",
+            "pages/index.html": "<< url.path >>",
+        },
+    )
+    built_here(root)
+    names = ("about/index.html", "robots.txt", "index.html")
+    told = {name: (root / "dist/client" / name).read_text() for name in names}
+    assert told == {
+        "about/index.html": "/about" if slash == "never" else "/about/",
+        "robots.txt": "/robots.txt",
+        "index.html": "/",
+    }
+
+
+def test_functions_behind_objects_are_called(tmp_path: Path) -> None:
+    source = """
+        import functools
+
+        def answer(context, text):
+            return text
+
+        GET = functools.partial(answer, text="ok")
+        POST = functools.partial(answer, text=object())
+        """
+    app = app_of(write_site(tmp_path / "site", {"site.toml": MEMORY, "pages/api.py": source}))
+    assert ask(app, "/api").text == "ok"
+    assert ask(app, "/api", "POST", headers={"origin": "http://127.0.0.1"}).status == 500
+
+
+@pytest.mark.parametrize(
+    ("host", "secure"),
+    [
+        ("shop.example", True),
+        ("shop.example:8000", True),
+        ("localhost:80", False),
+        ("[::1]", False),
+        ("[::1]:80", False),
+    ],
+)
+def test_the_cookie_is_secure_where_the_site_is(tmp_path: Path, host: str, secure: bool) -> None:
+    files = {
+        "site.toml": '[site]\nurl = "https://shop.example"\n[session]\ndriver = "memory"\n',
+        "pages/set.py": "def GET(context):\n    context.session['a'] = 1\n    return ''",
+    }
+    answer = ask(app_of(write_site(tmp_path / "site", files)), "/set", headers={"host": host})
+    assert ("; Secure" in answer.header["set-cookie"]) == secure

@@ -194,6 +194,8 @@ def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: F
         name = path.relative_to(folder).as_posix()
         shown = Location(f"public/{name}")
         with faults.collect():
+            if not name.isprintable() and any("\ud800" <= character <= "\udfff" for character in name):
+                raise SourceError("the file's name isn't text in UTF-8", mend="rename it", location=shown)
             if not path.resolve().is_relative_to(site.root):
                 raise SourceError("the link leads out of the site", mend="copy the file into the site", location=shown)
             key = unicodedata.normalize("NFC", name).casefold()
@@ -203,6 +205,8 @@ def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: F
                 )
             owners[key] = f"public/{name}"
             try:
+                if not path.is_file():  # a pipe would be waited for
+                    raise SourceError("this is no file", location=shown)
                 body = path.read_bytes()
             except OSError as error:
                 raise BuildError("the file can't be read", why=error.strerror or "", location=shown) from error

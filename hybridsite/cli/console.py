@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from hybridsite.build.report import BuildReport, RouteRow
 from hybridsite.errors import SiteError, SiteErrors, count
+
+if TYPE_CHECKING:  # `--help` shall not wait for all that a build needs
+    from hybridsite.build.report import BuildReport, RouteRow
 
 _HEADINGS = ("route", "kind", "why", "source", "size", "time")
 

@@ -192,3 +192,18 @@ def test_the_report_counts(tmp_path: Path) -> None:
 def test_every_command_line_fault_is_one_line(tmp_path: Path) -> None:
     done = hybridsite("build", write_site(tmp_path / "site", {"pages/a.html": "<< a >>"}))
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+
+
+def test_a_pipe_in_public_is_no_file(tmp_path: Path) -> None:
+    root = write_site(tmp_path / "site", {"pages/index.html": "x", "public/a.txt": "a"})
+    os.mkfifo(root / "public/pipe")
+    with pytest.raises(SiteError, match="this is no file") as caught:
+        built_here(root)
+    assert str(caught.value.location) == "public/pipe"
+
+
+def test_a_public_name_that_is_not_text(tmp_path: Path) -> None:
+    root = write_site(tmp_path / "site", {"pages/index.html": "x", "public/a.txt": "a"})
+    (root / "public" / os.fsdecode(b"caf\xe9.txt")).write_text("a")
+    with pytest.raises(SiteError, match="isn't text in UTF-8"):
+        built_here(root)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
 
@@ -11,7 +10,7 @@ import pytest
 
 from hybridsite.build import plan as plan_module
 from hybridsite.build.plan import PlannedPage, plan
-from hybridsite.errors import Faults, Location, SiteError, SiteErrors
+from hybridsite.errors import Faults, SiteError, SiteErrors
 from tests.inprocess import ON_DEMAND, loaded
 
 
@@ -141,18 +140,32 @@ def test_the_faults_of_all_routes_are_told(tmp_path: Path) -> None:
     assert [str(fault.location) for fault in caught.value.faults] == ["pages/a/[x].html:1", "pages/b/[y].html:1"]
 
 
-def test_a_million_paths_are_not_listed_at_once() -> None:
-    asked: list[int] = []
+# case D4
+def test_endless_paths_are_read_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_module, "MOST_PATHS", 50)
+    body = "number = 0\nwhile True:\n    number += 1\n    yield {'params': {'slug': number}}"
+    with pytest.raises(SiteError, match="over 50 paths") as caught:
+        planned(tmp_path / "site", paths(body))
+    assert str(caught.value.location) == "pages/[slug].py:1"
 
-    def endless() -> Iterator[int]:
-        for number in range(10):
-            asked.append(number)
-            yield number
 
-    async def first() -> int:
-        async for item in plan_module._each(endless(), Location("x")):
-            assert isinstance(item, int)
-            return item
-        raise AssertionError
+@pytest.mark.parametrize("body", ["raise ValueError('no stock')", "yield 1 / 0", "yield {}\nawait None"])
+def test_what_paths_raises_has_its_line(tmp_path: Path, body: str) -> None:
+    with pytest.raises(SiteError) as caught:
+        planned(tmp_path / "site", paths(body))
+    assert caught.value.location is not None
+    assert caught.value.location.file == "pages/[slug].py"
+    assert caught.value.location.line >= (2 if "raise" in body or "/" in body else 1)
 
-    assert (asyncio.run(first()), asked) == (0, [0])
+
+def test_paths_may_be_decorated(tmp_path: Path) -> None:
+    files = paths("return [{'params': {'slug': 'a'}}]")
+    for head in ("import functools\n\n@functools.cache\n", "import functools\n\n@functools.wraps(print)\n"):
+        module = {"pages/[slug].py": head + str(files["pages/[slug].py"])}
+        assert [page.url for page in planned(tmp_path / str(len(head)), {**files, **module})] == ["/a/"]
+
+
+def test_the_values_are_those_that_a_server_would_read(tmp_path: Path) -> None:
+    body = "return [{'params': {'rest': '/a b/'}}, {'params': {'rest': None}}, {'params': {'rest': 'e\u0301'}}]"
+    pages = planned(tmp_path / "site", paths(body, "[...rest]"))
+    assert [page.match.params for page in pages] == [{"rest": "a b"}, {"rest": ""}, {"rest": "\u00e9"}]
