@@ -151,7 +151,9 @@ async def call(function: Handler, *arguments: object) -> Any:
 
     An `async` one on the loop, any other in a thread, so that it never blocks the server.
     """
-    if inspect.iscoroutinefunction(function):
+    code = getattr(function, "__code__", None)
+    # The flag first: inspect would look through wrappers before it asks for it, at each request.
+    if (code is not None and code.co_flags & inspect.CO_COROUTINE) or inspect.iscoroutinefunction(function):
         return await function(*arguments)
     import anyio.to_thread  # here since most pages have no module
 
