@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from hybridsite import endpoints, middleware, pages
 from hybridsite.context import Context, EarlyResponse
-from hybridsite.errors import ContextError, NotFound, SiteError, place_of
+from hybridsite.errors import ContextError, NotFound, SiteError, place_of, traceback_of
 from hybridsite.redirects import follow
 from hybridsite.resources import Resource
 from hybridsite.routing import Match, Route
@@ -96,7 +96,8 @@ async def respond(site: Site, request: Request, path: RequestPath | None = None)
             _log.error("%s", error if error.location else f"{place}: {error}" if place else error)
             _log.debug("how it came to this", exc_info=error)
         else:
-            _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=error)
+            trace = (type(error), error, traceback_of(error, str(site.root)))
+            _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=trace)
         try:
             answer = await _error_page(site, request, 500)
         except Exception as second:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Literal
 
-from hybridsite.errors import Location, RouteError, did_you_mean
+from hybridsite.errors import Faults, Location, RouteError, did_you_mean
 from hybridsite.urls import CONTROL, Kind, UrlPolicy
 
 ERROR_STATUSES = (404, 500, 503)
@@ -219,21 +219,23 @@ class Router:
     """
 
     def __init__(self, routes: Iterable[Route], policy: UrlPolicy) -> None:
-        """Raises RouteError where two files claim one route."""
+        """Raises RouteError, or SiteErrors, where two files claim one route."""
         self.policy = policy
         self.routes = tuple(sorted(routes, key=lambda route: route.pattern))
         self._by_source = {route.source: route for route in self.routes}
         self._fixed: dict[tuple[str, ...], list[Route]] = {}
         self._root = _Node()
         errors: dict[int, Route] = {}
-        for route in self.routes:
-            if route.kind == "error" and errors.setdefault(route.status, route) is not route:
-                raise _both(errors[route.status], route, mend="rename one of them")
         self.errors: Mapping[int, Route] = errors
+        faults = Faults()
         # Of two files of one shape the prerendered one comes first: it owns the paths that it gave.
         for route in sorted(self.routes, key=lambda route: not route.prerender):
             if route.kind != "error":
-                self._insert(route)
+                with faults.collect():
+                    self._insert(route)
+            elif errors.setdefault(route.status, route) is not route:
+                faults.add(_both(errors[route.status], route, mend="rename one of them"))
+        faults.raise_any()
 
     def _insert(self, route: Route) -> None:
         if not route.parameters:

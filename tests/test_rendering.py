@@ -279,3 +279,19 @@ def test_the_cookie_is_secure_where_the_site_is(tmp_path: Path, host: str, secur
     }
     answer = ask(app_of(write_site(tmp_path / "site", files)), "/set", headers={"host": host})
     assert ("; Secure" in answer.header["set-cookie"]) == secure
+
+
+def test_a_logged_traceback_begins_in_the_site(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = {
+        "site.toml": MEMORY,
+        "pages/api.py": "import json\n\n\ndef GET(context):\n    return json.loads('{')",
+    }
+    app = app_of(write_site(tmp_path / "site", files))
+    with caplog.at_level(logging.ERROR, "hybridsite"):
+        assert ask(app, "/api").status == 500
+    (record,) = caplog.records
+    assert record.getMessage().startswith("pages/api.py:5: JSONDecodeError: ")
+    shown = logging.Formatter().format(record)
+    assert "json/decoder.py" in shown  # what the site called belongs to its fault
+    assert "hybridsite/rendering.py" not in shown
+    assert "starlette" not in shown

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hybridsite.errors import RouteError
+from hybridsite.errors import RouteError, SiteErrors
 from hybridsite.routing import Route, Router, pair_modules, read_route
 from hybridsite.urls import UrlPolicy
 
@@ -305,3 +305,14 @@ def test_names_of_files_are_composed() -> None:
     found = router("gru\u0308n.html")
     assert winner(found, "gr\u00fcn") == "gru\u0308n.html"
     assert found.url_for("pages/gru\u0308n.html") == "/gr%C3%BCn/"
+
+
+def test_all_collisions_are_told_at_once() -> None:
+    files = ("pages/a.html", "pages/a.md", "pages/b.html", "pages/b/index.html", "pages/404.html", "pages/404.md")
+    with pytest.raises(SiteErrors) as caught:
+        Router([route for file in files if (route := read_route(file))], UrlPolicy())
+    assert [fault.what for fault in caught.value.faults] == [
+        "pages/404.html and pages/404.md both answer /404",
+        "pages/a.html and pages/a.md both answer /a/",
+        "pages/b.html and pages/b/index.html both answer /b/",
+    ]

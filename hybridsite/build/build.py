@@ -24,6 +24,7 @@ from hybridsite.errors import (
     RouteError,
     SiteError,
     SourceError,
+    frames_of,
     place_of,
 )
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, etag, server_sources
@@ -130,8 +131,10 @@ async def _answer(site: Site, page: PlannedPage) -> tuple[int, list[tuple[bytes,
             location=place_of(error, str(site.root)) or Location(source),
         ) from error
     except Exception as error:
-        place = place_of(error, str(site.root)) or Location(source)
-        raise ModuleError(f"{type(error).__name__}: {error}", why=f"raised for {page.url}", location=place) from error
+        frames = frames_of(error, str(site.root)) or [Location(source)]
+        way = f", by way of {' → '.join(map(str, frames[:-1]))}" if len(frames) > 1 else ""
+        why = f"raised for {page.url}{way}"
+        raise ModuleError(f"{type(error).__name__}: {error}", why=why, location=frames[-1]) from error
 
 
 async def _collect(response: Response) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
