@@ -22,7 +22,7 @@ PACKAGE = ROOT / "hybridsite"
 FLOORS: dict[float, str] = {
     0.0: "errors",
     0.1: "__init__",
-    1.0: "analysis documents manifest media modules notices printing units urls",
+    1.0: "analysis documents frozen manifest media modules notices printing units urls",
     1.1: "settings toml_positions yamldoc",
     1.2: "config sources",
     2.0: "data frontmatter markdown routing security sessions.codec sessions.cookie sessions.store",
