@@ -49,8 +49,10 @@ def test_values(text: str, value: object) -> None:
     assert read_value(part(text)) == value
 
 
+# Line ends of Unicode are left out: PyYAML writes them as they are, and YAML folds them into spaces.
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x85\u2028\u2029"))
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8")),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abé: '\"#", max_size=5), inner, max_size=3),
     max_leaves=10,
 )
