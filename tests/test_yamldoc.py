@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridsite.documents import MAX_DEPTH
@@ -58,7 +58,6 @@ PLAIN = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(PLAIN, st.booleans(), st.booleans())
 def test_what_was_written_is_read(value: object, flow: bool, as_is: bool) -> None:
     text = yaml.safe_dump(value, default_flow_style=flow, allow_unicode=as_is)
