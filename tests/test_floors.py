@@ -95,7 +95,8 @@ def own_imports(path: Path) -> Iterator[str]:
 def test_a_module_imports_from_lower_floors_only(name: str) -> None:
     assert name in PLACES, "give it its floor in FLOORS, and in docs/architecture.md"
     above = {other for other in own_imports(modules()[name]) if PLACES[other] >= PLACES[name]}
-    assert above == set()
+    # The package's face names the types that annotations of a site use, without importing them.
+    assert above == ({"context", "sessions.session"} if name == "__init__" else set())
 
 
 def test_every_module_of_the_table_exists() -> None:
