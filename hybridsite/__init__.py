@@ -3,8 +3,26 @@
 The names here are the ones that a site's own Python files import.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from hybridsite.errors import NotFound, SessionValueError, SiteError
 
-__all__ = ["NotFound", "SessionValueError", "SiteError", "__version__"]
+if TYPE_CHECKING:
+    from hybridsite.context import Context
+    from hybridsite.sessions.session import Session
+
+__all__ = ["Context", "NotFound", "Session", "SessionValueError", "SiteError", "__version__"]
 
 __version__ = "0.1.0"
+
+# For annotations in a site's modules. They lead to much that `hybridsite --help` shall not wait for.
+_LATER = {"Context": "hybridsite.context", "Session": "hybridsite.sessions.session"}
+
+if not TYPE_CHECKING:  # or any name would pass for one
+
+    def __getattr__(name: str) -> Any:
+        if name in _LATER:
+            from importlib import import_module
+
+            return getattr(import_module(_LATER[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

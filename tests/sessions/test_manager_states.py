@@ -314,13 +314,13 @@ class RedisSessions(Sessions):
         pass_redis_time(self.url, seconds)
 
 
-Sessions.TestCase.settings = settings(max_examples=500, stateful_step_count=40, deadline=None)
-SqliteSessions.TestCase.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+Sessions.TestCase.settings = settings(max_examples=500, stateful_step_count=40)
+SqliteSessions.TestCase.settings = settings(max_examples=50, stateful_step_count=40)
 TestMemorySessions = Sessions.TestCase
 TestSqliteSessions = SqliteSessions.TestCase
 
 
 def test_redis_sessions(redis_server: RedisServer) -> None:
     RedisSessions.url = redis_server.url
-    some = settings(max_examples=50, stateful_step_count=40, deadline=None)
+    some = settings(max_examples=50, stateful_step_count=40)
     run_state_machine_as_test(RedisSessions, settings=some)

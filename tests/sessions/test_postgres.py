@@ -109,7 +109,8 @@ def test_a_server_that_is_killed_and_started_again(own_server: PostgresServer) -
                 assert await store.read(str(number)) is not None
         own_server.kill()
         own_server.start()
-        assert len(store._idle) > 0
+        assert store._connections is not None
+        assert len(store._connections._idle) > 0
         await store.write("after", b"1", expected=None, ttl=60)  # by no connection that is dead
 
     with_store(check, own_server.url)
