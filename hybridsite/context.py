@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from copy import copy
 from functools import cached_property
 from http.cookies import CookieError
 from pathlib import Path
@@ -48,6 +49,14 @@ class Rendered(HTMLResponse):
         return bytes(self.body).decode("utf-8")
 
     __str__ = __html__
+
+
+def copied(response: Response) -> Response:
+    """Gives a copy of what the site's code returned: it may be one object for many requests, and headers are added."""
+    own = copy(response)
+    own.raw_headers = [*response.raw_headers]
+    own.__dict__.pop("_headers", None)
+    return own
 
 
 class PrerenderRequest:
@@ -209,6 +218,10 @@ class Context:
         """The visitor's IP address, as the named proxies tell it; None on a prerendered page."""
         client = None if self.prerendering else self._request.client
         return client.host if client else None
+
+    def url_for(self, source: str, /, **params: object) -> str:
+        """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Site.url_for` does."""
+        return self.site.url_for(source, **params)
 
     # The session.
 

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from hybridsite.context import Context
+from hybridsite.context import Context, copied
 from hybridsite.errors import Location, ModuleError
 from hybridsite.media import media_type
 from hybridsite.modules import METHODS, SiteModule, call
@@ -34,7 +34,7 @@ async def respond(context: Context, method: str) -> Response:
 
 def _as_response(given: Any, context: Context, place: Location, module: SiteModule) -> Response:
     if isinstance(given, Response):
-        return given
+        return copied(given)
     status = context.response.status if context.touched("response") else 200
     named = module.file.removesuffix(".py")
     by_name = media_type(named) if "." in named.rpartition("/")[2] else None

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from hybridsite import markdown
-from hybridsite.context import Context, EarlyResponse
+from hybridsite.context import Context, EarlyResponse, copied
 from hybridsite.errors import ModuleError
 from hybridsite.media import media_type
 from hybridsite.modules import PAGE_METHODS, Handler, SiteModule, call
@@ -61,7 +61,7 @@ async def _values(function: Handler, context: Context, module: SiteModule | None
     if given is None:
         return {}
     if isinstance(given, Response):
-        return given
+        return copied(given)
     assert module is not None
     place, name = module.place(function), getattr(function, "__name__", "the function")
     if not isinstance(given, Mapping):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from hybridsite.config import Settings, load_settings, setting_locations
 from hybridsite.data import load_data
@@ -53,6 +54,13 @@ BUILD = Mode(prerendering=True)
 SERVE = Mode(prerendering=False)
 
 
+class ErrorFile(NamedTuple):
+    """A prerendered error page: its HTML, and the headers that its front matter has."""
+
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Site:
     """Everything known before a request. Templates and modules see it as `site`.
@@ -75,7 +83,7 @@ class Site:
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
     built: frozenset[str] = frozenset()
-    error_files: Mapping[int, bytes] = field(default_factory=dict)
+    error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
 
     @property
     def title(self) -> str:

@@ -32,7 +32,7 @@ from hybridsite.media import media_type
 from hybridsite.rendering import SAFE_HEADERS, render
 from hybridsite.site import Mode, Site, load_site
 
-_SENT_ANYWAY = {name for name, _ in SAFE_HEADERS} | {b"content-length", b"content-type"}
+_SENT_ANYWAY = frozenset({b"content-length", b"content-type"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,9 @@ def _checked_type(page: PlannedPage, status: int, headers: list[tuple[bytes, byt
 
 def _own_headers(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
     return tuple(
-        (name.decode("latin-1"), value.decode("latin-1")) for name, value in headers if name not in _SENT_ANYWAY
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in headers
+        if name not in _SENT_ANYWAY and (name, value) not in SAFE_HEADERS
     )
 
 
