@@ -16,7 +16,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from hybridsite.errors import Answer, ContextError, Location
+from hybridsite.errors import Answer, ContextError, Location, is_of_site
 from hybridsite.modules import run_from_thread
 from hybridsite.resources import Resource
 from hybridsite.routing import Match
@@ -400,7 +400,7 @@ def _caller(root: str) -> Location | None:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         file = frame.f_code.co_filename
-        if file.startswith(f"{root}/"):
+        if is_of_site(file, root):
             return Location(Path(file).relative_to(root).as_posix(), frame.f_lineno)
         frame = frame.f_back
     return None

@@ -275,7 +275,7 @@ def closest(name: str, candidates: Iterable[str]) -> str | None:
     folded = {candidate.casefold(): candidate for candidate in names}
     if name.casefold() in folded:
         return folded[name.casefold()]
-    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
     return matches[0] if matches else None
 
 
@@ -290,18 +290,26 @@ def place_of(error: BaseException, root: str) -> Location | None:
     return next(reversed(frames_of(error, root)), None)
 
 
+def is_of_site(file: str, root: str) -> bool:
+    """Tells whether a file is the author's own: below the site's root, and not in a virtual environment there."""
+    if not file.startswith(f"{root}/"):
+        return False
+    folders = file[len(root) + 1 :].split("/")[:-1]
+    return not any(folder.startswith(".") or folder in ("site-packages", "node_modules") for folder in folders)
+
+
 def frames_of(error: BaseException, root: str) -> list[Location]:
     """Gives the lines of the site that led to an exception, the outermost first.
 
     Jinja gives its frames the file and the line of the template, so one rule serves templates and modules.
     """
-    if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(f"{root}/"):
+    if isinstance(error, SyntaxError) and error.filename and is_of_site(error.filename, root):
         return [Location(error.filename[len(root) + 1 :], error.lineno or 0, error.offset or 0)]
     found: list[Location] = []
     frames = error.__traceback__
     while frames is not None:
         file = frames.tb_frame.f_code.co_filename
-        if file.startswith(f"{root}/"):
+        if is_of_site(file, root):
             found.append(Location(file[len(root) + 1 :], frames.tb_lineno))
         frames = frames.tb_next
     return found
@@ -310,6 +318,6 @@ def frames_of(error: BaseException, root: str) -> list[Location]:
 def traceback_of(error: BaseException, root: str) -> TracebackType | None:
     """Gives the traceback of an exception from the site's first line on: what called that is not the author's."""
     frames = error.__traceback__
-    while frames is not None and not frames.tb_frame.f_code.co_filename.startswith(f"{root}/"):
+    while frames is not None and not is_of_site(frames.tb_frame.f_code.co_filename, root):
         frames = frames.tb_next
     return frames or error.__traceback__

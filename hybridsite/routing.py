@@ -364,7 +364,7 @@ def _child(node: _Node, segment: Segment) -> _Node:
             return node.param
         node.rest = node.rest or _Node()
         return node.rest
-    source = "".join(re.escape(part.text) if part.kind == "text" else "(.+?)" for part in segment)
+    source = _pattern(segment)
     # More fixed text first; the text itself decides between equals, so that the order is the same on every machine.
     rank = (-sum(len(part.text) for part in segment if part.kind == "text"), source)
     for known, _, child in node.mixed:
@@ -374,6 +374,23 @@ def _child(node: _Node, segment: Segment) -> _Node:
     node.mixed.append((rank, re.compile(source, re.DOTALL), child))
     node.mixed.sort(key=lambda entry: entry[0])
     return child
+
+
+def _pattern(segment: Segment) -> str:
+    """Gives the regular expression of a segment with text and parameters; its time grows with the segment's length.
+
+    A parameter ends where the text behind it first comes, the last one at the end of the segment.
+    """
+    last = max(number for number, part in enumerate(segment) if part.kind != "text")
+    parts = []
+    for number, part in enumerate(segment):
+        if part.kind == "text":
+            parts.append(re.escape(part.text))
+        elif number == last:
+            parts.append("(.+)")
+        else:
+            parts.append(f"(.(?:(?!{re.escape(segment[number + 1].text)}).)*)")
+    return "".join(parts)
 
 
 def _walk(

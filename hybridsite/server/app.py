@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from hybridsite.manifest import MANIFEST, read_manifest
 from hybridsite.rendering import respond
 from hybridsite.security import forwarded
-from hybridsite.server.door import is_refused
+from hybridsite.server.door import host_name, is_refused
 from hybridsite.server.state import make_sessions
 from hybridsite.server.static import FileIndex
 from hybridsite.site import Mode, Site, load_site
@@ -37,12 +37,13 @@ class App:
         self._site = site
         self._files = index.files
         self._segments = {site.policy.read(url).segments for url in index.files}
+        self._hosts = frozenset(name.casefold() for name in site.settings.server.allowed_hosts)
         self._read = lru_cache(maxsize=1024)(site.policy.read)  # most requests are for the same paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speaks ASGI 3."""
         if scope["type"] == "http":
-            if is_refused(scope):
+            if is_refused(scope) or (self._hosts and host_name(scope) not in self._hosts):
                 await _BAD_REQUEST(scope, receive, send)
                 return
             raw = scope.get("raw_path") or scope["path"].encode()
@@ -73,7 +74,7 @@ class App:
 
     async def _respond(self, raw: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers what no URL of a file matched as it was sent: another spelling or form of one, or no file at all."""
-        if raw == HEALTH:
+        if raw == HEALTH and next(self._site.router.match(("healthz",)), None) is None:
             await PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})(scope, receive, send)
             return
         try:
@@ -100,20 +101,15 @@ class App:
         scheme, client = forwarded(scope["headers"], peer, server.proxies)
         if scheme or client:
             scope = {**scope, "scheme": scheme or scope["scheme"], "client": (client, 0) if client else scope["client"]}
-        reads_body = scope["method"] not in ("GET", "HEAD")
-        limit = self._site.settings.security.max_body
-        request = Request(scope, _limited(receive, scope, limit) if reads_body else receive)
-        if server.allowed_hosts and request.headers.get("host", "").partition(":")[0] not in server.allowed_hosts:
-            await PlainTextResponse("Bad Request", 400)(scope, receive, send)
-            return
+        request = Request(scope, _limited(receive, scope, self._site.settings.security.max_body))
         try:
             response = await respond(self._site, request, path)
+            if scope["method"] == "HEAD":
+                response = _without_body(response)
+            await response(scope, receive, send)
         finally:
-            if reads_body:
+            if scope["method"] not in ("GET", "HEAD"):
                 await request.close()
-        if scope["method"] == "HEAD":
-            response = _without_body(response)
-        await response(scope, receive, send)
 
 
 def _without_body(response: Response) -> Response:
@@ -124,12 +120,12 @@ def _without_body(response: Response) -> Response:
 
 def _limited(receive: Receive, scope: Scope, limit: int) -> Receive:
     """Counts a body as it arrives, chunked ones too; over the limit the request is answered 413."""
-    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    declared = int(length) if length.isdigit() else limit + 1
     received = 0
 
     async def counting() -> Message:
         nonlocal received
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        declared = int(length) if length.isdigit() and len(length) < 20 else limit + 1
         message = await receive()
         received += len(message.get("body", b""))
         if received > limit or declared > limit:
