@@ -162,6 +162,7 @@ class Context:
         self._path = path
         self._session = session
         self._sessions: SessionManager | None = site.sessions
+        self._is_error_page = match.route.kind == "error"
 
     # The request.
 
@@ -259,8 +260,8 @@ class Context:
         return OtherSessions(self._sessions, self._session)
 
     def _note(self, place: Location) -> None:
-        if self.site.has_session(self.resource):
-            return  # the page of an error that kept the session from being there
+        if self._is_error_page and self.site.has_session(self.resource):
+            return  # the error has kept the session from being there
         self.site.notices.add(place, self.resource.route.source, mend=self.site.mend(self.resource))
 
     # The answer.

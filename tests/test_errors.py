@@ -57,10 +57,9 @@ def test_a_fault_that_many_pages_meet_is_told_once() -> None:
 def test_several_faults_are_told_in_the_order_of_their_places() -> None:
     faults = Faults()
     faults.add(RouteError("second", location=Location("b", 1)))
-    with faults.collect():
-        raise SiteErrors(
-            [RouteError("third", location=Location("b", 2)), RouteError("first", location=Location("a", 9))]
-        )
+    faults.take(
+        SiteErrors([RouteError("third", location=Location("b", 2)), RouteError("first", location=Location("a"))])
+    )
     with pytest.raises(SiteErrors) as caught:
         faults.raise_any()
     assert [fault.what for fault in caught.value.faults] == ["first", "second", "third"]
