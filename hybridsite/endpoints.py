@@ -8,8 +8,9 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from hybridsite.context import Context, copied
+from hybridsite.context import Context
 from hybridsite.errors import Location, ModuleError
+from hybridsite.exchange import copied
 from hybridsite.media import media_type
 from hybridsite.modules import METHODS, SiteModule, call
 

@@ -275,8 +275,23 @@ def closest(name: str, candidates: Iterable[str]) -> str | None:
     folded = {candidate.casefold(): candidate for candidate in names}
     if name.casefold() in folded:
         return folded[name.casefold()]
-    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
-    return matches[0] if matches else None
+    if matches := difflib.get_close_matches(name, names, n=1, cutoff=0.7):
+        return matches[0]
+    return next((candidate for candidate in names if len(name) > 2 and one_slip(name, candidate)), None)
+
+
+def one_slip(word: str, target: str) -> bool:
+    """Tells whether one insertion, deletion, replacement or exchange of neighbours turns `word` into `target`."""
+    if word == target or abs(len(word) - len(target)) > 1:
+        return False
+    start = next((i for i, (a, b) in enumerate(zip(word, target, strict=False)) if a != b), min(len(word), len(target)))
+    rest, wanted = word[start:], target[start:]
+    return (
+        rest[1:] == wanted
+        or rest == wanted[1:]
+        or rest[1:] == wanted[1:]
+        or (rest[:2] == wanted[:2][::-1] and rest[2:] == wanted[2:])
+    )
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.responses import Response
 
-from hybridsite.context import Context, copied
+from hybridsite.context import Context
 from hybridsite.errors import ModuleError
+from hybridsite.exchange import copied
 from hybridsite.modules import Handler, function_place
 
 

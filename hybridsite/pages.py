@@ -10,8 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from hybridsite import markdown
-from hybridsite.context import Context, EarlyResponse, copied
+from hybridsite.context import Context
 from hybridsite.errors import ModuleError
+from hybridsite.exchange import EarlyResponse, copied
 from hybridsite.media import media_type
 from hybridsite.modules import PAGE_METHODS, Handler, SiteModule, call
 from hybridsite.resources import Resource

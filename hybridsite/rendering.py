@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hybridsite import endpoints, middleware, pages
-from hybridsite.context import Context, EarlyResponse
+from hybridsite.context import Context
 from hybridsite.errors import ContextError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
+from hybridsite.exchange import EarlyResponse
 from hybridsite.redirects import follow
 from hybridsite.resources import Resource
-from hybridsite.routing import Match, Route
+from hybridsite.routes import Match, Route
 from hybridsite.security import origin_allowed
 from hybridsite.sessions.outage import UnavailableSession
 from hybridsite.sessions.session import Session

@@ -29,7 +29,8 @@ from hybridsite.modules import (
 from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
 from hybridsite.redirects import check_redirects, read_redirect
 from hybridsite.resources import Resource, load_resources
-from hybridsite.routing import Redirect, Route, Router, pair_modules, read_route
+from hybridsite.routes import Redirect, Route, pair_modules, read_route
+from hybridsite.routing import Router
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates

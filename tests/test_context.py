@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridsite.context import Context, Cookies, Locals, PrerenderRequest
+from hybridsite.context import Context, Locals
 from hybridsite.errors import ContextError
-from hybridsite.routing import Match
+from hybridsite.exchange import Cookies, PrerenderRequest
+from hybridsite.routes import Match
 from hybridsite.site import Site
 from tests.inprocess import ON_DEMAND, loaded, request
 

@@ -22,9 +22,10 @@ PACKAGE = ROOT / "hybridsite"
 FLOORS: dict[float, str] = {
     0.0: "errors",
     0.1: "__init__",
-    1.0: "analysis documents frozen manifest media modules notices printing units urls",
+    1.0: "analysis documents exchange frozen manifest media modules notices printing units urls",
     1.1: "settings toml_positions yamldoc",
     1.2: "config sources",
+    1.9: "routes",
     2.0: "data frontmatter markdown routing security sessions.codec sessions.cookie sessions.store",
     2.1: "redirects sessions.changes sessions.contract sessions.drivers sessions.dynamodb sessions.flashes sessions.fs"
     " sessions.index sessions.key_value sessions.memory sessions.postgres_connections sessions.redis_scripts"

@@ -11,7 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hybridsite.errors import RouteError, SiteErrors
-from hybridsite.routing import Route, Router, pair_modules, read_route
+from hybridsite.routes import Route, pair_modules, read_route
+from hybridsite.routing import Router
 from hybridsite.urls import UrlPolicy
 
 
