@@ -99,7 +99,8 @@ def _check(source: Source, key: str, value: object) -> None:
             if name.casefold() in _FRAMING:
                 raise fault(f'the header "{name}" is the server\'s own to send', "take it out")
             if not isinstance(content, str) or not HEADER_VALUE.fullmatch(content):
-                raise fault(f'the header "{name}" has a value that no header can carry', "give one line of plain text")
+                mend = "give one line of plain text" if isinstance(content, str) else "put it in quotes"
+                raise fault(f'the header "{name}" has a value that no header can carry', mend)
 
 
 def _shown(value: object) -> str:

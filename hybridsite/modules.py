@@ -106,7 +106,7 @@ def make_importable(root: Path) -> None:
 
 
 def _is_of_another_site(origin: Path, root: Path) -> bool:
-    return not origin.is_relative_to(root) and any((folder / "site.toml").exists() for folder in origin.parents[:3])
+    return not origin.is_relative_to(root) and any((folder / "site.toml").exists() for folder in origin.parents)
 
 
 def check_definitions(module: SiteModule, known: tuple[str, ...]) -> None:

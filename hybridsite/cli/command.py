@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging.config
 import os
-import sys
 from collections.abc import Callable
 from functools import update_wrapper
 from pathlib import Path
@@ -24,7 +23,7 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks, and what the server does.")
     @click.pass_context
     def run(context: click.Context, /, verbose: bool, **options: Any) -> None:
-        console = Console(verbose=verbose, color=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
+        console = Console(verbose=verbose, color="NO_COLOR" not in os.environ)
         logging.config.dictConfig(log_settings(verbose=verbose))
         try:
             function(console, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import socket
 from collections.abc import Callable, MutableMapping
@@ -54,7 +55,7 @@ def run(
             access_log=False,
             proxy_headers=False,  # our own door asks whose headers count
             server_header=False,
-            timeout_graceful_shutdown=int(settings.server.grace),
+            timeout_graceful_shutdown=math.ceil(settings.server.grace),
         )
         if workers == 1:
             # uvicorn stops in good order, then raises the signal again: by then there is nothing left to interrupt.
