@@ -1,10 +1,8 @@
 """What a template names, without running it: free names, the templates it refers to, and where it uses `session`.
 
 The walk knows Jinja's scopes, so a loop variable called `session` is no session, and it knows guards: what stands
-inside
-`{% if session %}`, or behind `session is defined and …`, is never reached where there is none. A block is guarded where
-it is
-written, not where it is placed.
+inside `{% if session %}`, or behind `session is defined and …`, is never reached where there is none. A block is
+guarded where it is written, not where it is placed.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ from dataclasses import dataclass
 from jinja2 import nodes
 
 SESSION = "session"
+RENDER = "render"
 # Each of these reads or shows what a session holds.
 SESSION_NAMES = frozenset({SESSION, "flashes", "action_result"})
 _IMPLICIT = frozenset({"caller", "kwargs", "varargs", "loop", "self", "super"})
@@ -35,12 +34,16 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An extends, include, import or `render("…")` that names another template: `optional` where it may be missing."""
+    """An extends, include, import or `render("…")` that names another template: `optional` where it may be missing.
+
+    `hides` where that template sees a local name `session` in place of the visitor's.
+    """
 
     template: str
     line: int
     guarded: bool
     optional: bool
+    hides: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,38 +90,45 @@ def trace(start: str, facts: Callable[[str], TemplateFacts | None]) -> Closure:
     """Follows a template through every reference. `facts` gives None for templates that don't exist."""
     names: set[str] = set()
     uses_session = dynamic = False
-    order: list[str] = []
-    pending = [start]
+    order: dict[str, None] = {}
+    seen: set[tuple[str, bool]] = set()
+    pending = [(start, False)]
     while pending:
-        name = pending.pop()
-        found = facts(name) if name not in order else None
+        name, hidden = stop = pending.pop()
+        found = facts(name) if stop not in seen else None
         if found is None:
             continue
-        order.append(name)
+        seen.add(stop)
+        order[name] = None
         names |= found.names
-        uses_session = uses_session or bool(found.uses)
+        uses_session = uses_session or any(_is_the_visitors(use, hidden) for use in found.uses)
         dynamic = dynamic or found.dynamic
-        pending.extend(reference.template for reference in reversed(found.references))
+        pending.extend((reference.template, hidden or reference.hides) for reference in reversed(found.references))
     return Closure(frozenset(names), tuple(order), uses_session, dynamic, tuple(_unguarded(start, facts)))
+
+
+def _is_the_visitors(use: Use, hidden: bool) -> bool:
+    return not hidden or use.name != SESSION
 
 
 def _unguarded(start: str, facts: Callable[[str], TemplateFacts | None]) -> list[tuple[Step, ...]]:
     # Breadth first, so that the way shown to a place is the shortest one.
-    ways: list[tuple[str, tuple[Step, ...]]] = [(start, ())]
-    seen = {start}
+    ways: list[tuple[str, bool, tuple[Step, ...]]] = [(start, False, ())]
+    seen = {(start, False)}
     places: dict[Step, tuple[Step, ...]] = {}
-    for name, way in ways:
+    for name, hidden, way in ways:
         found = facts(name)
         if found is None:
             continue
         for use in found.uses:
-            if not use.asks and not use.guarded:
+            if not use.asks and not use.guarded and _is_the_visitors(use, hidden):
                 place = Step(name, use.line)
                 places.setdefault(place, (*way, place))
         for reference in found.references:
-            if not reference.guarded and reference.template not in seen:
-                seen.add(reference.template)
-                ways.append((reference.template, (*way, Step(name, reference.line))))
+            stop = (reference.template, hidden or reference.hides)
+            if not reference.guarded and stop not in seen:
+                seen.add(stop)
+                ways.append((*stop, (*way, Step(name, reference.line))))
     return list(places.values())
 
 
@@ -152,6 +162,7 @@ class _Walk:
         self.references: list[Reference] = []
         self.dynamic = False
         self._top: set[str] = set()
+        self._extends_another = False
 
     def visit(self, node: nodes.Node, bound: set[str], *, guarded: bool) -> None:
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
@@ -166,6 +177,7 @@ class _Walk:
 
     def _template(self, node: nodes.Template, bound: set[str], guarded: bool) -> None:
         self._top = bound
+        self._extends_another = node.find(nodes.Extends) is not None
         self._each(node.body, bound, guarded)
 
     def _name(self, node: nodes.Name, bound: set[str], guarded: bool, *, asks: bool = False) -> None:
@@ -173,6 +185,7 @@ class _Walk:
             bound.add(node.name)
         elif node.name not in bound and node.name not in _IMPLICIT:
             self.names.add(node.name)
+            self.dynamic = self.dynamic or node.name == RENDER
             if node.name in SESSION_NAMES:
                 self.uses.append(Use(node.name, node.lineno, asks, guarded))
 
@@ -229,11 +242,12 @@ class _Walk:
 
     def _for(self, node: nodes.For, bound: set[str], guarded: bool) -> None:
         self.visit(node.iter, bound, guarded=guarded)
-        inner = {*bound, "loop"}
+        inner, inside = {*bound, "loop"}, guarded
         self.visit(node.target, inner, guarded=guarded)
         if node.test is not None:
             self._ask(node.test, inner, guarded)
-        self._each(node.body, inner, guarded)
+            inside = guarded or self._guards(node.test, True, inner)
+        self._each(node.body, inner, inside)
         self._each(node.else_, {*bound}, guarded)
 
     def _assign(self, node: nodes.Assign, bound: set[str], guarded: bool) -> None:
@@ -266,6 +280,8 @@ class _Walk:
 
     def _block(self, node: nodes.Block, bound: set[str], guarded: bool) -> None:
         # A block sees the template's own names, and those of the scope around it only when it says `scoped`.
+        # Of a template that extends another, only the blocks are placed, and without the conditions around them.
+        guarded = guarded and not self._extends_another
         self._each(node.body, {*(bound if node.scoped else self._top)}, guarded)
 
     def _own_scope(self, node: nodes.Node, bound: set[str], guarded: bool) -> None:
@@ -275,26 +291,30 @@ class _Walk:
 
     # References to other templates.
 
-    def _refer(self, target: nodes.Expr, bound: set[str], guarded: bool, *, optional: bool = False) -> None:
+    def _refer(
+        self, target: nodes.Expr, bound: set[str], guarded: bool, *, optional: bool = False, hides: bool = False
+    ) -> None:
         match target:
             case nodes.Const(value=str(name)):
-                self.references.append(Reference(name, target.lineno, guarded, optional))
+                self.references.append(Reference(name, target.lineno, guarded, optional, hides))
             case nodes.Tuple(items=items) | nodes.List(items=items):
                 for item in items:
-                    self._refer(item, bound, guarded, optional=True)
+                    self._refer(item, bound, guarded, optional=True, hides=hides)
             case nodes.CondExpr(test=test, expr1=first, expr2=second) if second is not None:
                 self._ask(test, bound, guarded)
-                self._refer(first, bound, guarded or self._guards(test, True, bound), optional=optional)
-                self._refer(second, bound, guarded or self._guards(test, False, bound), optional=optional)
+                for expression, outcome in ((first, True), (second, False)):
+                    behind = guarded or self._guards(test, outcome, bound)
+                    self._refer(expression, bound, behind, optional=optional, hides=hides)
             case _:
                 self.dynamic = True
                 self.visit(target, bound, guarded=guarded)
 
     def _extends(self, node: nodes.Extends, bound: set[str], guarded: bool) -> None:
-        self._refer(node.template, bound, guarded)
+        self._refer(node.template, bound, guarded, hides=SESSION in bound)
 
     def _include(self, node: nodes.Include, bound: set[str], guarded: bool) -> None:
-        self._refer(node.template, bound, guarded, optional=node.ignore_missing)
+        hides = node.with_context and SESSION in bound
+        self._refer(node.template, bound, guarded, optional=node.ignore_missing, hides=hides)
 
     def _import(self, node: nodes.Import, bound: set[str], guarded: bool) -> None:
         self._refer(node.template, bound, guarded)
@@ -305,9 +325,9 @@ class _Walk:
         bound.update(name if isinstance(name, str) else name[1] for name in node.names)
 
     def _call(self, node: nodes.Call, bound: set[str], guarded: bool) -> None:
-        if isinstance(node.node, nodes.Name) and node.node.name == "render" and "render" not in bound and node.args:
+        children = list(node.iter_child_nodes())
+        if isinstance(node.node, nodes.Name) and node.node.name == RENDER and RENDER not in bound and node.args:
+            self.names.add(RENDER)
             self._refer(node.args[0], bound, guarded)
-            self._name(node.node, bound, guarded)
-            self._each([*node.args[1:], *node.kwargs], bound, guarded)
-        else:
-            self._each(node.iter_child_nodes(), bound, guarded)
+            children = [child for child in children if child is not node.node and child is not node.args[0]]
+        self._each(children, bound, guarded)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,7 +23,6 @@ MAX_SIZE: Final = 1_000_000
 """The size of site.toml in bytes from which on it is refused."""
 
 _LATER: Final = (
-    ("redirects",),
     ("headers",),
     ("cache",),
     ("feeds",),
@@ -40,6 +39,7 @@ _LATER: Final = (
 """What the contract has, and this version doesn't."""
 _LATER_ADAPTERS: Final = ("static", "container", "netlify", "cloudflare", "vercel", "lambda")
 _WHEN_SERVING: Final = (("server",), *(("session", key) for key in ("options", "ttl", "max_age", "cookie")))
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WAITING: Final = object()
 """Stands for a value that is read when a server starts."""
@@ -52,6 +52,7 @@ _KINDS: Final = {
     dict: "a table",
 }
 _MUST: Final = {
+    "missing": "has to be there",
     "string_type": "must be text in quotes",
     "string_too_short": "must not be empty",
     "int_type": "must be a whole number",
@@ -214,6 +215,7 @@ class _Reading:
 
     def _fault(self, path: KeyPath, kind: str, value: object, context: Mapping[str, Any]) -> ConfigError:
         """Turns one of pydantic's errors into a sentence. A value is shown only where it is one of a few words."""
+        path = path[:-1] if path[-1] == "[key]" else path  # what pydantic adds where the key itself is at fault
         name, place = _dotted(path), self._at(path)
         if kind == "extra_forbidden":
             return _unknown(path, place)
@@ -224,9 +226,12 @@ class _Reading:
         why = f"the variable {variable} holds something else" if variable else f"it is {_kind(value)}"
         mend = ""
         if kind == "literal_error":
-            words = [str(word) for word in _choices(path)]
-            must = "must be " + " or ".join(f'"{word}"' for word in words)
-            mend = did_you_mean(value, words) if isinstance(value, str) else ""
+            choices = _choices(path)
+            must = "must be " + " or ".join(f'"{word}"' if isinstance(word, str) else str(word) for word in choices)
+            mend = did_you_mean(value, [str(word) for word in choices]) if isinstance(value, str) else ""
+            why = why if variable or not isinstance(value, int) else f"it is {value}"
+        elif kind == "missing":
+            must, why = _MUST[kind], ""
         elif kind == "value_error":
             must, why = str(context["error"]), why if variable else ""
         elif kind in ("greater_than_equal", "less_than_equal"):
@@ -257,14 +262,16 @@ def _unknown(path: KeyPath, location: Location) -> ConfigError:
 
 def _model(path: KeyPath) -> type[BaseModel] | None:
     """Gives the model of the table at `path`, or None where there is no such table."""
-    model: type[BaseModel] = Settings
+    annotation: object = Settings
     for key in path:
-        field = model.model_fields.get(str(key))
-        annotation = field.annotation if field else None
-        if not isinstance(annotation, type) or not issubclass(annotation, BaseModel):
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            field = annotation.model_fields.get(str(key))
+            annotation = field.annotation if field else None
+        elif get_origin(annotation) is dict:  # a table of tables, with names of the site's own
+            annotation = get_args(get_args(annotation)[1] or annotation)[0]
+        else:
             return None
-        model = annotation
-    return model
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
 def _is_setting(path: KeyPath) -> bool:
@@ -278,7 +285,11 @@ def _is_setting(path: KeyPath) -> bool:
 
 def _choices(path: KeyPath) -> Sequence[object]:
     table = _model(path[:-1])
-    return get_args(table.model_fields[str(path[-1])].annotation) if table else ()
+    if table is None:
+        return ()
+    annotation = table.model_fields[str(path[-1])].annotation
+    parts = get_args(annotation)
+    return get_args(parts[0]) if type(None) in parts else parts
 
 
 def _kind(value: object) -> str:
@@ -286,13 +297,16 @@ def _kind(value: object) -> str:
 
 
 def _dotted(path: KeyPath) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{_written(part)}" for part in path).lstrip(".")
 
 
-def setting_location(root: Path, *path: str) -> Location:
-    """Gives the place of a setting in site.toml, for a fault that shows only once its value is used."""
-    positions = key_positions(_read(root))
-    return Location(FILE, *positions[path]) if path in positions else Location(FILE)
+def _written(key: str) -> str:
+    return key if _BARE.fullmatch(key) else repr(key)
+
+
+def setting_locations(root: Path) -> Mapping[KeyPath, Location]:
+    """Gives the place of each setting in site.toml, for faults that show only once their values are used."""
+    return {path: Location(FILE, *place) for path, place in key_positions(_read(root)).items()}
 
 
 def json_schema() -> dict[str, object]:

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
+from http.cookies import CookieError
 from pathlib import Path
 from types import FrameType, MappingProxyType, SimpleNamespace
 from typing import Any, Literal, TypeVar
@@ -16,17 +17,19 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from hybridsite.errors import Answer, ContextError, Location
 from hybridsite.modules import run_from_thread
+from hybridsite.resources import Resource
 from hybridsite.routing import Match
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.sessions.office import SessionOffice
 from hybridsite.sessions.session import Session
-from hybridsite.site import Resource, Site
+from hybridsite.site import Site
 from hybridsite.templating import UndefinedSession
 from hybridsite.urls import RequestPath, Url
 
 T = TypeVar("T")
 
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSAFE_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -67,6 +70,10 @@ class PrerenderRequest:
         )
 
 
+def _no_cookie(name: str) -> ContextError:
+    return ContextError(f"the cookie {name!r} holds what no cookie can carry", mend="quote or encode its value")
+
+
 class Cookies:
     """The request's cookies, and those that the answer sets. Touching them makes the answer this visitor's own."""
 
@@ -96,20 +103,30 @@ class Cookies:
 
         Raises ContextError for a value that no cookie can carry (RFC 6265, 4.1.1).
         """
+        self._check(name, path, domain)
         carrier = Response()
-        carrier.set_cookie(name, value, max_age, None, path, domain, secure, http_only, same_site)
-        self._send(name, carrier)
+        try:
+            carrier.set_cookie(name, value, max_age, None, path, domain, secure, http_only, same_site)
+        except (CookieError, UnicodeEncodeError) as error:
+            raise _no_cookie(name) from error
+        self._send(carrier)
 
     def delete(self, name: str, *, path: str = "/", domain: str | None = None) -> None:
         """Tells the browser to forget a cookie."""
+        self._check(name, path, domain)
         carrier = Response()
         carrier.delete_cookie(name, path, domain)
-        self._send(name, carrier)
+        self._send(carrier)
 
-    def _send(self, name: str, carrier: Response) -> None:
+    @staticmethod
+    def _check(name: str, path: str, domain: str | None) -> None:
+        # RFC 6265, 4.1.1: a semicolon would begin another attribute.
+        attributes = path + (domain or "")
+        if not _TOKEN.fullmatch(name) or not re.fullmatch(r"[\x20-\x3a\x3c-\x7e]*", attributes):
+            raise _no_cookie(name)
+
+    def _send(self, carrier: Response) -> None:
         header = carrier.headers["set-cookie"]
-        if _UNSAFE_HEADER.search(header) or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-            raise ContextError(f"the cookie {name!r} holds what no cookie can carry", mend="quote or encode its value")
         self.touched = True
         self.outgoing.append(header)
 

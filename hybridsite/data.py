@@ -11,6 +11,7 @@ from types import MappingProxyType
 from hybridsite import sources
 from hybridsite.documents import MAX_DEPTH, clause, place, too_deep
 from hybridsite.errors import Faults, Location, SourceError
+from hybridsite.frozen import frozen
 from hybridsite.toml_positions import TomlFault
 from hybridsite.toml_positions import parse as parse_toml
 from hybridsite.yamldoc import Part, read_value
@@ -44,7 +45,7 @@ def load_data(index: Mapping[str, Path]) -> Mapping[str, object]:
                     location=Location(file),
                 )
             owners[path.stem] = file
-            data[path.stem] = _read(path, file)
+            data[path.stem] = frozen(_read(path, file))
     faults.raise_any()
     return MappingProxyType(data)
 

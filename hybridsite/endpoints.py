@@ -29,7 +29,7 @@ async def respond(context: Context, method: str) -> Response:
             return Response(status_code=204, headers=allow)
         raise HTTPException(405, headers=allow)
     given = await call(handler, context)
-    return _as_response(given, context, Location(module.file, handler.__code__.co_firstlineno), module)
+    return _as_response(given, context, module.place(handler), module)
 
 
 def _as_response(given: Any, context: Context, place: Location, module: SiteModule) -> Response:

@@ -33,6 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import ClassVar
 
 
@@ -244,10 +245,14 @@ class Faults:
         try:
             yield
         except (SiteError, SiteErrors) as error:
-            for fault in error.faults if isinstance(error, SiteErrors) else (error,):
-                if page and fault.location and fault.location.file not in page:
-                    fault.pages = fault.pages or page[:1]
-                self._faults.append(fault)
+            self.take(error, *page)
+
+    def take(self, error: SiteError | SiteErrors, *page: str) -> None:
+        """Keeps the fault, or all of them, as `collect` does."""
+        for fault in error.faults if isinstance(error, SiteErrors) else (error,):
+            if page and fault.location and fault.location.file not in page:
+                fault.pages = fault.pages or page[:1]
+            self._faults.append(fault)
 
     def raise_any(self) -> None:
         """Raises the only fault as itself, several as SiteErrors, none not at all."""
@@ -281,17 +286,30 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
 
 
 def place_of(error: BaseException, root: str) -> Location | None:
-    """Finds where in the site an exception came from: the last frame whose file lies below `root`.
+    """Finds where in the site an exception came from: the last frame whose file lies below `root`."""
+    return next(reversed(frames_of(error, root)), None)
+
+
+def frames_of(error: BaseException, root: str) -> list[Location]:
+    """Gives the lines of the site that led to an exception, the outermost first.
 
     Jinja gives its frames the file and the line of the template, so one rule serves templates and modules.
     """
-    place: Location | None = None
     if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(f"{root}/"):
-        return Location(error.filename[len(root) + 1 :], error.lineno or 0, error.offset or 0)
+        return [Location(error.filename[len(root) + 1 :], error.lineno or 0, error.offset or 0)]
+    found: list[Location] = []
     frames = error.__traceback__
     while frames is not None:
         file = frames.tb_frame.f_code.co_filename
         if file.startswith(f"{root}/"):
-            place = Location(file[len(root) + 1 :], frames.tb_lineno)
+            found.append(Location(file[len(root) + 1 :], frames.tb_lineno))
         frames = frames.tb_next
-    return place
+    return found
+
+
+def traceback_of(error: BaseException, root: str) -> TracebackType | None:
+    """Gives the traceback of an exception from the site's first line on: what called that is not the author's."""
+    frames = error.__traceback__
+    while frames is not None and not frames.tb_frame.f_code.co_filename.startswith(f"{root}/"):
+        frames = frames.tb_next
+    return frames or error.__traceback__

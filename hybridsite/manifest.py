@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hybridsite.errors import ServeError
 
@@ -78,19 +79,17 @@ def read_manifest(dist: Path) -> Manifest:
         raise ServeError(f"{path} is damaged", mend=mend) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ServeError(f"{path} was written by another version of hybridsite", mend=mend)
-    files = (
-        BuiltFile(
-            entry["url"],
-            entry["file"],
-            entry["type"],
-            entry["etag"],
-            tuple((name, value) for name, value in entry.get("headers", ())),
-            entry.get("alias"),
-        )
-        for entry in content["files"]
-    )
-    errors = {int(status): file for status, file in content["errors"].items()}
-    return Manifest(content["hybridsite"], content["drafts"], tuple(files), errors, content["sources"])
+    try:
+        files = tuple(_read_file(entry) for entry in content["files"])
+        errors = {int(status): file for status, file in content["errors"].items()}
+        return Manifest(content["hybridsite"], content["drafts"], files, errors, content["sources"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise ServeError(f"{path} is damaged", mend=mend) from None
+
+
+def _read_file(entry: Mapping[str, Any]) -> BuiltFile:
+    headers = tuple((name, value) for name, value in entry.get("headers", ()))
+    return BuiltFile(entry["url"], entry["file"], entry["type"], entry["etag"], headers, entry.get("alias"))
 
 
 def etag(body: bytes) -> str:
@@ -104,11 +103,11 @@ def server_sources(root: Path) -> Iterator[str]:
     Settings, templates, data and Python. Never dot files, never others.
     """
     yield "site.toml"
-    yield from sorted(path.name for path in root.glob("*.py") if path.is_file())
+    yield from sorted(path.name for path in root.glob("[!.]*.py") if path.is_file())
     for folder in sorted(entry.name for entry in root.iterdir() if entry.is_dir()):
         if folder in _FOLDERS:
             yield from _below(root, folder, "")
-        elif not folder.startswith((".", "_")) and folder not in _NOT_CODE and any((root / folder).glob("*.py")):
+        elif not folder.startswith((".", "_")) and folder not in _NOT_CODE and any((root / folder).glob("[!.]*.py")):
             yield from _below(root, folder, ".py")
 
 

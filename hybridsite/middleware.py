@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from starlette.responses import Response
 
 from hybridsite.context import Context
-from hybridsite.errors import Location, ModuleError
-from hybridsite.modules import Handler
+from hybridsite.errors import ModuleError
+from hybridsite.modules import Handler, function_place
 
 
 async def run(chain: Sequence[Handler], context: Context, last: Callable[[], Awaitable[Response]]) -> Response:
@@ -22,8 +22,8 @@ async def run(chain: Sequence[Handler], context: Context, last: Callable[[], Awa
     response = await chain[0](context, call_next)
     if not isinstance(response, Response):
         raise ModuleError(
-            f"the middleware {chain[0].__name__} gave {type(response).__name__}",
+            f"the middleware {getattr(chain[0], '__name__', '')} gave {type(response).__name__}",
             mend="return a Response: `return await call_next(context)`",
-            location=Location("middleware.py", chain[0].__code__.co_firstlineno),
+            location=function_place(chain[0], "middleware.py"),
         )
     return response

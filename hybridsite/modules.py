@@ -42,6 +42,10 @@ class SiteModule:
         """Gives the functions named for HTTP methods, of those in `names`."""
         return {name: found for name in names if (found := self.function(name))}
 
+    def place(self, function: Handler) -> Location:
+        """Gives the place of a function in the file."""
+        return function_place(function, self.file)
+
     @property
     def prerender(self) -> bool | None:
         """`prerender` at module level, or None. Raises ModuleError where it is no bool."""
@@ -51,6 +55,12 @@ class SiteModule:
         raise ModuleError(f"`prerender` is {value!r}", mend="write True or False", location=Location(self.file))
 
 
+def function_place(function: Handler, file: str) -> Location:
+    """Gives the place of a function in a file; the file alone where a decorator has put an object around it."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return Location(file, code.co_firstlineno if code else 0)
+
+
 def load_module(root: Path, file: str) -> SiteModule:
     """Runs a Python file of the site. Raises ModuleError, with the site's own line, where that fails.
 
@@ -58,23 +68,22 @@ def load_module(root: Path, file: str) -> SiteModule:
     """
     path = root / file
     try:
-        text = path.read_text("utf-8")
-        tree = ast.parse(text, str(path))
-    except (SyntaxError, ValueError) as error:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise _load_fault(error, root, file) from error
     place = hashlib.sha256(str(root).encode()).hexdigest()[:8]
     name = f"hybridsite_site_{place}." + file.removesuffix(".py").replace("/", ".")
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pydantic look annotations up there
     try:
-        spec.loader.exec_module(module)
+        # Not by the loader, whose compiled files go by whole seconds: an edit of the same size would be missed.
+        exec(compile(tree, str(path), "exec", dont_inherit=True), module.__dict__)
     except SiteError as error:
         del sys.modules[name]
         raise error.at(place_of(error, str(root)) or Location(file)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _load_fault(error, root, file) from error
     return SiteModule(file, module, names_session=_names_session(tree))
@@ -128,10 +137,11 @@ def middleware_functions(module: SiteModule) -> tuple[Handler, ...]:
                 location=Location(module.file),
             )
         if not inspect.iscoroutinefunction(function):
+            name = getattr(function, "__name__", type(function).__name__)
             raise ModuleError(
-                f"the middleware {function.__name__} is not async",
-                mend=f"write `async def {function.__name__}(context, call_next)`",
-                location=Location(module.file, function.__code__.co_firstlineno),
+                f"the middleware {name} is not async",
+                mend=f"write `async def {name}(context, call_next)`",
+                location=module.place(function),
             )
     return tuple(chosen)
 
@@ -141,7 +151,9 @@ async def call(function: Handler, *arguments: object) -> Any:
 
     An `async` one on the loop, any other in a thread, so that it never blocks the server.
     """
-    if inspect.iscoroutinefunction(function):
+    code = getattr(function, "__code__", None)
+    # The flag first: inspect would look through wrappers before it asks for it, at each request.
+    if (code is not None and code.co_flags & inspect.CO_COROUTINE) or inspect.iscoroutinefunction(function):
         return await function(*arguments)
     import anyio.to_thread  # here since most pages have no module
 
@@ -168,8 +180,10 @@ async def _wait(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 
-def _load_fault(error: Exception, root: Path, file: str) -> ModuleError:
+def _load_fault(error: BaseException, root: Path, file: str) -> ModuleError:
     place = place_of(error, str(root)) or Location(file)
+    if isinstance(error, OSError) and error.filename == str(root / file):
+        return ModuleError("the file can't be read", why=(error.strerror or "").lower(), location=place)
     if isinstance(error, SyntaxError):
         return ModuleError("the file is no valid Python", why=error.msg, location=place)
     mend = ""

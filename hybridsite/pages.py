@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from hybridsite import markdown
 from hybridsite.context import Context, EarlyResponse
-from hybridsite.errors import Location, ModuleError
+from hybridsite.errors import ModuleError
 from hybridsite.media import media_type
 from hybridsite.modules import PAGE_METHODS, Handler, SiteModule, call
-from hybridsite.site import Resource
+from hybridsite.resources import Resource
 from hybridsite.templating import CONTEXT_NAMES
 
 
@@ -63,20 +63,18 @@ async def _values(function: Handler, context: Context, module: SiteModule | None
     if isinstance(given, Response):
         return given
     assert module is not None
-    place = Location(module.file, function.__code__.co_firstlineno)
+    place, name = module.place(function), getattr(function, "__name__", "the function")
     if not isinstance(given, Mapping):
         raise ModuleError(
-            f"{function.__name__}() gave {type(given).__name__}",
+            f"{name}() gave {type(given).__name__}",
             mend="return a mapping, a Response or None",
             location=place,
         )
-    for name in given:
-        if name in CONTEXT_NAMES:
-            raise ModuleError(
-                f'{function.__name__}() gave the name "{name}", which is reserved', mend="rename it", location=place
-            )
-        if not isinstance(name, str) or not name.isidentifier():
-            raise ModuleError(f"{function.__name__}() gave {name!r}, which is no variable's name", location=place)
+    for key in given:
+        if key in CONTEXT_NAMES:
+            raise ModuleError(f'{name}() gave the name "{key}", which is reserved', mend="rename it", location=place)
+        if not isinstance(key, str) or not key.isidentifier():
+            raise ModuleError(f"{name}() gave {key!r}, which is no variable's name", location=place)
     return given
 
 

@@ -8,16 +8,18 @@ from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from hybridsite import endpoints, middleware, pages
 from hybridsite.context import Context, EarlyResponse
-from hybridsite.errors import ContextError, NotFound, SessionUnavailable, SiteError, place_of
+from hybridsite.errors import ContextError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
+from hybridsite.redirects import follow
+from hybridsite.resources import Resource
 from hybridsite.routing import Match, Route
 from hybridsite.security import origin_allowed
 from hybridsite.sessions.outage import UnavailableSession
 from hybridsite.sessions.session import Session
-from hybridsite.site import Resource, Site
+from hybridsite.site import Site
 from hybridsite.urls import PathRefused, RequestPath
 
 _log = logging.getLogger("hybridsite")
@@ -66,8 +68,9 @@ async def render(
             return _finished(site, request, _NO_RESOURCE, found)
         planned = found
     else:
-        is_error = planned.route.kind == "error"
-        path = RequestPath(() if is_error else site.router.fill(planned.route, planned.params), True)
+        kind = planned.route.kind
+        segments = () if kind == "error" else site.router.fill(planned.route, planned.params)
+        path = RequestPath(segments, site.policy.has_slash(kind, segments) is not False)
     if planned is None and (fallback := site.router.errors.get(404)) and not fallback.prerender:
         planned = Match(fallback, {})
     resource = _NO_RESOURCE if planned is None else site.resources[planned.route.source]
@@ -99,7 +102,8 @@ async def respond(site: Site, request: Request, path: RequestPath | None = None)
             _log.error("%s", error if error.location else f"{place}: {error}" if place else error)
             _log.debug("how it came to this", exc_info=error)
         else:
-            _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=error)
+            trace = (type(error), error, traceback_of(error, str(site.root)))
+            _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=trace)
         return _finished(site, request, _NO_RESOURCE, await _failure(site, request, 500))
 
 
@@ -126,14 +130,22 @@ def _find(site: Site, request: Request, path: RequestPath) -> Match | Response |
         if match.route.prerender:
             continue  # its paths are files, which the server looked up before
         query = request.scope.get("query_string", b"").decode("latin-1")
+        if match.route.redirect is not None:
+            usual = 301 if request.method in ("GET", "HEAD") else 308
+            return _redirect(follow(site.router, match, query), match.route.redirect.status or usual)
         to = site.policy.redirect(match.route.kind, path, query)
-        return match if to is None else RedirectResponse(to, 308)
+        return match if to is None else _redirect(to, 308)
     if request.method not in ("GET", "HEAD") and site.policy.url("page", path.segments, slash=path.slash) in site.built:
         allow = {"Allow": "GET, HEAD, OPTIONS"}
         return (
             Response(status_code=204, headers=allow) if request.method == "OPTIONS" else _error_answer(site, 405, allow)
         )
     return None
+
+
+def _redirect(to: str, status: int) -> Response:
+    # RedirectResponse would escape the query anew, which is kept as it was sent.
+    return Response(status_code=status, headers={"Location": to})
 
 
 def _origin_is_own(site: Site, request: Request) -> bool:
@@ -158,7 +170,7 @@ async def _open_session(site: Site, request: Request, resource: Resource) -> Ses
 def _is_https(site: Site, request: Request) -> bool:
     if request.scope.get("scheme") == "https" or not site.url.startswith("https:"):
         return request.scope.get("scheme") == "https"
-    host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
+    host = re.sub(r":[0-9]+$", "", request.headers.get("host", ""))
     return host not in ("localhost", "127.0.0.1", "[::1]")
 
 

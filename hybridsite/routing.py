@@ -10,13 +10,13 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Literal
 
-from hybridsite.errors import Location, RouteError, did_you_mean
+from hybridsite.errors import Faults, Location, RouteError, did_you_mean
 from hybridsite.urls import CONTROL, Kind, UrlPolicy
 
 ERROR_STATUSES = (404, 500, 503)
 PAGE_SUFFIXES = (".html", ".md")
 
-_PARAMETER = re.compile(r"\[(\.\.\.)?([A-Za-z_][A-Za-z0-9_]*)\]")
+PARAMETER = re.compile(r"\[(\.\.\.)?([A-Za-z_][A-Za-z0-9_]*)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,21 @@ class Part:
 Segment = tuple[Part, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Where an old address leads: a path, or a whole address, either with the route's parameters in it.
+
+    `status` is None for 301, or 308 where the method is to be kept.
+    """
+
+    to: str
+    status: int | None
+    location: Location
+
+
 @dataclass(frozen=True)
 class Route:
-    """One file under pages/ (a template, a module, or both), and the paths that it answers."""
+    """One file under pages/ (a template, a module, or both), or a redirect, and the paths that it answers."""
 
     segments: tuple[Segment, ...]
     kind: Kind
@@ -43,10 +55,13 @@ class Route:
     module: str | None = None
     prerender: bool = True
     status: int = 200
+    redirect: Redirect | None = None
 
     @cached_property
     def source(self) -> str:
-        """The file that names the route: its template, or the module of an endpoint."""
+        """What names the route: its template, or the module of an endpoint. A redirect is named by its path."""
+        if self.redirect is not None:
+            return f'the redirect "{self.pattern}"'
         source = self.template or self.module
         assert source
         return source
@@ -79,8 +94,8 @@ class Route:
 
     @property
     def location(self) -> Location:
-        """The file that names the route."""
-        return Location(self.source)
+        """The file that names the route, or the line of a redirect."""
+        return self.redirect.location if self.redirect else Location(self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +131,17 @@ def read_route(file: str) -> Route | None:
     if is_page:
         stem = stem.rpartition(".")[0]
     names = [*folders] if stem == "index" else [*folders, stem]
-    segments = tuple(_read_segment(part, file) for part in names)
-    _check_parameters(segments, file)
+    segments = tuple(read_segment(part, file) for part in names)
+    check_parameters(segments, file)
     kind: Kind = "endpoint" if is_module else "page" if is_page else "file"
     return Route(segments, kind, template=None if is_module else file, module=file if is_module else None)
 
 
-def _read_segment(name: str, file: str) -> Segment:
+def read_segment(name: str, file: str) -> Segment:
+    """Reads one part of a path, parameters and text. Raises RouteError."""
     parts: list[Part] = []
     end = 0
-    for found in _PARAMETER.finditer(name):
+    for found in PARAMETER.finditer(name):
         if found.start() > end:
             parts.append(Part(name[end : found.start()], "text"))
         elif parts and found.start() == end:
@@ -143,17 +159,18 @@ def _read_segment(name: str, file: str) -> Segment:
         Part(unicodedata.normalize("NFC", part.text), part.kind) if part.kind == "text" else part for part in parts
     ]
     for part in fixed:
-        if part.kind == "text" and re.search(r"[\[\]\\\x00-\x1f\x7f]", part.text):
+        if part.kind == "text" and (re.search(r"[\[\]\\]", part.text) or CONTROL.search(part.text)):
             raise RouteError(
                 f'"{name}" is no name for a route',
-                why="brackets stand around one parameter's name, and control characters and backslashes in no URL",
+                why="brackets stand around a parameter's name, and a URL holds no control character and no backslash",
                 mend="write [name] or [...name], or rename the file",
                 location=Location(file),
             )
     return tuple(fixed)
 
 
-def _check_parameters(segments: tuple[Segment, ...], file: str) -> None:
+def check_parameters(segments: tuple[Segment, ...], file: str) -> None:
+    """Raises RouteError for parameters that no path could be read into."""
     names = [part.text for segment in segments for part in segment if part.kind != "text"]
     rests = [segment for segment in segments if any(part.kind == "rest" for part in segment)]
     if len(set(names)) < len(names):
@@ -189,7 +206,7 @@ def pair_modules(routes: Iterable[Route]) -> list[Route]:
 @dataclass(slots=True)
 class _Node:
     fixed: dict[str, _Node] = field(default_factory=dict)
-    mixed: list[tuple[str, re.Pattern[str], _Node]] = field(default_factory=list)
+    mixed: list[tuple[tuple[int, str], re.Pattern[str], _Node]] = field(default_factory=list)
     param: _Node | None = None
     rest: _Node | None = None
     routes: list[Route] = field(default_factory=list)
@@ -202,17 +219,23 @@ class Router:
     """
 
     def __init__(self, routes: Iterable[Route], policy: UrlPolicy) -> None:
-        """Raises RouteError where two files claim one route."""
+        """Raises RouteError, or SiteErrors, where two files claim one route."""
         self.policy = policy
         self.routes = tuple(sorted(routes, key=lambda route: route.pattern))
         self._by_source = {route.source: route for route in self.routes}
         self._fixed: dict[tuple[str, ...], list[Route]] = {}
         self._root = _Node()
-        self.errors: Mapping[int, Route] = {route.status: route for route in self.routes if route.kind == "error"}
+        errors: dict[int, Route] = {}
+        self.errors: Mapping[int, Route] = errors
+        faults = Faults()
         # Of two files of one shape the prerendered one comes first: it owns the paths that it gave.
         for route in sorted(self.routes, key=lambda route: not route.prerender):
             if route.kind != "error":
-                self._insert(route)
+                with faults.collect():
+                    self._insert(route)
+            elif errors.setdefault(route.status, route) is not route:
+                faults.add(_both(errors[route.status], route, mend="rename one of them"))
+        faults.raise_any()
 
     def _insert(self, route: Route) -> None:
         if not route.parameters:
@@ -224,11 +247,8 @@ class Router:
             routes = node.routes
         for other in routes:
             if other.prerender == route.prerender:
-                raise RouteError(
-                    f"{other.source} and {route.source} both answer {route.pattern}",
-                    mend="rename one of them, or give one prerender: true and the other prerender: false",
-                    location=max(other.location, route.location),
-                )
+                mend = "rename one of them, or give one prerender: true and the other prerender: false"
+                raise _both(other, route, mend=mend)
         routes.append(route)
 
     def match(self, segments: tuple[str, ...]) -> Iterator[Match]:
@@ -297,12 +317,19 @@ class Router:
             end = _child(end, segment)
         end.routes.append(route)
         values = next(values for _, values in _walk(node, filled, 0, ()))
+        parts = (part for segment in route.segments for part in segment if part.kind != "text")
+        given = {part.text: _value(route, part, params) for part in parts}
         for name, value in zip(route.parameters, values, strict=True):
-            if str(params[name] or "") != value:
+            if given[name] != value:
                 raise RouteError(
-                    f'{route.source} would read its parameter "{name}" as "{value}" and not as "{params[name]}"',
+                    f'{route.source} would read its parameter "{name}" as "{value}" and not as "{given[name]}"',
                     why="the fixed text between its parameters stands in a value too",
                 )
+
+
+def _both(one: Route, other: Route, *, mend: str) -> RouteError:
+    location = max(one.location, other.location)
+    return RouteError(f"{one.source} and {other.source} both answer {other.pattern}", mend=mend, location=location)
 
 
 def _value(route: Route, part: Part, params: Mapping[str, object]) -> str:
@@ -338,13 +365,14 @@ def _child(node: _Node, segment: Segment) -> _Node:
         node.rest = node.rest or _Node()
         return node.rest
     source = "".join(re.escape(part.text) if part.kind == "text" else "(.+?)" for part in segment)
+    # More fixed text first; the text itself decides between equals, so that the order is the same on every machine.
+    rank = (-sum(len(part.text) for part in segment if part.kind == "text"), source)
     for known, _, child in node.mixed:
-        if known == source:
+        if known == rank:
             return child
     child = _Node()
-    node.mixed.append((source, re.compile(source, re.DOTALL), child))
-    # More fixed text first; the text itself decides between equals, so that the order is the same on every machine.
-    node.mixed.sort(key=lambda entry: (-len(entry[0].replace("(.+?)", "")), entry[0]))
+    node.mixed.append((rank, re.compile(source, re.DOTALL), child))
+    node.mixed.sort(key=lambda entry: entry[0])
     return child
 
 

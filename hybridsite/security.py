@@ -56,7 +56,24 @@ def _kept_secret(path: Path) -> str:
     try:
         return _read_secret(path)
     except FileNotFoundError:
-        pass
+        return _new_secret(path)
+    except OSError as error:
+        raise _unkept(path, error) from error
+
+
+def _unkept(path: Path, error: OSError) -> SecretError:
+    mend = f"make its folder writable, name another by HYBRIDSITE_STATE, or set {SECRET_VARIABLE}"
+    return SecretError(f"the secret can't be kept in {path}", why=(error.strerror or str(error)).lower(), mend=mend)
+
+
+def _new_secret(path: Path) -> str:
+    try:
+        return _made_secret(path)
+    except OSError as error:
+        raise _unkept(path, error) from error
+
+
+def _made_secret(path: Path) -> str:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -87,10 +104,8 @@ def origin_allowed(method: str, headers: Headers, own: Collection[str], cookie: 
 
     `own` are the origins that are the site's or listed. Only requests that a form of another site could send are asked:
     those with a form's content type, or none. The rule is OWASP's (Cross-Site Request Forgery Prevention,
-    "Verifying Origin
-    With Standard Headers"), with Sec-Fetch-Site where there is no Origin; a client that sends neither and no cookie
-    of ours is
-    no browser that could be misused.
+    "Verifying Origin With Standard Headers"), with Sec-Fetch-Site where there is no Origin; a client that sends neither
+    and no cookie of ours is no browser that could be misused.
     """
     if method not in _UNSAFE:
         return True
@@ -120,12 +135,12 @@ def forwarded(headers: Headers, peer: str | None, proxies: Collection[str]) -> t
     """
     if peer is None or peer not in proxies:
         return None, None
-    scheme = client = None
+    scheme = None
+    hops: list[str] = []
     for name, value in headers:
         if name == b"x-forwarded-proto":
             last = value.decode("latin-1").rpartition(",")[2].strip().lower()
             scheme = last if last in ("http", "https") else None
         elif name == b"x-forwarded-for":
-            hops = [hop.strip() for hop in value.decode("latin-1").split(",")]
-            client = next((hop for hop in reversed(hops) if hop and hop not in proxies), None)
-    return scheme, client
+            hops += [hop.strip() for hop in value.decode("latin-1").split(",")]
+    return scheme, next((hop for hop in reversed(hops) if hop and hop not in proxies), None)

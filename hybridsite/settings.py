@@ -113,6 +113,34 @@ class RoutingSettings(Section):
     )
 
 
+class RedirectSettings(Section):
+    """Where an old address leads."""
+
+    to: Annotated[str, AfterValidator(units.target)] = Field(
+        description='A path, which may hold the parameters of the old one ("/new/[slug]"), or a whole address.'
+    )
+    status: Literal[301, 302, 303, 307, 308] | None = Field(
+        default=None, description="The status; without, 301 for GET and HEAD, and 308 for others."
+    )
+
+
+_TO_OR_TABLE = {
+    "anyOf": [
+        {"type": "string"},
+        {
+            "type": "object",
+            "properties": {"to": {"type": "string"}, "status": {"enum": [301, 302, 303, 307, 308]}},
+            "required": ["to"],
+            "additionalProperties": False,
+        },
+    ]
+}
+Redirects = dict[
+    Annotated[str, AfterValidator(units.old_path)],
+    Annotated[RedirectSettings, BeforeValidator(units.redirect), WithJsonSchema(_TO_OR_TABLE)],
+]
+
+
 class TemplateSettings(Section):
     """How templates are written."""
 
@@ -212,6 +240,9 @@ class Settings(Section):
     site: SiteSettings = Field(default_factory=SiteSettings)
     build: BuildSettings = Field(default_factory=BuildSettings)
     routing: RoutingSettings = Field(default_factory=RoutingSettings)
+    redirects: Redirects = Field(
+        default_factory=dict, description='Old addresses and where they lead: "/old/[slug]" = "/new/[slug]".'
+    )
     templates: TemplateSettings = Field(default_factory=TemplateSettings)
     front_matter: FrontMatterSettings = Field(default_factory=FrontMatterSettings)
     session: SessionSettings = Field(default_factory=SessionSettings)

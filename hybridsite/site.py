@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from hybridsite import sources
-from hybridsite.analysis import Closure
-from hybridsite.config import Settings, load_settings, setting_location
+from hybridsite.config import Settings, load_settings, setting_locations
 from hybridsite.data import load_data
-from hybridsite.errors import DriverError, Faults, FrontMatterError, Location, ModuleError, RouteError, SourceError
-from hybridsite.frontmatter import FrontMatter, read_front_matter
+from hybridsite.errors import (
+    DriverError,
+    Faults,
+    Location,
+    ModuleError,
+    RouteError,
+    SiteErrors,
+    SourceError,
+)
 from hybridsite.modules import (
-    METHODS,
-    PAGE_METHODS,
     Handler,
-    SiteModule,
-    check_definitions,
     load_module,
     make_importable,
     middleware_functions,
 )
 from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
-from hybridsite.routing import Route, Router, pair_modules, read_route
+from hybridsite.redirects import check_redirects, read_redirect
+from hybridsite.resources import Resource, load_resources
+from hybridsite.routing import Redirect, Route, Router, pair_modules, read_route
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates
@@ -51,50 +53,7 @@ BUILD = Mode(prerendering=True)
 SERVE = Mode(prerendering=False)
 
 
-@dataclass(frozen=True)
-class Resource:
-    """What answers a route: a template with its front matter, a module, or both."""
-
-    route: Route
-    template: str | None = None
-    source: sources.Source | None = None
-    front: FrontMatter | None = None
-    module: SiteModule | None = None
-    closure: Closure | None = None
-
-    @property
-    def prerender(self) -> bool:
-        """Whether the build renders it."""
-        return self.route.prerender
-
-    @cached_property
-    def names_session(self) -> bool:
-        """Whether its templates name the session: such an answer is private, whatever the code does."""
-        return self.closure is not None and self.closure.uses_session
-
-    @cached_property
-    def uses_session(self) -> bool:
-        """Whether its templates, or its own module, name the session: what the route table tells."""
-        return self.names_session or (self.module is not None and self.module.names_session)
-
-    @cached_property
-    def may_use_session(self) -> bool:
-        """Whether a request for it has to load the session: its code, or a template that can't be followed, may ask."""
-        dynamic = self.closure is not None and self.closure.dynamic
-        return self.names_session or dynamic or self.module is not None
-
-    @property
-    def is_draft(self) -> bool:
-        """Whether it says `draft: true`."""
-        return self.front is not None and self.front.draft
-
-    @cached_property
-    def page(self) -> Mapping[str, object]:
-        """The front matter that is the page's own: `page` in templates."""
-        return self.front.page if self.front else MappingProxyType({})
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Site:
     """Everything known before a request. Templates and modules see it as `site`.
 
@@ -195,15 +154,17 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
     routes = _routes(_below(files, "pages"), faults)
-    loaded = _load_resources(root, settings, templates, routes, faults)
+    loaded = load_resources(root, settings, templates, routes, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
     policy = UrlPolicy(settings.site.base, settings.routing.trailing_slash)
+    redirects = _redirects(root, settings, faults)
     try:
-        router = Router((resource.route for resource in resources), policy)
-    except RouteError as fault:
-        faults.add(fault)
+        router = Router([*(resource.route for resource in resources), *redirects], policy)
+        check_redirects(router)
+    except (RouteError, SiteErrors) as fault:
+        faults.take(fault)
         goes_on = False
     if not goes_on:
         faults.raise_any()
@@ -250,6 +211,15 @@ def _routes(files: Mapping[str, Path], faults: Faults) -> list[Route]:
     return pair_modules(routes)
 
 
+def _redirects(root: Path, settings: Settings, faults: Faults) -> list[Route]:
+    routes: list[Route] = []
+    places = setting_locations(root) if settings.redirects else {}
+    for path, entry in settings.redirects.items():
+        with faults.collect():
+            routes.append(read_redirect(path, Redirect(entry.to, entry.status, places["redirects", path])))
+    return routes
+
+
 def _load_middleware(root: Path) -> tuple[Handler, ...]:
     return middleware_functions(load_module(root, MIDDLEWARE)) if (root / MIDDLEWARE).exists() else ()
 
@@ -261,102 +231,7 @@ def _check_driver(root: Path, settings: Settings) -> None:
         try:
             find_store(driver)
         except DriverError as error:
-            raise error.at(setting_location(root, "session", "driver")) from None
-
-
-def _load_resources(
-    root: Path, settings: Settings, templates: Templates, routes: list[Route], faults: Faults
-) -> list[Resource]:
-    resources: list[Resource] = []
-    default = settings.build.output == "static"
-    for route in routes:
-        with faults.collect(*route.files):
-            resources.append(_load_resource(root, settings, templates, route, default))
-    return resources
-
-
-def _load_resource(root: Path, settings: Settings, templates: Templates, route: Route, default: bool) -> Resource:
-    module = load_module(root, route.module) if route.module else None
-    if route.template is None:
-        assert module is not None
-        check_definitions(module, (*METHODS, "ALL"))
-        if not module.methods((*METHODS, "ALL")):
-            raise ModuleError(
-                "the endpoint answers no method",
-                mend="define GET(context), POST(context) … or ALL(context); a helper's name begins with _",
-                location=Location(module.file),
-            )
-        return Resource(replace(route, prerender=module.prerender is True), module=module)
-    source = sources.load(root / route.template, route.template)
-    front = read_front_matter(source, own_keys=settings.front_matter.keys)
-    if module is not None:
-        check_definitions(module, ("load", "paths", *PAGE_METHODS))
-    prerender = _prerender(source, front, module, default)
-    if prerender and module is not None and (methods := module.methods(PAGE_METHODS)):
-        raise ModuleError(
-            f"{next(iter(methods))} is defined for a prerendered page, which is a file and answers GET alone",
-            mend="give the page prerender: false, or let its form post to another page or an endpoint",
-            location=Location(module.file),
-        )
-    template = _template(templates, source, front)
-    closure = templates.closure(template) if template else None
-    if route.template.endswith(".md") and front.jinja:
-        own = templates.closure(route.template)
-        closure = _joined(closure, own) if closure else own
-    for name in closure.templates if closure else ():
-        templates.check(name)
-    resource = Resource(replace(route, prerender=prerender), template, source, front, module, closure)
-    _check_cache_control(resource)
-    return resource
-
-
-def _prerender(source: sources.Source, front: FrontMatter, module: SiteModule | None, default: bool) -> bool:
-    said = module.prerender if module else None
-    if said is not None and front.prerender is not None and said != front.prerender:
-        assert module is not None
-        raise FrontMatterError(
-            f"prerender is {str(front.prerender).lower()} here, and {said} in {module.file}",
-            mend="say it in one place",
-            location=source.location("prerender"),
-        )
-    if front.prerender is not None:
-        return front.prerender
-    return default if said is None else said
-
-
-def _template(templates: Templates, source: sources.Source, front: FrontMatter) -> str | None:
-    """Gives the template that is rendered: the page itself, or a Markdown page's layout (None without one)."""
-    if not source.file.endswith(".md"):
-        return source.file
-    if front.layout is not None:
-        templates.get(front.layout, source.location("layout"))
-    return front.layout
-
-
-def _joined(one: Closure, other: Closure) -> Closure:
-    return Closure(
-        one.names | other.names,
-        (*one.templates, *other.templates),
-        one.uses_session or other.uses_session,
-        one.dynamic or other.dynamic,
-        (*one.unguarded, *other.unguarded),
-    )
-
-
-def _check_cache_control(resource: Resource) -> None:
-    """A page that uses a session can't have a Cache-Control that lets others keep it."""
-    assert resource.front is not None
-    assert resource.source is not None
-    if not resource.uses_session or resource.prerender:
-        return
-    for name, value in resource.front.headers.items():
-        if name.casefold() == "cache-control" and "no-store" not in value.casefold():
-            raise FrontMatterError(
-                "a Cache-Control of its own stands on a page that uses the session",
-                why="such a page is one visitor's, and no cache may keep it",
-                mend="take it out: the page is sent with private, no-store",
-                location=resource.source.location("headers"),
-            )
+            raise error.at(setting_locations(root)["session", "driver"]) from None
 
 
 def _check_session(site: Site) -> None:
@@ -379,15 +254,3 @@ def _way(resource: Resource, steps: list[str]) -> list[str]:
     if resource.source is not None and resource.template != resource.source.file and resource.template is not None:
         return [str(resource.source.location("layout")), *steps]
     return steps
-
-
-def check_paths(resource: Resource) -> None:
-    """Raises RouteError for a prerendered route with parameters whose module doesn't say which paths there are."""
-    route = resource.route
-    if route.prerender and route.parameters and not (resource.module and resource.module.function("paths")):
-        module = route.module or f"{route.source.rpartition('.')[0]}.py"
-        raise RouteError(
-            f"{route.pattern} is prerendered, and nothing says which paths there are",
-            mend=f"define paths(site) in {module}, or give the page prerender: false",
-            location=Location(route.source, 1),
-        )

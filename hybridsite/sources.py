@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from hybridsite.documents import place
 from hybridsite.errors import FrontMatterError, Location, SourceError
+from hybridsite.frozen import frozen
 from hybridsite.toml_positions import TomlFault, key_positions
 from hybridsite.toml_positions import parse as parse_toml
 from hybridsite.yamldoc import Part, read_mapping
@@ -145,7 +146,8 @@ def parse(text: str, file: str) -> Source:
     values, positions = (_yaml if fence == "---" else _toml)(block, file)
     body_line = block.count("\n") + 3
     body = text[closing.end() + 1 :]
-    return Source(file, text, MappingProxyType(values), body, body_line, MappingProxyType(positions))
+    shared = MappingProxyType({key: frozen(value) for key, value in values.items()})
+    return Source(file, text, shared, body, body_line, MappingProxyType(positions))
 
 
 def _toml(block: str, file: str) -> tuple[dict[str, object], dict[str, tuple[int, int]]]:

@@ -19,7 +19,7 @@ from jinja2.utils import missing
 
 from hybridsite import sources
 from hybridsite.analysis import Closure, TemplateFacts, analyse, trace
-from hybridsite.errors import Answer, Location, SiteError, TemplateError, closest, did_you_mean, place_of
+from hybridsite.errors import Answer, Location, SiteError, SiteErrors, TemplateError, closest, did_you_mean, place_of
 from hybridsite.printing import PrintingCodeGenerator, print_escaped, print_plain
 
 AUTOESCAPED = (".html", ".htm", ".xml", ".svg", ".md")
@@ -137,6 +137,17 @@ class _SiteEnvironment(jinja2.Environment):
     code_generator_class = PrintingCodeGenerator
     print_escaped = staticmethod(print_escaped)
     print_plain = staticmethod(print_plain)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._loaded: dict[Any, jinja2.Template] = {}
+
+    def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> jinja2.Template:
+        """Gives a template, once loaded by one look into a dict: its name is the same from everywhere."""
+        template = self._loaded.get(name)
+        if template is None:
+            template = self._loaded[name] = super().get_template(name, parent, globals)
+        return template
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Gives `obj.attribute` in a template."""
@@ -263,7 +274,7 @@ class Templates:
                 return "".join(template.root_render_func(context))
             except Exception:
                 self.environment.handle_exception()
-        except Answer:
+        except (Answer, SiteErrors):
             raise
         except Exception as error:
             fault = self._fault(error, values)

@@ -116,6 +116,30 @@ def driver(value: object) -> str | Literal[False]:
     raise ValueError("must be the name of a driver in quotes, or false; its address goes into [session] options")
 
 
+def redirect(value: object) -> object:
+    """Gives the table that a redirect written as text stands for."""
+    return {"to": value} if isinstance(value, str) else value
+
+
+def old_path(value: str) -> str:
+    """Gives the path that a redirect answers."""
+    if not re.fullmatch(r"/(?!/)[^\s?#\\]*", value) or not value.isprintable():
+        raise ValueError('must be a path that begins with one "/", without spaces, "?" and "#"')
+    return value
+
+
+def target(value: str) -> str:
+    """Gives where a redirect leads: a path below the site's base, or an address of http or https.
+
+    What browsers read as another host without its scheme (`//host`, `/\\host`) is refused (CWE-601).
+    """
+    path = re.fullmatch(r"/(?![/\\])[^\s\\]*", value)
+    address = re.fullmatch(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?(?:[/?#][^\s\\]*)?", value)
+    if not (path or address) or not value.isprintable():
+        raise ValueError('must be a path that begins with one "/", or an address with http:// or https://')
+    return value
+
+
 def secure(value: object) -> bool | Literal["auto"]:
     """Gives whether a cookie is for https alone; `"auto"` leaves that to the request."""
     if isinstance(value, bool):

@@ -1,8 +1,7 @@
 """The one policy that decides what every URL of the site looks like: base, trailing slash, escapes and file names.
 
 A path is decoded once, by `UrlPolicy.read`, from the bytes of the request line. What comes out is the only form of the
-path
-that the router, middleware and `context.url.path` ever see, so none of them can be fooled by another spelling
+path that the router, middleware and `context.url.path` ever see, so none of them can be fooled by another spelling
 (CVE-2025-64765 and its kin). What can't be decoded in one way only is refused.
 """
 
@@ -16,7 +15,7 @@ from functools import cached_property
 from typing import Literal
 from urllib.parse import quote, unquote_to_bytes
 
-Kind = Literal["page", "file", "endpoint", "error"]
+Kind = Literal["page", "file", "endpoint", "error", "redirect"]
 TrailingSlash = Literal["always", "never", "ignore"]
 
 # RFC 3986, 3.3: what may stand in a path segment as it is.
@@ -24,7 +23,8 @@ _SEGMENT_SAFE = "-._~!$&'()*+,;=:@"
 # The spelling that nearly every request has: no escapes, no empty segment, none that begins with a dot.
 _PLAIN_PATH = re.compile(rb"(?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9_.~!$&'()*+,;=:@-]*)*/?")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Control characters, and the lone surrogates that Python makes of file names that are not UTF-8.
+CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class PathRefused(Exception):
@@ -90,10 +90,10 @@ class UrlPolicy:
 
     def has_slash(self, kind: Kind, segments: Sequence[str]) -> bool | None:
         """Tells whether the canonical URL ends with a slash; None where both forms are served."""
+        if not segments and not self.base:
+            return True  # the root has no other form
         if kind != "page":
             return False
-        if not segments and not self.base:
-            return True
         return {"always": True, "never": False, "ignore": None}[self.trailing_slash]
 
     def url(self, kind: Kind, segments: Sequence[str], *, slash: bool | None = None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hybridsite.config import MAX_SIZE, json_schema, load_settings, setting_location
+from hybridsite.config import MAX_SIZE, json_schema, load_settings, setting_locations
 from hybridsite.errors import ConfigError, Location, SiteErrors
 from hybridsite.settings import Settings
 
@@ -109,8 +109,23 @@ cookie = { name = "__Host-a", secure = true, max_age = 60 }
         ("[templates]\nvariable = ['<<']", "2:1", ("must be two pieces of text",)),
         ("[session.cookie]\nsame_site = 'none'\nsecure = false", "1:10", ("session.cookie needs secure = true",)),
         ("[session.cookie]\nname = '__Host-a'\npath = '/a'", "1:10", ('no path but "/"',)),
+        ("[redirects]\n'/a' = '//b'", "2:1", ("redirects.'/a'.to must be a path that begins with one",)),
+        ("[redirects]\n'/a' = '/\\b'", "2:1", ("redirects.'/a'.to must be a path that begins with one",)),
+        ("[redirects]\n'/a' = 'javascript:alert(1)'", "2:1", ("or an address with http",)),
+        ("[redirects]\n'/a' = 'https://user@b.example/'", "2:1", ("or an address with http",)),
+        ("[redirects]\n'/a' = \"/b\\r\\nSet-Cookie: c\"", "2:1", ("must be a path that begins",)),
+        ("[redirects]\na = '/b'", "2:1", ('redirects.a must be a path that begins with one "/"',)),
+        ("[redirects]\n'/a?b' = '/b'", "2:1", ("redirects.'/a?b' must be a path",)),
+        ("[redirects]\n'/a' = 5", "2:1", ("redirects.'/a' must be a table", "it is a whole number")),
+        ("[redirects]\n'/a' = {status = 302}", "2:1", ("redirects.'/a'.to has to be there",)),
+        ("[redirects]\n'/a' = {to = '/b', staus = 302}", "2:20", ('did you mean "status"?',)),
+        (
+            "[redirects]\n'/a' = {to = '/b', status = 200}",
+            "2:20",
+            ("must be 301 or", "it is 200"),
+        ),
         # what comes later
-        ("[redirects]\n'/a' = '/b'", "1:2", ("redirects is not in this version", "remove it")),
+        ("[cache]\ndriver = 'memory'", "1:2", ("cache is not in this version", "remove it")),
         ("[site]\ntimezone = 1", "2:1", ("site.timezone is not in this version",)),
         # the file
         ("a = 1\nb = \n", "2:5", ("site.toml is no valid TOML; invalid value",)),
@@ -328,8 +343,9 @@ def test_a_secret_from_the_environment_stays_out_of_what_is_built_and_printed(tm
 
 def test_the_place_of_a_setting(tmp_path: Path) -> None:
     load(tmp_path, "[session]\n  driver = 'memory'")
-    assert setting_location(tmp_path, "session", "driver") == Location("site.toml", 2, 3)
-    assert setting_location(tmp_path, "session", "ttl") == Location("site.toml")
+    places = setting_locations(tmp_path)
+    assert places["session", "driver"] == Location("site.toml", 2, 3)
+    assert ("session", "ttl") not in places
 
 
 def references(node: Any) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridsite.data import _json, load_data
@@ -139,14 +139,12 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(JSON, st.booleans(), st.sampled_from([None, 1]))
 def test_json_is_read_as_the_standard_library_reads_it(value: object, ascii_only: bool, indent: int | None) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     assert _json(text, "x.json") == value
 
 
-@settings(deadline=None)
 @given(st.text('{}[]":,aN1-\\ \n', max_size=30))
 def test_any_text_is_json_or_refused_at_a_place_in_it(text: str) -> None:
     faults = Faults()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridsite.documents import MAX_DEPTH, Lines, clause, place, too_deep
 
 
-@settings(deadline=None)
 @given(st.text("a\n\u2028é", max_size=40), st.data())
 def test_places_count_what_stands_before(text: str, data: st.DataObject) -> None:
     offset = data.draw(st.integers(0, len(text)))

@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridsite.errors import MarkdownError
@@ -112,7 +112,6 @@ def attributes(html: str) -> list[tuple[str, str, str | None]]:
     return parser.found
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 6), st.text("ab-1 &<`é\"'", max_size=6)), max_size=8))
 def test_ids_are_there_once_each(headings: list[tuple[int, str]]) -> None:
     rendered = md("\n\n".join(f"{'#' * level} x{text}" for level, text in headings))
@@ -124,7 +123,6 @@ def test_ids_are_there_once_each(headings: list[tuple[int, str]]) -> None:
     assert targets == [f"#{heading.id}" for heading in rendered.headings if heading.level in (2, 3)]
 
 
-@settings(deadline=None)
 @given(st.text("<h2>/#'\"!- a\n`=id", max_size=80))
 def test_any_text_is_rendered(text: str) -> None:
     rendered = md(text)
@@ -183,7 +181,6 @@ def test_code_that_has_no_colours(text: str, html: str) -> None:
     assert md(text).html == html
 
 
-@settings(deadline=None)
 @given(st.text("<>&'\"{}%# ab\n\t", max_size=40), st.sampled_from(["", "html", "python", "nolang", "jinja"]))
 def test_code_is_kept_as_it_was_written(code: str, language: str) -> None:
     html = md(f"~~~~{language}\n{code}\n~~~~").html

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridsite import sources
@@ -137,7 +137,6 @@ VALUES = st.recursive(
 BODIES = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=40)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(KEYS, VALUES, max_size=4), BODIES, st.sampled_from(["\n", "\r\n", "\r"]), st.booleans())
 def test_yaml_round_trip(values: dict[str, object], body: str, newline: str, as_is: bool) -> None:
     block = yaml.safe_dump(values, sort_keys=False, allow_unicode=as_is) if values else ""
@@ -151,7 +150,6 @@ def test_yaml_round_trip(values: dict[str, object], body: str, newline: str, as_
         assert lines[line - 1][column - 1 :].startswith(key)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(KEYS, st.integers() | st.booleans(), max_size=4), BODIES)
 def test_toml_round_trip(values: dict[str, object], body: str) -> None:
     block = "".join(f"  {key} = {str(value).lower()} # c\n" for key, value in values.items())
@@ -161,7 +159,6 @@ def test_toml_round_trip(values: dict[str, object], body: str) -> None:
     assert source.positions == {key: (number, 3) for number, key in enumerate(values, 2)}
 
 
-@settings(deadline=None)
 @given(st.text("-+\n :a\t'[", max_size=40))
 def test_any_text_is_read_or_refused_at_a_place_in_it(text: str) -> None:
     for fence in ("---", "+++"):

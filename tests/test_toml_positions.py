@@ -6,7 +6,7 @@ import json
 import tomllib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridsite.documents import MAX_DEPTH
@@ -91,7 +91,6 @@ def paths_in(value: object, path: KeyPath = ()) -> set[KeyPath]:
     return found
 
 
-@settings(deadline=None)
 @given(documents())
 def test_every_key_has_its_place_and_no_other_has_one(text: str) -> None:
     positions = key_positions(text)
@@ -113,7 +112,6 @@ def is_key(text: str) -> bool:
     return "=" not in text or text[0] in "\"'"
 
 
-@settings(deadline=None)
 @given(st.text("ab01.=[]{}\"'#,\n\\ ", max_size=60))
 def test_any_text_is_read_as_tomllib_reads_it_or_refused_at_a_place_in_it(text: str) -> None:
     try:

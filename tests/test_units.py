@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridsite import units
@@ -14,13 +14,11 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 BYTES = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**11), st.sampled_from(sorted(SECONDS)), st.sampled_from(["", " ", "\t"]))
 def test_durations(number: int, unit: str, blank: str) -> None:
     assert units.duration(f"{number}{blank}{unit}") == number * SECONDS[unit]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**17), st.sampled_from(sorted(BYTES)), st.sampled_from(["", " "]))
 def test_sizes(number: int, unit: str, blank: str) -> None:
     assert units.size(f" {number}{blank}{unit} ") == number * BYTES[unit]

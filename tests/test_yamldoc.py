@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridsite.documents import MAX_DEPTH
@@ -49,14 +49,15 @@ def test_values(text: str, value: object) -> None:
     assert read_value(part(text)) == value
 
 
+# Line ends of Unicode are left out: PyYAML writes them as they are, and YAML folds them into spaces.
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x85\u2028\u2029"))
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8")),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abé: '\"#", max_size=5), inner, max_size=3),
     max_leaves=10,
 )
 
 
-@settings(deadline=None)
 @given(PLAIN, st.booleans(), st.booleans())
 def test_what_was_written_is_read(value: object, flow: bool, as_is: bool) -> None:
     text = yaml.safe_dump(value, default_flow_style=flow, allow_unicode=as_is)

@@ -24,6 +24,7 @@ from hybridsite.errors import (
     RouteError,
     SiteError,
     SourceError,
+    frames_of,
     place_of,
 )
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, etag, server_sources
@@ -78,7 +79,7 @@ async def _write_pages(
     site: Site, pages: list[PlannedPage], output: Output, faults: Faults
 ) -> tuple[list[BuiltFile], list[RouteRow]]:
     files: list[BuiltFile] = []
-    rows = {route.source: RouteRow.of(site.resources[route.source], site) for route in site.router.routes}
+    rows = {route.source: RouteRow.of(route, site) for route in site.router.routes}
     for page in pages:
         began = time.perf_counter()
         with faults.collect(*page.match.route.files):
@@ -130,8 +131,10 @@ async def _answer(site: Site, page: PlannedPage) -> tuple[int, list[tuple[bytes,
             location=place_of(error, str(site.root)) or Location(source),
         ) from error
     except Exception as error:
-        place = place_of(error, str(site.root)) or Location(source)
-        raise ModuleError(f"{type(error).__name__}: {error}", why=f"raised for {page.url}", location=place) from error
+        frames = frames_of(error, str(site.root)) or [Location(source)]
+        way = f", by way of {' → '.join(map(str, frames[:-1]))}" if len(frames) > 1 else ""
+        why = f"raised for {page.url}{way}"
+        raise ModuleError(f"{type(error).__name__}: {error}", why=why, location=frames[-1]) from error
 
 
 async def _collect(response: Response) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
@@ -194,6 +197,8 @@ def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: F
         name = path.relative_to(folder).as_posix()
         shown = Location(f"public/{name}")
         with faults.collect():
+            if not name.isprintable() and any("\ud800" <= character <= "\udfff" for character in name):
+                raise SourceError("the file's name isn't text in UTF-8", mend="rename it", location=shown)
             if not path.resolve().is_relative_to(site.root):
                 raise SourceError("the link leads out of the site", mend="copy the file into the site", location=shown)
             key = unicodedata.normalize("NFC", name).casefold()
@@ -203,6 +208,8 @@ def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: F
                 )
             owners[key] = f"public/{name}"
             try:
+                if not path.is_file():  # a pipe would be waited for
+                    raise SourceError("this is no file", location=shown)
                 body = path.read_bytes()
             except OSError as error:
                 raise BuildError("the file can't be read", why=error.strerror or "", location=shown) from error

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import unicodedata
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from hybridsite.errors import Faults, Location, RouteError, did_you_mean
-from hybridsite.modules import call
+from hybridsite.errors import Faults, Location, ModuleError, RouteError, SiteError, did_you_mean, place_of
+from hybridsite.modules import Handler, call
+from hybridsite.resources import Resource, check_paths
 from hybridsite.routing import Match
-from hybridsite.site import Resource, Site, check_paths
+from hybridsite.site import Site
 
 # A generator that never ends is a mistake; a real site of this size would be split.
 MOST_PATHS = 1_000_000
@@ -54,9 +56,9 @@ async def _matches(site: Site, resource: Resource) -> AsyncIterator[tuple[Match,
     assert resource.module is not None
     function = resource.module.function("paths")
     assert function is not None
-    place = Location(resource.module.file, function.__code__.co_firstlineno)
+    place = resource.module.place(function)
     number = 0
-    async for item in _each(await call(function, site) if not _is_async_generator(function) else function(site), place):
+    async for item in _each(function, site, place):
         number += 1
         if number > MOST_PATHS:
             raise RouteError(f"paths() gave over {MOST_PATHS:,} paths", why="it doesn't seem to end", location=place)
@@ -65,29 +67,30 @@ async def _matches(site: Site, resource: Resource) -> AsyncIterator[tuple[Match,
             segments = site.router.fill(route, params)
         except RouteError as fault:
             raise fault.at(place) from None
-        yield Match(route, {name: _text(params.get(name)) for name in route.parameters}, props), segments
+        # The values are read off the path, so that they are what a server would read.
+        match = next(match for match in site.router.match(segments) if match.route is route)
+        yield replace(match, props=props), segments
 
 
-def _text(value: object) -> str:
-    return "" if value is None else unicodedata.normalize("NFC", str(value))
-
-
-def _is_async_generator(function: Any) -> bool:
-    import inspect
-
-    return inspect.isasyncgenfunction(function)
-
-
-async def _each(given: Any, place: Location) -> AsyncIterator[Any]:
-    if hasattr(given, "__aiter__"):
-        async for item in given:
-            yield item
-    elif hasattr(given, "__iter__") and not isinstance(given, str | bytes | Mapping):
-        for item in given:
-            yield item
-    else:
-        mend = 'return a list, or yield: {"params": {"slug": "a"}, "props": {}}'
-        raise RouteError(f"paths() gave {type(given).__name__}", mend=mend, location=place)
+async def _each(paths: Handler, site: Site, place: Location) -> AsyncIterator[Any]:
+    """Yields what `paths` gives, at once or step by step. Raises ModuleError for what it raises."""
+    try:
+        given = paths(site) if inspect.isasyncgenfunction(paths) else await call(paths, site)
+        if hasattr(given, "__aiter__"):
+            async for item in given:
+                yield item
+            return
+        if hasattr(given, "__iter__") and not isinstance(given, str | bytes | Mapping):
+            for item in given:
+                yield item
+            return
+    except SiteError as error:
+        raise error.at(place_of(error, str(site.root)) or place) from error
+    except Exception as error:
+        where = place_of(error, str(site.root)) or place
+        raise ModuleError(f"{type(error).__name__}: {error}", why="raised by paths()", location=where) from error
+    mend = 'return a list, or yield: {"params": {"slug": "a"}, "props": {}}'
+    raise RouteError(f"paths() gave {type(given).__name__}", mend=mend, location=place)
 
 
 def _read_item(item: Any) -> tuple[Mapping[str, object], Mapping[str, object]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from hybridsite import __version__
 from hybridsite.errors import ServeError, SiteError, count
 from hybridsite.manifest import read_manifest
 from hybridsite.routing import Route
-from hybridsite.site import BUILD, Resource, Site, load_site
+from hybridsite.site import BUILD, Site, load_site
 
 
 @dataclass(slots=True)
@@ -28,14 +29,17 @@ class RouteRow:
     route: Route
     kind: str
     reason: str
+    source: str
     pages: int = 0
     size: int = 0
     seconds: float = 0.0
 
     @classmethod
-    def of(cls, resource: Resource, site: Site) -> RouteRow:
+    def of(cls, route: Route, site: Site) -> RouteRow:
         """Says how a route is answered, and why."""
-        route = resource.route
+        if route.redirect is not None:
+            return cls(route, "redirect", f"{route.redirect.status or 301} to {route.redirect.to}", "site.toml")
+        resource = site.resources[route.source]
         said = (resource.front is not None and resource.front.prerender is not None) or (
             resource.module is not None and resource.module.prerender is not None
         )
@@ -48,7 +52,8 @@ class RouteRow:
             reasons.append(f'output = "{site.settings.build.output}"')
         if resource.uses_session and site.has_session(resource):
             reasons.append("uses session")
-        return cls(route, "prerendered" if route.prerender else "on demand", ", ".join(reasons))
+        kind = "prerendered" if route.prerender else "on demand"
+        return cls(route, kind, ", ".join(reasons), route.source)
 
     def add(self, size: int, seconds: float) -> None:
         """Counts one page that was written."""
@@ -78,10 +83,10 @@ def site_facts(root: Path, state: Path, *, environ: Mapping[str, str], stale: bo
     """Gives what is known of a site without building it, no secret among it. Raises SiteErrors."""
     site = load_site(root, BUILD, environ=environ)
     session = site.settings.session
-    prerendered = sum(route.prerender for route in site.router.routes)
+    kinds = Counter(RouteRow.of(route, site).kind for route in site.router.routes)
     facts = {
         "site": str(site.root),
-        "routes": f"{prerendered} prerendered, {len(site.router.routes) - prerendered} on demand",
+        "routes": ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items(), reverse=True)),
         "session": f"{session.driver}, ttl {timedelta(seconds=session.ttl)}" if session.driver else "off",
         "state": f"{state}{'' if state.is_dir() else ' (not made yet)'}",
     }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from hybridsite.build.report import BuildReport, RouteRow
 from hybridsite.errors import SiteError, SiteErrors, count
+
+if TYPE_CHECKING:  # `--help` shall not wait for all that a build needs
+    from hybridsite.build.report import BuildReport, RouteRow
 
 _HEADINGS = ("route", "kind", "why", "source", "size", "time")
 
@@ -69,13 +71,13 @@ class Console:
 
 def _cells(row: RouteRow) -> tuple[str, ...]:
     if row.pages == 0:
-        return (row.route.pattern, row.kind, row.reason, row.route.source, "-", "-")
+        return (row.route.pattern, row.kind, row.reason, row.source, "-", "-")
     pages = f" ({row.pages} pages)" if row.route.parameters else ""
     return (
         row.route.pattern,
         row.kind,
         row.reason + pages,
-        row.route.source,
+        row.source,
         _size(row.size),
         f"{row.seconds * 1000:.0f} ms",
     )

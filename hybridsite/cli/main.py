@@ -96,7 +96,7 @@ def routes(console: Console, site: Path, drafts: bool) -> None:
     from hybridsite.site import Mode, load_site
 
     loaded = load_site(site, Mode(prerendering=True, drafts=drafts), environ=os.environ)
-    rows = tuple(RouteRow.of(loaded.resources[route.source], loaded) for route in loaded.router.routes)
+    rows = tuple(RouteRow.of(route, loaded) for route in loaded.router.routes)
     console.table(rows, measured=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -38,6 +39,7 @@ class App:
         self._site = site
         self._files = index.files
         self._segments = {site.policy.read(url).segments for url in index.files}
+        self._read = lru_cache(maxsize=1024)(site.policy.read)  # most requests are for the same paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speaks ASGI 3."""
@@ -77,7 +79,7 @@ class App:
             await PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})(scope, receive, send)
             return
         try:
-            path = self._site.policy.read(raw)
+            path = self._read(raw)
         except PathRefused:
             path = None
         if path is not None and path.segments in self._segments and scope["method"] in ("GET", "HEAD"):

@@ -171,6 +171,16 @@ FAULTS = {
         3,
         ("division by zero",),
     ),
+    "a helper of a module raises": Fault(
+        {
+            "pages/index.html": "x",
+            "pages/index.py": "import shop\ndef load(context):\n    return shop.price()",
+            "shop.py": "def price():\n    raise ValueError('no stock')",
+        },
+        "shop.py",
+        2,
+        ("no stock", "raised for /, by way of pages/index.py:3", "pages/index.html"),
+    ),
     "module import": Fault(
         {"pages/index.html": "x", "pages/index.py": "import os\nimport nothing_of_that_name\n"},
         "pages/index.py",

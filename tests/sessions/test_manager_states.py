@@ -271,8 +271,8 @@ class RedisSessions(Sessions):
         pass_redis_time(self.url, seconds)
 
 
-Sessions.TestCase.settings = settings(max_examples=500, stateful_step_count=40, deadline=None)
-SqliteSessions.TestCase.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+Sessions.TestCase.settings = settings(max_examples=500, stateful_step_count=40)
+SqliteSessions.TestCase.settings = settings(max_examples=50, stateful_step_count=40)
 TestMemorySessions = Sessions.TestCase
 TestSqliteSessions = SqliteSessions.TestCase
 

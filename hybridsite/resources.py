@@ -1,0 +1,169 @@
+"""What answers a route: a page with its front matter and module, or an endpoint, loaded and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+from hybridsite import sources
+from hybridsite.analysis import Closure
+from hybridsite.config import Settings
+from hybridsite.errors import Faults, FrontMatterError, Location, ModuleError, RouteError
+from hybridsite.frontmatter import FrontMatter, read_front_matter
+from hybridsite.modules import METHODS, PAGE_METHODS, SiteModule, check_definitions, load_module
+from hybridsite.routing import Route
+from hybridsite.templating import Templates
+
+
+@dataclass(frozen=True, eq=False)
+class Resource:
+    """What answers a route: a template with its front matter, a module, or both."""
+
+    route: Route
+    template: str | None = None
+    source: sources.Source | None = None
+    front: FrontMatter | None = None
+    module: SiteModule | None = None
+    closure: Closure | None = None
+
+    @property
+    def prerender(self) -> bool:
+        """Whether the build renders it."""
+        return self.route.prerender
+
+    @cached_property
+    def names_session(self) -> bool:
+        """Whether its templates name the session: such an answer is private, whatever the code does."""
+        return self.closure is not None and self.closure.uses_session
+
+    @cached_property
+    def uses_session(self) -> bool:
+        """Whether its templates, or its own module, name the session: what the route table tells."""
+        return self.names_session or (self.module is not None and self.module.names_session)
+
+    @cached_property
+    def may_use_session(self) -> bool:
+        """Whether a request for it has to load the session: its code, or a template that can't be followed, may ask."""
+        dynamic = self.closure is not None and self.closure.dynamic
+        return self.names_session or dynamic or self.module is not None
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether it says `draft: true`."""
+        return self.front is not None and self.front.draft
+
+    @cached_property
+    def page(self) -> Mapping[str, object]:
+        """The front matter that is the page's own: `page` in templates."""
+        return self.front.page if self.front else MappingProxyType({})
+
+
+def load_resources(
+    root: Path, settings: Settings, templates: Templates, routes: list[Route], faults: Faults
+) -> list[Resource]:
+    """Loads what answers each route. A page at fault is left out, and its faults are added to `faults`."""
+    resources: list[Resource] = []
+    default = settings.build.output == "static"
+    for route in routes:
+        with faults.collect(*route.files):
+            resources.append(_load_resource(root, settings, templates, route, default))
+    return resources
+
+
+def _load_resource(root: Path, settings: Settings, templates: Templates, route: Route, default: bool) -> Resource:
+    module = load_module(root, route.module) if route.module else None
+    if route.template is None:
+        assert module is not None
+        check_definitions(module, (*METHODS, "ALL"))
+        if not module.methods((*METHODS, "ALL")):
+            raise ModuleError(
+                "the endpoint answers no method",
+                mend="define GET(context), POST(context) … or ALL(context); a helper's name begins with _",
+                location=Location(module.file),
+            )
+        return Resource(replace(route, prerender=module.prerender is True), module=module)
+    source = sources.load(root / route.template, route.template)
+    front = read_front_matter(source, own_keys=settings.front_matter.keys)
+    if module is not None:
+        check_definitions(module, ("load", "paths", *PAGE_METHODS))
+    prerender = _prerender(source, front, module, default)
+    if prerender and module is not None and (methods := module.methods(PAGE_METHODS)):
+        raise ModuleError(
+            f"{next(iter(methods))} is defined for a prerendered page, which is a file and answers GET alone",
+            mend="give the page prerender: false, or let its form post to another page or an endpoint",
+            location=Location(module.file),
+        )
+    template = _template(templates, source, front)
+    closure = templates.closure(template) if template else None
+    if route.template.endswith(".md") and front.jinja:
+        own = templates.closure(route.template)
+        closure = _joined(closure, own) if closure else own
+    for name in closure.templates if closure else ():
+        templates.check(name)
+    resource = Resource(replace(route, prerender=prerender), template, source, front, module, closure)
+    _check_cache_control(resource)
+    return resource
+
+
+def _prerender(source: sources.Source, front: FrontMatter, module: SiteModule | None, default: bool) -> bool:
+    said = module.prerender if module else None
+    if said is not None and front.prerender is not None and said != front.prerender:
+        assert module is not None
+        raise FrontMatterError(
+            f"prerender is {str(front.prerender).lower()} here, and {said} in {module.file}",
+            mend="say it in one place",
+            location=source.location("prerender"),
+        )
+    if front.prerender is not None:
+        return front.prerender
+    return default if said is None else said
+
+
+def _template(templates: Templates, source: sources.Source, front: FrontMatter) -> str | None:
+    """Gives the template that is rendered: the page itself, or a Markdown page's layout (None without one)."""
+    if not source.file.endswith(".md"):
+        return source.file
+    if front.layout is not None:
+        templates.get(front.layout, source.location("layout"))
+    return front.layout
+
+
+def _joined(one: Closure, other: Closure) -> Closure:
+    return Closure(
+        one.names | other.names,
+        (*one.templates, *other.templates),
+        one.uses_session or other.uses_session,
+        one.dynamic or other.dynamic,
+        (*one.unguarded, *other.unguarded),
+    )
+
+
+def _check_cache_control(resource: Resource) -> None:
+    """A page that uses a session can't have a Cache-Control that lets others keep it."""
+    assert resource.front is not None
+    assert resource.source is not None
+    if not resource.uses_session or resource.prerender:
+        return
+    for name, value in resource.front.headers.items():
+        if name.casefold() == "cache-control" and "no-store" not in value.casefold():
+            raise FrontMatterError(
+                "a Cache-Control of its own stands on a page that uses the session",
+                why="such a page is one visitor's, and no cache may keep it",
+                mend="take it out: the page is sent with private, no-store",
+                location=resource.source.location("headers"),
+            )
+
+
+def check_paths(resource: Resource) -> None:
+    """Raises RouteError for a prerendered route with parameters whose module doesn't say which paths there are."""
+    route = resource.route
+    if route.prerender and route.parameters and not (resource.module and resource.module.function("paths")):
+        module = route.module or f"{route.source.rpartition('.')[0]}.py"
+        raise RouteError(
+            f"{route.pattern} is prerendered, and nothing says which paths there are",
+            mend=f"define paths(site) in {module}, or give the page prerender: false",
+            location=Location(route.source, 1),
+        )

@@ -1,0 +1,1 @@
+"""The tests of hybridsite/cli/, a file for each module."""

@@ -1,0 +1,1 @@
+"""The tests of hybridsite/server/, a file for each module."""

@@ -1,0 +1,41 @@
+"""The names that a site's own Python files may import from `hybridsite`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import pytest
+
+import hybridsite
+from hybridsite import errors
+
+# As the contract has them; a name that leaves this list breaks somebody's site.
+PUBLIC = ("NotFound", "SessionValueError", "SiteError")
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_is_the_one_of_errors(name: str) -> None:
+    assert getattr(hybridsite, name) is getattr(errors, name)
+
+
+def test_nothing_else_is_public() -> None:
+    assert sorted(hybridsite.__all__) == sorted([*PUBLIC, "__version__"])
+    assert all(hasattr(hybridsite, name) for name in hybridsite.__all__)
+
+
+def test_a_value_error_is_caught_as_one() -> None:
+    assert issubclass(hybridsite.SessionValueError, ValueError)
+    assert issubclass(hybridsite.SessionValueError, hybridsite.SiteError)
+    assert not issubclass(hybridsite.NotFound, hybridsite.SiteError)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert importlib.metadata.version("hybridsite") == hybridsite.__version__
+
+
+def test_the_asgi_app_and_its_factory() -> None:
+    from hybridsite import asgi
+
+    assert sorted(asgi.__all__) == ["app", "create_app"]
+    assert callable(asgi.app)
+    assert callable(asgi.create_app)

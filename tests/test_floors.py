@@ -1,0 +1,183 @@
+"""The floors of docs/architecture.md: who may import whom, where each library lives, and how large the core is."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.support import environment
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "hybridsite"
+
+# The one table: each module below those that may import it. Where modules of one floor of docs/architecture.md stand on
+# each other, the floor has steps (1.0, 1.1 …): a module imports from lower steps alone.
+FLOORS: dict[float, str] = {
+    0.0: "errors",
+    0.1: "__init__",
+    1.0: "analysis documents frozen manifest media modules notices printing units urls",
+    1.1: "settings toml_positions yamldoc",
+    1.2: "config sources",
+    2.0: "data frontmatter markdown routing security sessions.codec sessions.cookie sessions.store",
+    2.1: "redirects sessions.changes sessions.contract sessions.drivers sessions.memory sessions.sqlite templating",
+    2.2: "sessions.session",
+    2.3: "sessions.manager",
+    3.0: "resources",
+    3.1: "site",
+    3.2: "context",
+    4.0: "endpoints middleware pages",
+    5.0: "rendering",
+    6.0: "build.output build.plan build.report build.freshness server.door server.encoding server.protocol",
+    6.1: "build.build server.static",
+    6.2: "server.app",
+    6.3: "asgi",
+    6.4: "server.run",
+    8.0: "cli.console",
+    8.1: "cli.main",
+    8.2: "__main__",
+}
+PLACES = {module: floor for floor, modules in FLOORS.items() for module in modules.split()}
+# Where a library may be imported; all others may be where they are needed.
+HOMES = {
+    "click": ("cli.",),
+    "uvicorn": ("cli.", "server.run", "server.protocol"),
+    "watchfiles": ("dev.",),
+    "itsdangerous": ("sessions.cookie",),
+    "msgspec": ("sessions.codec",),
+    "brotli": ("server.encoding",),
+    "pygments": ("markdown",),
+    "pyromark": ("markdown",),
+}
+
+
+def modules() -> dict[str, Path]:
+    """Gives every module of the package by its name, without the empty heads of folders."""
+    found = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))}
+    return {name: path for name, path in found.items() if not name.endswith(".__init__")}
+
+
+@cache
+def imports(path: Path) -> frozenset[tuple[str, bool]]:
+    """Gives what a module imports, each with whether that is done as it loads."""
+    found: set[tuple[str, bool]] = set()
+
+    def visit(node: ast.AST, at_load: bool) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                found.update((alias.name, at_load) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{path} imports relatively"
+                names = [alias.name for alias in child.names]
+                found.update((f"{child.module}.{name}", at_load) for name in names)
+            visit(child, at_load and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
+
+    visit(ast.parse(path.read_text("utf-8")), True)
+    return frozenset(found)
+
+
+def own_imports(path: Path) -> Iterator[str]:
+    """Yields the modules of the package that a module imports."""
+    for name, _ in imports(path):
+        if name.partition(".")[0] == "hybridsite":
+            parts = name.split(".")[1:]
+            known = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+            yield next((module for module in known if module in PLACES), "__init__")
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_a_module_imports_from_lower_floors_only(name: str) -> None:
+    assert name in PLACES, "give it its floor in FLOORS, and in docs/architecture.md"
+    above = {other for other in own_imports(modules()[name]) if PLACES[other] >= PLACES[name]}
+    assert above == set()
+
+
+def test_every_module_of_the_table_exists() -> None:
+    assert set(PLACES) == set(modules())
+
+
+def test_the_table_and_the_documentation_agree() -> None:
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d) \| (.+) \|$", text, re.MULTILINE)
+    told = {
+        word.rstrip("/").removesuffix(".py"): int(floor)
+        for floor, names in rows
+        for word in re.findall(r"`([a-z_]+(?:\.py|/))`", names)
+        if word != "console.py"
+    }
+    held = {name.partition(".")[0]: int(floor) for name, floor in PLACES.items() if not name.startswith("__")}
+    assert {name: held.get(name) for name in told} == told
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("build.", "server."), ("server.", "build."), ("sessions.", "site"), ("sessions.", "config")]
+)
+def test_rooms_that_do_not_know_each_other(one: str, other: str) -> None:
+    met = {
+        (name, known)
+        for name, path in modules().items()
+        if name.startswith(one)
+        for known in own_imports(path)
+        if known.startswith(other)
+    }
+    assert met == set()
+
+
+@pytest.mark.parametrize("library", sorted(HOMES))
+def test_a_library_is_imported_where_it_lives(library: str) -> None:
+    users = {name for name, path in modules().items() for used, _ in imports(path) if used.split(".")[0] == library}
+    assert {name for name in users if not f"{name}.".startswith(HOMES[library])} == set()
+
+
+@pytest.mark.parametrize("library", ["brotli", "pygments", "difflib", "anyio"])
+def test_what_few_need_is_imported_when_it_is_needed(library: str) -> None:
+    eager = {name for name, path in modules().items() for used, now in imports(path) if now and used == library}
+    assert eager == set()
+
+
+def test_nothing_but_the_console_prints() -> None:
+    printing = {
+        name
+        for name, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    }
+    assert printing == set()
+
+
+def test_help_is_fast() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "hybridsite", "--help"]
+    done = subprocess.run(command, env=environment(), capture_output=True, encoding="utf-8", check=True)
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    heavy = {
+        *("anyio", "brotli", "itsdangerous", "jinja2", "msgspec", "pydantic", "pygments", "pyromark", "starlette"),
+        *("uvicorn", "watchfiles", "yaml"),
+    }
+    assert "click" in loaded
+    assert loaded & heavy == set()
+
+
+def test_the_core_is_small() -> None:
+    lines = sum(len(path.read_text("utf-8").splitlines()) for path in modules().values())
+    assert lines < 9000
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_a_file_is_of_one_piece(name: str) -> None:
+    text = modules()[name].read_text("utf-8")
+    long = [
+        node.name
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _length(node) > 50
+    ]
+    assert (len(text.splitlines()) <= 400, long) == (True, [])
+
+
+def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or 0) - node.lineno + 1

@@ -1,0 +1,90 @@
+"""One function renders: what the build wrote, what the server gives and what is rendered now are the same bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+from starlette.types import ASGIApp
+
+from hybridsite.build.plan import PlannedPage, plan
+from hybridsite.errors import Faults
+from hybridsite.manifest import BuiltFile, Manifest, read_manifest
+from hybridsite.rendering import render
+from hybridsite.server.app import create_app
+from hybridsite.site import BUILD, Site, load_site
+from tests.inprocess import ENVIRON, ask, built_here, request
+
+EXAMPLE = Path(__file__).parent.parent / "example-site"
+LEFT_OUT = shutil.ignore_patterns("dist", ".hybridsite", "__pycache__", ".dist-*")
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example, built in this process."""
+    root = tmp_path_factory.mktemp("parity") / "site"
+    shutil.copytree(EXAMPLE, root, ignore=LEFT_OUT)
+    built_here(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def manifest(example: Path) -> Manifest:
+    return read_manifest(example / "dist")
+
+
+@pytest.fixture(scope="module")
+def app(example: Path) -> ASGIApp:
+    return create_app(example, environ=ENVIRON)
+
+
+def written(example: Path, file: BuiltFile) -> bytes:
+    return (example / "dist/client" / file.file).read_bytes()
+
+
+def planned(site: Site) -> list[PlannedPage]:
+    faults = Faults()
+    pages = asyncio.run(plan(site, faults))
+    faults.raise_any()
+    return pages
+
+
+def test_the_server_gives_what_was_built(example: Path, manifest: Manifest, app: ASGIApp) -> None:
+    files = [file for file in manifest.files if file.file not in manifest.errors.values()]
+    assert len(files) > 20
+    for file in files:
+        answer = ask(app, file.url)
+        assert (answer.status, answer.header["content-type"]) == (200, file.type), file.url
+        assert answer.body == written(example, file), file.url
+        assert answer.header["etag"] == file.etag
+
+
+def test_an_error_page_is_what_was_built(example: Path, manifest: Manifest, app: ASGIApp) -> None:
+    answer = ask(app, "/nowhere/")
+    assert answer.body == (example / "dist/client" / manifest.errors[404]).read_bytes()
+
+
+def test_a_page_rendered_now_is_what_was_built(example: Path, manifest: Manifest) -> None:
+    site = load_site(example, BUILD, environ=ENVIRON)
+    files = {file.file: file for file in manifest.files}
+    pages = planned(site)
+    assert len(pages) > 8
+    for page in pages:
+        answer = asyncio.run(render(site, request(page.url), planned=page.match))
+        assert answer.body == written(example, files[page.output]), page.url
+
+
+def test_public_files_are_copied_as_they_are(example: Path) -> None:
+    public = [path for path in (EXAMPLE / "public").rglob("*") if path.is_file()]
+    assert len(public) > 5
+    for path in public:
+        copied = example / "dist/client" / path.relative_to(EXAMPLE / "public")
+        assert copied.read_bytes() == path.read_bytes(), path
+
+
+def test_every_file_of_the_client_is_in_the_manifest(example: Path, manifest: Manifest) -> None:
+    client = example / "dist/client"
+    found = {path.relative_to(client).as_posix() for path in client.rglob("*") if path.is_file()}
+    assert {file.file for file in manifest.files} == found
