@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
-from http.cookies import CookieError
 from pathlib import Path
 from types import FrameType, MappingProxyType, SimpleNamespace
 from typing import Any, Literal, TypeVar
@@ -15,8 +14,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from hybridsite.cookies import Cookies
 from hybridsite.errors import Answer, ContextError, Location
 from hybridsite.modules import run_from_thread
+from hybridsite.outcomes import NO_RESULT, ActionResult
 from hybridsite.resources import Resource
 from hybridsite.routing import Match
 from hybridsite.sessions.manager import SessionManager
@@ -29,7 +30,6 @@ from hybridsite.urls import RequestPath, Url
 T = TypeVar("T")
 
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSAFE_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -70,67 +70,6 @@ class PrerenderRequest:
         )
 
 
-def _no_cookie(name: str) -> ContextError:
-    return ContextError(f"the cookie {name!r} holds what no cookie can carry", mend="quote or encode its value")
-
-
-class Cookies:
-    """The request's cookies, and those that the answer sets. Touching them makes the answer this visitor's own."""
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self.touched = False
-        self.outgoing: list[str] = []
-
-    def get(self, name: str, default: str | None = None) -> str | None:
-        """Gives the value of a cookie that the browser sent."""
-        self.touched = True
-        return self._request.cookies.get(name, default)
-
-    def set(
-        self,
-        name: str,
-        value: str,
-        *,
-        max_age: int | None = None,
-        path: str = "/",
-        domain: str | None = None,
-        secure: bool = False,
-        http_only: bool = True,
-        same_site: Literal["lax", "strict", "none"] = "lax",
-    ) -> None:
-        """Sets a cookie with the answer. `max_age` is in seconds; None means until the browser closes.
-
-        Raises ContextError for a value that no cookie can carry (RFC 6265, 4.1.1).
-        """
-        self._check(name, path, domain)
-        carrier = Response()
-        try:
-            carrier.set_cookie(name, value, max_age, None, path, domain, secure, http_only, same_site)
-        except (CookieError, UnicodeEncodeError) as error:
-            raise _no_cookie(name) from error
-        self._send(carrier)
-
-    def delete(self, name: str, *, path: str = "/", domain: str | None = None) -> None:
-        """Tells the browser to forget a cookie."""
-        self._check(name, path, domain)
-        carrier = Response()
-        carrier.delete_cookie(name, path, domain)
-        self._send(carrier)
-
-    @staticmethod
-    def _check(name: str, path: str, domain: str | None) -> None:
-        # RFC 6265, 4.1.1: a semicolon would begin another attribute.
-        attributes = path + (domain or "")
-        if not _TOKEN.fullmatch(name) or not re.fullmatch(r"[\x20-\x3a\x3c-\x7e]*", attributes):
-            raise _no_cookie(name)
-
-    def _send(self, carrier: Response) -> None:
-        header = carrier.headers["set-cookie"]
-        self.touched = True
-        self.outgoing.append(header)
-
-
 class Outgoing:
     """`response`: status and headers of the answer that will be sent, where the code doesn't make a Response itself."""
 
@@ -143,7 +82,14 @@ class Context:
     """One request, as the site's code sees it. `session` is None, and noted as a fault, where there is none."""
 
     def __init__(
-        self, site: Site, match: Match, resource: Resource, request: Request, path: RequestPath, session: Session | None
+        self,
+        site: Site,
+        match: Match,
+        resource: Resource,
+        request: Request,
+        path: RequestPath,
+        session: Session | None,
+        result: ActionResult | None = None,
     ) -> None:
         self.site = site
         self.params: Mapping[str, str] = match.params
@@ -152,6 +98,7 @@ class Context:
         self._request = request
         self._path = path
         self._session = session
+        self._result = result
         self._sessions: SessionManager | None = site.sessions
 
     # The request.
@@ -231,10 +178,34 @@ class Context:
         browser that fetches ahead.
         """
         session = self.session
-        if session is None:
-            return []
+        return [] if session is None else session._show_flashes(use_up=self._is_seen())
+
+    def _is_seen(self) -> bool:
         ahead = self._request.headers.get("sec-purpose", "").startswith("prefetch")
-        return session._show_flashes(use_up=self._request.method != "HEAD" and not ahead)
+        return self._request.method != "HEAD" and not ahead
+
+    # The action.
+
+    @property
+    def action(self) -> str | None:
+        """The name of the action under way, or None."""
+        route = self.resource.route
+        return route.segments[-1][0].text if route.kind == "action" else None
+
+    @cached_property
+    def action_result(self) -> ActionResult | None:
+        """The outcome of the action that led to this page, once, or None. On a prerendered page a fault is noted.
+
+        An answer that nobody sees uses none up, as with `flashes`.
+        """
+        if self._result is not None or self.resource.route.kind in ("action", "error"):
+            return self._result
+        if self._session is None:
+            if self.prerendering:
+                self._note(_caller(str(self.site.root)) or self.resource.route.location)
+            return None
+        plain = self._session._show_result("/".join(self._path.segments), use_up=self._is_seen())
+        return None if plain is None else ActionResult.from_plain(plain)
 
     @property
     def sessions(self) -> OtherSessions:
@@ -318,6 +289,11 @@ class Context:
     def _template_flashes(self) -> Callable[[], list[Any]] | UndefinedSession:
         return UndefinedSession(self._note) if self._session is None else self.flashes
 
+    def _template_result(self) -> _LazyResult | UndefinedSession:
+        if self._session is None and self.prerendering:
+            return UndefinedSession(self._note)
+        return _LazyResult(lambda: self.action_result or NO_RESULT)
+
     def _template_redirect(self, to: str, status: int = 302) -> None:
         raise EarlyResponse(self.redirect(to, status))
 
@@ -356,6 +332,7 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
         "page": lambda context: context.page,
         "session": lambda context: context._template_session(),
         "flashes": lambda context: context._template_flashes(),
+        "action_result": lambda context: context._template_result(),
         "locals": lambda context: context.locals,
         "prerendering": lambda context: context.prerendering,
         "redirect": lambda context: context._template_redirect,
@@ -381,6 +358,18 @@ class _Lazy:
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(self._make(), name)
+
+
+class _LazyResult(_Lazy):
+    """`action_result` in a template: a page that only names it on a way not taken leaves it for later."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return bool(self._make())
+
+    def __str__(self) -> str:
+        return str(self._make())
 
 
 def _caller(root: str) -> Location | None:

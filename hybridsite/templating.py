@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import FrameType, MappingProxyType
 from typing import Any, NoReturn
@@ -18,7 +18,7 @@ from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError, UndefinedEr
 from jinja2.utils import missing
 
 from hybridsite import sources
-from hybridsite.analysis import Closure, TemplateFacts, analyse, trace
+from hybridsite.analysis import Closure, Step, TemplateFacts, analyse, trace
 from hybridsite.errors import Answer, Location, SiteError, SiteErrors, TemplateError, closest, did_you_mean, place_of
 from hybridsite.printing import PrintingCodeGenerator, print_escaped, print_plain
 
@@ -27,6 +27,7 @@ AUTOESCAPED = (".html", ".htm", ".xml", ".svg", ".md")
 CONTEXT_NAMES = frozenset(
     {
         *("request", "params", "props", "url", "site", "page", "data", "session", "flashes", "locals"),
+        *("action", "action_result"),
         *("prerendering", "redirect", "render", "cookies", "response", "client_address", "route", "locale", "url_for"),
         *("content", "headings", "toc"),
     }
@@ -216,8 +217,15 @@ class _SiteLoader(jinja2.BaseLoader):
 class Templates:
     """All templates of a site, by their paths below its root. Each is loaded when it is first needed, once."""
 
-    def __init__(self, root: Path, index: Mapping[str, Path], variable: tuple[str, str] = ("<<", ">>")) -> None:
+    def __init__(
+        self,
+        root: Path,
+        index: Mapping[str, Path],
+        variable: tuple[str, str] = ("<<", ">>"),
+        actions: Collection[str] | None = None,
+    ) -> None:
         self._root = str(root)
+        self._actions = actions
         self._loader = _SiteLoader(index, variable)
         self._closures: dict[str, Closure] = {}
         self.environment = _SiteEnvironment(
@@ -258,12 +266,24 @@ class Templates:
             self._closures[name] = trace(name, self.facts)
         return self._closures[name]
 
+    def only_asks_for_result(self, place: Step) -> bool:
+        """Tells whether a place that uses the session does so by `action_result` alone."""
+        found = self.facts(place.template)
+        uses = {use.name for use in found.uses if use.line == place.line and not use.asks} if found else set()
+        return uses == {"action_result"}
+
     def check(self, name: str) -> None:
-        """Raises TemplateError where `name` refers to a template that isn't there and isn't said to be optional."""
+        """Raises TemplateError where `name` refers to a template or an action that isn't there.
+
+        A template may be said to be optional.
+        """
         found = self.facts(name)
         for reference in found.references if found else ():
             if not reference.optional and reference.template not in self._loader.index:
                 raise self._not_found(TemplateNotFound(reference.template), Location(name, reference.line))
+        for action, line in found.actions if found else ():
+            if self._actions is not None and action not in self._actions:
+                raise unknown_action(action, self._actions).at(Location(name, line))
 
     def render(self, template: jinja2.Template, values: Mapping[str, object]) -> str:
         """Renders a template. Raises TemplateError, and SiteErrors of what it called, each with the template's line."""
@@ -340,6 +360,12 @@ class Templates:
         line = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
         found = re.search(rf"\b{re.escape(name)}\b", line)
         return Location(place.file, place.line, found.start() + 1) if found else place
+
+
+def unknown_action(name: str, actions: Collection[str]) -> TemplateError:
+    """Gives the fault of an `action()` that names none of them."""
+    mend = did_you_mean(name, actions) or "define it in actions.py, with @action above it"
+    return TemplateError(f'there is no action "{name}"', mend=mend)
 
 
 def _nearest_template(name: str, names: Iterable[str]) -> str:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridsite.context import Context, Cookies, Locals, PrerenderRequest
+from hybridsite.context import Context, Locals, PrerenderRequest
+from hybridsite.cookies import Cookies
 from hybridsite.errors import ContextError
 from hybridsite.routing import Match
 from hybridsite.site import Site
