@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Union, get_args, get_origin
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from hybridsite.errors import ActionError
@@ -61,6 +62,8 @@ async def read_submission(request: Request, *, max_body: int, max_fields: int, m
             raise HTTPException(415, "send a form, or JSON as application/json")
         return Submission()
     try:
+        if kind == _FORMS[1] and request._form is None:
+            await _read_parts(request, max_body, max_fields, max_files)
         data = await request.form(max_files=max_files, max_fields=max_fields, max_part_size=max_body)
     except MultiPartException as error:
         _refuse(error.message)
@@ -70,6 +73,26 @@ async def read_submission(request: Request, *, max_body: int, max_fields: int, m
     for name, value in data.multi_items():
         form.setdefault(name, []).append(_own_upload(value) if isinstance(value, UploadFile) else value)
     return Submission(form)
+
+
+class _Parts(MultiPartParser):
+    """Starlette's parser, which takes a form that was cut off for one that has ended."""
+
+    ended = False
+
+    def on_end(self) -> None:
+        self.ended = True
+
+
+async def _read_parts(request: Request, max_body: int, max_fields: int, max_files: int) -> None:
+    async with aclosing(request.stream()) as stream:
+        parser = _Parts(request.headers, stream, max_files=max_files, max_fields=max_fields, max_part_size=max_body)
+        # Where Starlette keeps it: the server closes its files with the request.
+        request._form = await parser.parse()
+    if not parser.ended:
+        for file in parser._files_to_close_on_error:
+            file.close()  # the one that was cut off is in no form
+        _refuse("the form is cut off")
 
 
 def _own_upload(file: UploadFile) -> UploadFile:

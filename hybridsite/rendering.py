@@ -219,7 +219,7 @@ async def _shown_here(site: Site, request: Request, shown: actions.Shown) -> Res
     scope["path"] = site.policy.path(shown.path)
     scope["headers"] = [pair for pair in scope["headers"] if not pair[0].startswith(b"content-")]
     page = Request(scope)
-    found = _find(site, page, shown.path)
+    found = None if shown.url.partition("?")[0] in site.built else _find(site, page, shown.path)
     if not isinstance(found, Match) or found.route.kind != "page":
         return actions.plain_page(shown, site.language)
     response = await render(site, page, path=shown.path, result=shown.result)
