@@ -176,6 +176,18 @@ def test_typed_values_never_burst_the_session(tmp_path: Path) -> None:
     assert 'value="x"' in text
 
 
+def test_a_store_that_is_down_is_told_before_the_action_runs(tmp_path: Path, browser: Browser) -> None:
+    browser.post("write", {"name": "Ann"})
+    # The store of this one was never opened; its cookies are signed with the same key.
+    other = Browser(app_of(write_site(tmp_path / "site", FILES | {"site.toml": ""})))
+    other.cookie = browser.cookie
+    answer = other.post("write", {"name": "Bob"})
+    assert (answer.status, "retry-after" in answer.header) == (503, True)
+    assert other.ask("count", {}).text == '{"data":0}'
+    answer = other.ask("sign_out", {})
+    assert (answer.status, json.loads(answer.text)["error"]["code"]) == (503, "unavailable")
+
+
 # Without sessions.
 
 

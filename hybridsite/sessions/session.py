@@ -225,7 +225,8 @@ class Session(Mapping[str, Any]):
     def _merged(self, stored: Contents) -> Contents:
         """Applies the request's own changes to `stored`. Raises what `WorkingCopy.merged` does."""
         flashes = stored.flashes if self._messages is None else self._messages.merged(stored.flashes)
-        carried = stored.carried if self._carried is None else self._carried.merged(stored.carried)
+        waits = stored.carried is not None or self._carried is not None
+        carried = self._carried_log().merged(stored.carried) if waits else None
         return Contents(stored.created, self._copy.merged(stored.entries), flashes, carried)
 
     def _change(self) -> None:
