@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def _action(root: Path, module: SiteModule, name: str, function: Handler) -> Act
 def _form(name: str, function: Handler, place: Location) -> FormModel | None:
     """Gives the model of the function's second parameter. Raises ModuleError where it can't be called as an action."""
     mend = f"write `def {name}(context)` or `def {name}(context, form: Model)`, Model being a pydantic model"
-    every = list(inspect.signature(function).parameters.values())
+    every = list(_signature(function).parameters.values())
     given = [one for one in every if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
     needed = [one for one in given if one.default is one.empty]
     keywords = [one for one in every if one.kind is one.KEYWORD_ONLY and one.default is one.empty]
@@ -104,6 +105,14 @@ def _form(name: str, function: Handler, place: Location) -> FormModel | None:
     except (PydanticUserError, NameError, TypeError) as error:
         why = str(error).partition("\n")[0]
         raise ModuleError(f'the model of the action "{name}" is not complete', why=why, location=place) from error
+
+
+def _signature(function: Handler) -> inspect.Signature:
+    if sys.version_info >= (3, 14):  # which evaluates annotations when they are asked for, all of them
+        from annotationlib import Format
+
+        return inspect.signature(function, annotation_format=Format.FORWARDREF)
+    return inspect.signature(function)
 
 
 def _annotation(name: str, parameter: inspect.Parameter, function: Handler, place: Location) -> object:

@@ -200,12 +200,12 @@ async def _produce(context: Context) -> Response:
         return early.response
     except SessionUnavailable:
         return await _failure(site, request, 503, _UNAVAILABLE, context)
-    except ActionError as error:
-        return await _error_page(site, request, error.status, {}, context)
-    except (NotFound, HTTPException) as error:
+    except (NotFound, ActionError, HTTPException) as error:
         if site.mode.prerendering:
             raise
         status = error.status_code if isinstance(error, HTTPException) else 404
+        if isinstance(error, ActionError):
+            status = error.status
         headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
         if _is_script_at_action(site, request) and isinstance(error, HTTPException):
             return actions.refusal_as_json(status, error.detail, headers)

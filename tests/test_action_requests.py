@@ -163,6 +163,16 @@ def test_more_than_a_form_may_have(app: ASGIApp, body: bytes, kind: str, status:
     assert json.loads(answer.text)["error"]["message"]
 
 
+@pytest.mark.parametrize("charset", ["unicode_escape", "punycode", "utf-16", '"utf-7"'])
+def test_a_form_in_another_charset_is_refused(app: ASGIApp, charset: str) -> None:
+    # case B2
+    body = multipart((part("name"), b"\\ud800"))
+    headers = {"origin": OWN, "content-type": f"multipart/form-data; boundary=x; charset={charset}"}
+    assert ask(app, "/_actions/write", "POST", headers=headers, body=body).status == 400
+    headers["content-type"] = "multipart/form-data; charset=UTF-8; boundary=x"
+    assert ask(app, "/_actions/write", "POST", headers=headers, body=body).status == 303
+
+
 def test_a_compressed_body_is_refused(app: ASGIApp) -> None:
     # case B1
     headers = {"origin": OWN, "content-type": FORM, "content-encoding": "gzip"}

@@ -10,7 +10,7 @@ import pytest
 from hybridsite.errors import SiteError, SiteErrors
 from tests.acting import CODE
 from tests.e2e.support import write_site
-from tests.inprocess import ON_DEMAND, app_of, ask, loaded
+from tests.inprocess import ON_DEMAND, app_of, ask, built_here, loaded
 
 
 def fault(folder: Path, code: str, page: str = "") -> str:
@@ -100,6 +100,12 @@ def test_actions_may_come_from_other_files_of_the_site(tmp_path: Path) -> None:
     assert list(site.actions) == ["send"]
     assert str(site.actions["send"].place).startswith("letters.py:")
     assert site.action_url("send") == "/app/_actions/send"
+
+
+def test_no_page_has_a_path_of_actions(tmp_path: Path) -> None:
+    paths = "def paths(site):\n    return [{'params': {'rest': '_actions/write'}}]"
+    with pytest.raises((SiteError, SiteErrors), match=r"pages/\[\.\.\.rest\]\.html:1: .* which belongs to actions"):
+        built_here(write_site(tmp_path / "site", {"pages/[...rest].html": "", "pages/[...rest].py": paths}))
 
 
 def test_a_local_name_action_is_none_of_ours(tmp_path: Path) -> None:

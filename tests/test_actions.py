@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from tests.acting import FILES, OWN, Browser
 from tests.e2e.support import write_site
-from tests.inprocess import MEMORY, ON_DEMAND, app_of, loaded
+from tests.inprocess import MEMORY, ON_DEMAND, app_of, ask, loaded
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +135,20 @@ def test_an_action_leads_on(browser: Browser) -> None:
 def test_who_comes_from_elsewhere_is_sent_to_the_root(browser: Browser, sender: str | None) -> None:
     # case R2
     assert browser.post("write", {"name": "Ann"}, sender).header["location"] == "/"
+
+
+def test_behind_a_proxy_the_address_in_the_settings_counts(tmp_path: Path) -> None:
+    # case H2
+    files = FILES | {"site.toml": MEMORY + '[site]\nurl = "https://shop.example"\n'}
+    browser = Browser(app_of(write_site(tmp_path / "site", files)))
+    for sender, place in (("https://shop.example/letter/?a", "/letter/?a"), ("http://shop.example/letter/", "/")):
+        assert browser.post("write", {"name": "Ann"}, sender).header["location"] == place
+
+
+def test_an_action_error_of_a_page_is_an_answer(tmp_path: Path) -> None:
+    code = "from hybridsite import ActionError\ndef load(context):\n    raise ActionError('conflict', 'no')"
+    files = {"site.toml": MEMORY, "pages/a.html": ON_DEMAND, "pages/a.py": code}
+    assert ask(app_of(write_site(tmp_path / "site", files)), "/a/").status == 409
 
 
 def test_what_raises_saves_nothing_and_tells_nothing(browser: Browser, caplog: pytest.LogCaptureFixture) -> None:
