@@ -6,6 +6,7 @@ pydantic is imported where a model is used: a site without actions doesn't need 
 from __future__ import annotations
 
 import json
+import re
 import types
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import aclosing
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 JSON = "application/json"
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _CHARSETS = (b"utf-8", b"utf8", b"us-ascii")
+_MOST_DEEP = 100
+# A string is one token, also one that doesn't end: so each character is read once.
+_JSON_LEVELS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _INVALID = "Something is missing, or not as it should be."
 # Of so many faults nobody reads the messages, and each costs some hundred bytes.
 _MOST_FAULTS = 1000
@@ -117,16 +121,29 @@ def _checked_json(body: bytes) -> str:
         _refuse("the body begins with a byte order mark")
     try:
         text = body.decode("utf-8")
-        json.loads(text, object_pairs_hook=_checked_object, parse_constant=_no_number) if text.strip() else None
+        if _is_too_deep(text):
+            _refuse(f"the JSON is nested over {_MOST_DEEP} levels deep")
+        if text.strip():
+            json.loads(text, object_pairs_hook=_checked_object, parse_constant=_no_number)
     except UnicodeDecodeError:
         _refuse("the body is not UTF-8")
-    except RecursionError:
-        _refuse("the JSON is nested too deeply")
     except json.JSONDecodeError as error:
         _refuse(f"the body is no JSON: {error.msg} at line {error.lineno}, column {error.colno}")
     except ValueError as error:
         _refuse(str(error) if isinstance(error, _Doubtful) else "the JSON has a number that is too long")
     return text
+
+
+def _is_too_deep(text: str) -> bool:
+    # How deep Python's own parser goes is different from version to version.
+    if text.count("[") + text.count("{") <= _MOST_DEEP:
+        return False
+    depth = 0
+    for token in _JSON_LEVELS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
+        if depth > _MOST_DEEP:
+            return True
+    return False
 
 
 class _Doubtful(ValueError):

@@ -58,7 +58,8 @@ def test_a_script_may_send_a_form_and_take_json(app: ASGIApp) -> None:
 @pytest.mark.parametrize(
     ("body", "kind", "reason"),
     [
-        (b"[" * 1900, "application/json", "nested too deeply"),
+        (b"[" * 1900, "application/json", "nested over 100 levels"),
+        (b'{"name":' * 101 + b"1" + b"}" * 101, "application/json", "nested over 100 levels"),
         (b'{"name":"a","name":"b"}', "application/json", "a key stands twice"),
         (b'{"a":[{"b":1,"b":1}]}', "application/json", "a key stands twice"),
         (b'{"copies":NaN}', "application/json", "NaN is no JSON"),

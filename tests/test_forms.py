@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from enum import Enum
 from typing import Annotated, Any, Literal, NewType, Optional, Union
 
@@ -217,6 +218,36 @@ def test_faults_without_number_are_not_listed() -> None:
     with pytest.raises(ActionError) as caught:
         FormModel(Numbers).validate(Submission(json='{"items":[' + ",".join(['"x"'] * 5000) + "]}"))
     assert (caught.value.code, caught.value.fields) == ("invalid", {})
+
+
+@given(st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_json_that_says_one_thing_is_read(value: Any) -> None:
+    # case B3
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+        if text.isascii() or text.isprintable():
+            body = text.encode("utf-8", "replace")
+            assert asyncio.run(submitted(sent_request("application/json", body))).json == body.decode()
+
+
+@pytest.mark.parametrize(("levels", "text"), [(100, True), (101, False), (100_000, False)])
+def test_how_deep_json_may_be(levels: int, text: bool) -> None:
+    # case B3
+    filled = '"' + "[{" * 200 + '\\""'
+    for opens, closes in (("[", "]"), ('{"a":', "}")):
+        read = submitted(sent_request("application/json", (opens * levels + filled + closes * levels).encode()))
+        if text:
+            assert asyncio.run(read).json is not None
+        else:
+            with pytest.raises(HTTPException, match="over 100 levels"):
+                asyncio.run(read)
+
+
+def test_strings_without_an_end_are_read_once() -> None:
+    body = b"[" * 101 + b'"' + b'\\"' * 400_000
+    with pytest.raises(HTTPException, match="over 100 levels"):
+        asyncio.run(submitted(sent_request("application/json", body)))
+    with pytest.raises(HTTPException, match="no JSON"):
+        asyncio.run(submitted(sent_request("application/json", b'["' + b'[\\"' * 300_000)))
 
 
 def sent_request(kind: str, *chunks: bytes) -> Request:
