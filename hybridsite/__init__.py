@@ -9,16 +9,36 @@ from hybridsite.decorators import action
 from hybridsite.errors import ActionError, NotFound, SessionValueError, SiteError
 
 if TYPE_CHECKING:
+    from hybridsite.context import Context
+    from hybridsite.sessions.session import Session
     from hybridsite.uploads import UploadFile
 
-__all__ = ["ActionError", "NotFound", "SessionValueError", "SiteError", "UploadFile", "__version__", "action"]
+__all__ = [
+    "ActionError",
+    "Context",
+    "NotFound",
+    "Session",
+    "SessionValueError",
+    "SiteError",
+    "UploadFile",
+    "__version__",
+    "action",
+]
 
 __version__ = "0.1.0"
 
+# For annotations in a site's modules. They lead to much that `hybridsite --help` shall not wait for.
+_LATER = {
+    "Context": "hybridsite.context",
+    "Session": "hybridsite.sessions.session",
+    "UploadFile": "hybridsite.uploads",
+}
 
-def __getattr__(name: str) -> Any:
-    if name == "UploadFile":  # it stands on Starlette, which most commands don't need
-        from hybridsite.uploads import UploadFile
+if not TYPE_CHECKING:  # or any name would pass for one
 
-        return UploadFile
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _LATER:
+            from importlib import import_module
+
+            return getattr(import_module(_LATER[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,7 @@ from hybridsite.errors import Location, ModuleError
 from hybridsite.forms import FormModel
 from hybridsite.modules import Handler, SiteModule, load_module
 from hybridsite.resources import Resource
-from hybridsite.routing import Part, Route
+from hybridsite.routes import Part, Route
 
 ACTIONS_FILE = "actions.py"
 # The first name of every action's path. Nothing below pages/ whose name begins with _ is a route.

@@ -6,6 +6,7 @@ import os
 
 from starlette.types import Receive, Scope, Send
 
+from hybridsite.errors import SiteError, SiteErrors
 from hybridsite.server.app import App, create_app
 
 SITE_VARIABLE = "HYBRIDSITE_SITE"
@@ -19,7 +20,14 @@ class _AppOfEnvironment:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._app is None:
-            self._app = create_app(os.environ.get(SITE_VARIABLE, "."))
+            try:
+                self._app = create_app(os.environ.get(SITE_VARIABLE, "."))
+            except (SiteError, SiteErrors) as error:
+                if scope["type"] != "lifespan":
+                    raise
+                await receive()  # or the server would think that the application knows no lifespan, and go on
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
         await self._app(scope, receive, send)
 
 

@@ -10,16 +10,15 @@ from pathlib import Path
 from types import FrameType, MappingProxyType, SimpleNamespace
 from typing import Any, Literal, TypeVar
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
-from hybridsite.cookies import Cookies
-from hybridsite.errors import Answer, ContextError, Location
+from hybridsite.errors import ContextError, Location, is_of_site
+from hybridsite.exchange import UNSAFE_HEADER, Cookies, EarlyResponse, Outgoing, PrerenderRequest, Rendered
 from hybridsite.modules import run_from_thread
 from hybridsite.outcomes import NO_RESULT, ActionResult
 from hybridsite.resources import Resource
-from hybridsite.routing import Match
+from hybridsite.routes import Match
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.sessions.office import SessionOffice
 from hybridsite.sessions.session import Session
@@ -30,52 +29,6 @@ from hybridsite.urls import RequestPath, Url
 T = TypeVar("T")
 
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-_UNSAFE_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-
-
-class EarlyResponse(Answer):
-    """Ends the rendering of a template with a response: what `redirect()` does there."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(response.status_code)
-        self.response = response
-
-
-class Rendered(HTMLResponse):
-    """What `render()` gives: a response in Python, and in a template the HTML itself."""
-
-    def __html__(self) -> str:
-        return bytes(self.body).decode("utf-8")
-
-    __str__ = __html__
-
-
-class PrerenderRequest:
-    """`request` on a page that is rendered at build: there is no visitor, so only `url` and `method` are known."""
-
-    __slots__ = ("_page", "method", "url")
-
-    def __init__(self, request: Request, page: str) -> None:
-        self.url = request.url
-        self.method = request.method
-        self._page = page
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise ContextError(
-            f"request.{name} is asked for on a prerendered page",
-            why="it is rendered at build, where there is no visitor: only request.url and request.method are known",
-            mend=f"give {self._page} prerender: false",
-        )
-
-
-class Outgoing:
-    """`response`: status and headers of the answer that will be sent, where the code doesn't make a Response itself."""
-
-    def __init__(self, status: int) -> None:
-        self.status = status
-        self.headers = MutableHeaders()
 
 
 class Context:
@@ -100,6 +53,7 @@ class Context:
         self._session = session
         self._result = result
         self._sessions: SessionManager | None = site.sessions
+        self._is_error_page = match.route.kind == "error"
 
     # The request.
 
@@ -156,6 +110,10 @@ class Context:
         """The visitor's IP address, as the named proxies tell it; None on a prerendered page."""
         client = None if self.prerendering else self._request.client
         return client.host if client else None
+
+    def url_for(self, source: str, /, **params: object) -> str:
+        """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Site.url_for` does."""
+        return self.site.url_for(source, **params)
 
     # The session.
 
@@ -217,8 +175,8 @@ class Context:
         return OtherSessions(self._sessions, self._session)
 
     def _note(self, place: Location) -> None:
-        if self.site.has_session(self.resource):
-            return  # the page of an error that kept the session from being there
+        if self._is_error_page and self.site.has_session(self.resource):
+            return  # the error has kept the session from being there
         self.site.notices.add(place, self.resource.route.source, mend=self.site.mend(self.resource))
 
     # The answer.
@@ -256,7 +214,7 @@ class Context:
         """
         if status not in (301, 302, 303, 307, 308):
             raise ContextError(f"{status} is no status of a redirect", mend="use 301, 302, 303, 307 or 308")
-        if _UNSAFE_HEADER.search(to) or "\t" in to or re.match(r"[\s/\\]*[/\\][\s]*[/\\]|\s", to):
+        if UNSAFE_HEADER.search(to) or "\t" in to or re.match(r"[\s/\\]*[/\\][\s]*[/\\]|\s", to):
             raise ContextError(
                 "the target of redirect() would lead to another host, or is no URL",
                 mend="write a path that begins with one slash, or a whole URL with its scheme",
@@ -376,7 +334,7 @@ def _caller(root: str) -> Location | None:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         file = frame.f_code.co_filename
-        if file.startswith(f"{root}/"):
+        if is_of_site(file, root):
             return Location(Path(file).relative_to(root).as_posix(), frame.f_lineno)
         frame = frame.f_back
     return None

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from hybridsite.context import Context
 from hybridsite.errors import Location, ModuleError
+from hybridsite.exchange import copied
 from hybridsite.media import media_type
 from hybridsite.modules import METHODS, SiteModule, call
 
@@ -34,7 +35,7 @@ async def respond(context: Context, method: str) -> Response:
 
 def _as_response(given: Any, context: Context, place: Location, module: SiteModule) -> Response:
     if isinstance(given, Response):
-        return given
+        return copied(given)
     status = context.response.status if context.touched("response") else 200
     named = module.file.removesuffix(".py")
     by_name = media_type(named) if "." in named.rpartition("/")[2] else None

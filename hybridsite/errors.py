@@ -317,8 +317,23 @@ def closest(name: str, candidates: Iterable[str]) -> str | None:
     folded = {candidate.casefold(): candidate for candidate in names}
     if name.casefold() in folded:
         return folded[name.casefold()]
-    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    if matches := difflib.get_close_matches(name, names, n=1, cutoff=0.7):
+        return matches[0]
+    return next((candidate for candidate in names if len(name) > 2 and one_slip(name, candidate)), None)
+
+
+def one_slip(word: str, target: str) -> bool:
+    """Tells whether one insertion, deletion, replacement or exchange of neighbours turns `word` into `target`."""
+    if word == target or abs(len(word) - len(target)) > 1:
+        return False
+    start = next((i for i, (a, b) in enumerate(zip(word, target, strict=False)) if a != b), min(len(word), len(target)))
+    rest, wanted = word[start:], target[start:]
+    return (
+        rest[1:] == wanted
+        or rest == wanted[1:]
+        or rest[1:] == wanted[1:]
+        or (rest[:2] == wanted[:2][::-1] and rest[2:] == wanted[2:])
+    )
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
@@ -332,18 +347,26 @@ def place_of(error: BaseException, root: str) -> Location | None:
     return next(reversed(frames_of(error, root)), None)
 
 
+def is_of_site(file: str, root: str) -> bool:
+    """Tells whether a file is the author's own: below the site's root, and not in a virtual environment there."""
+    if not file.startswith(f"{root}/"):
+        return False
+    folders = file[len(root) + 1 :].split("/")[:-1]
+    return not any(folder.startswith(".") or folder in ("site-packages", "node_modules") for folder in folders)
+
+
 def frames_of(error: BaseException, root: str) -> list[Location]:
     """Gives the lines of the site that led to an exception, the outermost first.
 
     Jinja gives its frames the file and the line of the template, so one rule serves templates and modules.
     """
-    if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(f"{root}/"):
+    if isinstance(error, SyntaxError) and error.filename and is_of_site(error.filename, root):
         return [Location(error.filename[len(root) + 1 :], error.lineno or 0, error.offset or 0)]
     found: list[Location] = []
     frames = error.__traceback__
     while frames is not None:
         file = frames.tb_frame.f_code.co_filename
-        if file.startswith(f"{root}/"):
+        if is_of_site(file, root):
             found.append(Location(file[len(root) + 1 :], frames.tb_lineno))
         frames = frames.tb_next
     return found
@@ -352,6 +375,6 @@ def frames_of(error: BaseException, root: str) -> list[Location]:
 def traceback_of(error: BaseException, root: str) -> TracebackType | None:
     """Gives the traceback of an exception from the site's first line on: what called that is not the author's."""
     frames = error.__traceback__
-    while frames is not None and not frames.tb_frame.f_code.co_filename.startswith(f"{root}/"):
+    while frames is not None and not is_of_site(frames.tb_frame.f_code.co_filename, root):
         frames = frames.tb_next
     return frames or error.__traceback__

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from hybridsite.errors import Faults, FrontMatterError
+from hybridsite.errors import Faults, FrontMatterError, one_slip
 from hybridsite.sources import Source
 
 RESERVED = ("prerender", "guard", "layout", "jinja", "draft", "paths", "paginate", "cache", "headers")
@@ -99,23 +99,10 @@ def _check(source: Source, key: str, value: object) -> None:
             if name.casefold() in _FRAMING:
                 raise fault(f'the header "{name}" is the server\'s own to send', "take it out")
             if not isinstance(content, str) or not HEADER_VALUE.fullmatch(content):
-                raise fault(f'the header "{name}" has a value that no header can carry', "give one line of plain text")
+                mend = "give one line of plain text" if isinstance(content, str) else "put it in quotes"
+                raise fault(f'the header "{name}" has a value that no header can carry', mend)
 
 
 def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def one_slip(word: str, target: str) -> bool:
-    """Tells whether one insertion, deletion, replacement or exchange of neighbours turns `word` into `target`."""
-    if word == target or abs(len(word) - len(target)) > 1:
-        return False
-    start = next((i for i, (a, b) in enumerate(zip(word, target, strict=False)) if a != b), min(len(word), len(target)))
-    rest, wanted = word[start:], target[start:]
-    return (
-        rest[1:] == wanted
-        or rest == wanted[1:]
-        or rest[1:] == wanted[1:]
-        or (rest[:2] == wanted[:2][::-1] and rest[2:] == wanted[2:])
-    )

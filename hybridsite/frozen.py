@@ -47,12 +47,12 @@ class FrozenList(list[Any]):
 
 
 def frozen(value: Any) -> Any:
-    """Gives a value whose dicts and lists, however deep, can't be changed. One that stands twice stays one."""
+    """Gives a value whose dicts, lists and sets, however deep, can't be changed. One that stands twice stays one."""
     known: dict[int, Any] = {}
 
     def freeze(item: Any) -> Any:
         if not isinstance(item, dict | list):
-            return item
+            return frozenset(item) if isinstance(item, set) else item
         if id(item) not in known:
             parts = {key: freeze(part) for key, part in item.items()} if isinstance(item, dict) else map(freeze, item)
             known[id(item)] = FrozenDict(parts) if isinstance(item, dict) else FrozenList(parts)

@@ -1,7 +1,4 @@
-"""dist/server/manifest.json.
-
-What a build wrote, for the server that gives it out. And which sources it needs besides.
-"""
+"""dist/server/manifest.json: what a build wrote, for the server that gives it out, and which sources go with it."""
 
 from __future__ import annotations
 
@@ -98,10 +95,7 @@ def etag(body: bytes) -> str:
 
 
 def server_sources(root: Path) -> Iterator[str]:
-    """Names the files that rendering on demand needs.
-
-    Settings, templates, data and Python. Never dot files, never others.
-    """
+    """Names the files that rendering on demand needs: settings, templates, data and Python, and no others."""
     yield "site.toml"
     yield from sorted(path.name for path in root.glob("[!.]*.py") if path.is_file())
     for folder in sorted(entry.name for entry in root.iterdir() if entry.is_dir()):

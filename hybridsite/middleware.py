@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from hybridsite.context import Context
 from hybridsite.errors import ModuleError
+from hybridsite.exchange import copied
 from hybridsite.modules import Handler, function_place
 
 
@@ -26,4 +27,4 @@ async def run(chain: Sequence[Handler], context: Context, last: Callable[[], Awa
             mend="return a Response: `return await call_next(context)`",
             location=function_place(chain[0], "middleware.py"),
         )
-    return response
+    return copied(response)

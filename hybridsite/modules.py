@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hybridsite.errors import Location, ModuleError, SiteError, did_you_mean, place_of
+from hybridsite.errors import Location, ModuleError, SiteError, one_slip, place_of
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PAGE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
@@ -110,7 +110,7 @@ def make_importable(root: Path) -> None:
 
 
 def _is_of_another_site(origin: Path, root: Path) -> bool:
-    return not origin.is_relative_to(root) and any((folder / "site.toml").exists() for folder in origin.parents[:3])
+    return not origin.is_relative_to(root) and any((folder / "site.toml").exists() for folder in origin.parents)
 
 
 def check_definitions(module: SiteModule, known: tuple[str, ...]) -> None:
@@ -118,10 +118,15 @@ def check_definitions(module: SiteModule, known: tuple[str, ...]) -> None:
     for name in vars(module._module):
         if name in known or not inspect.isfunction(found := module.value(name)):
             continue
-        if found.__module__ == module._module.__name__ and name.casefold() in {word.casefold() for word in known}:
+        if found.__module__ != module._module.__name__ or name.startswith("_"):
+            continue  # imported from elsewhere, or a helper
+        missing = [word for word in known if module.function(word) is None]
+        near = next((word for word in known if name.casefold() == word.casefold()), None)
+        near = near or next((word for word in missing if one_slip(name, word)), None)
+        if near is not None:
             raise ModuleError(
                 f'the function "{name}" is never called',
-                mend=did_you_mean(name, known),
+                mend=f'did you mean "{near}"? The name of a helper begins with _',
                 location=Location(module.file, found.__code__.co_firstlineno),
             )
 

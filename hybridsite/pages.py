@@ -10,8 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from hybridsite import markdown
-from hybridsite.context import Context, EarlyResponse
+from hybridsite.context import Context
 from hybridsite.errors import ModuleError
+from hybridsite.exchange import EarlyResponse, copied
 from hybridsite.media import media_type
 from hybridsite.modules import PAGE_METHODS, Handler, SiteModule, call
 from hybridsite.resources import Resource
@@ -61,7 +62,7 @@ async def _values(function: Handler, context: Context, module: SiteModule | None
     if given is None:
         return {}
     if isinstance(given, Response):
-        return given
+        return copied(given)
     assert module is not None
     place, name = module.place(function), getattr(function, "__name__", "the function")
     if not isinstance(given, Mapping):

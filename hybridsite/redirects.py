@@ -6,7 +6,8 @@ import re
 from urllib.parse import quote, unquote
 
 from hybridsite.errors import Faults, RouteError, did_you_mean
-from hybridsite.routing import PARAMETER, Match, Redirect, Route, Router, check_parameters, read_segment
+from hybridsite.routes import PARAMETER, Match, Redirect, Route, check_parameters, read_segment
+from hybridsite.routing import Router
 
 
 def read_redirect(path: str, redirect: Redirect) -> Route:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,12 +13,13 @@ from starlette.responses import Response
 
 from hybridsite import actions, endpoints, middleware, pages
 from hybridsite.action_table import ACTIONS
-from hybridsite.context import Context, EarlyResponse
+from hybridsite.context import Context
 from hybridsite.errors import ActionError, ContextError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
+from hybridsite.exchange import EarlyResponse
 from hybridsite.outcomes import ActionResult
 from hybridsite.redirects import follow
 from hybridsite.resources import Resource
-from hybridsite.routing import Match, Route
+from hybridsite.routes import Match, Route
 from hybridsite.security import origin_allowed
 from hybridsite.sessions.outage import UnavailableSession
 from hybridsite.sessions.session import Session
@@ -38,16 +40,7 @@ _PRIVATE = ((b"cache-control", b"private, no-store"), (b"vary", b"Cookie"))
 # A store is asked once a second whether it is back; what comes at once with all other visitors would be no help.
 _UNAVAILABLE = {"Retry-After": "5", "Cache-Control": "no-store"}
 _UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
-_PHRASES = {
-    400: "Bad Request",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    413: "Content Too Large",
-    415: "Unsupported Media Type",
-    500: "Internal Server Error",
-    503: "Service Unavailable",
-}
+_STATUSES = frozenset(HTTPStatus)
 _NO_RESOURCE = Resource(Route((), "error", template="(none)", prerender=False, status=404))
 
 
@@ -90,7 +83,12 @@ async def render(
     async def last() -> Response:
         return await _produce(context)
 
-    response = await middleware.run(site.middleware, context, last)
+    try:
+        response = await middleware.run(site.middleware, context, last)
+    except (NotFound, HTTPException) as error:  # raised by the middleware itself
+        if site.mode.prerendering:
+            raise
+        response = await _answer_to(error, context)
     cookie = None
     if session is not None and site.sessions is not None:
         cookie = (await site.sessions.save(session, https=_is_https(site, request))).set_cookie
@@ -137,6 +135,11 @@ def _find(site: Site, request: Request, path: RequestPath) -> Match | Response |
     if path.segments[:1] == (ACTIONS,):
         action = site.actions.get(path.segments[1]) if len(path.segments) == 2 and not path.slash else None
         return Match(action.resource.route, {}) if action else None
+    if request.method not in ("GET", "HEAD") and site.policy.url("page", path.segments, slash=path.slash) in site.built:
+        allow = {"Allow": "GET, HEAD, OPTIONS"}
+        return (
+            Response(status_code=204, headers=allow) if request.method == "OPTIONS" else _error_answer(site, 405, allow)
+        )
     for match in site.router.match(path.segments):
         if match.route.prerender:
             continue  # its paths are files, which the server looked up before
@@ -146,11 +149,6 @@ def _find(site: Site, request: Request, path: RequestPath) -> Match | Response |
             return _redirect(follow(site.router, match, query), match.route.redirect.status or usual)
         to = site.policy.redirect(match.route.kind, path, query)
         return match if to is None else _redirect(to, 308)
-    if request.method not in ("GET", "HEAD") and site.policy.url("page", path.segments, slash=path.slash) in site.built:
-        allow = {"Allow": "GET, HEAD, OPTIONS"}
-        return (
-            Response(status_code=204, headers=allow) if request.method == "OPTIONS" else _error_answer(site, 405, allow)
-        )
     return None
 
 
@@ -187,29 +185,38 @@ def _is_https(site: Site, request: Request) -> bool:
 
 async def _produce(context: Context) -> Response:
     """Calls what the route leads to; what it raises as an answer becomes one, so that middleware sees every answer."""
-    site, request, resource = context.site, context._request, context.resource
-    respond_with = endpoints.respond if resource.route.kind == "endpoint" else pages.respond
+    resource = context.resource
     try:
         if resource is _NO_RESOURCE:
             raise NotFound
         if resource.route.kind == "action":
-            given = await actions.respond(context, request.method)
-            return given if isinstance(given, Response) else await _shown_here(site, request, given)
-        return await respond_with(context, request.method)
+            given = await actions.respond(context, context._request.method)
+            return given if isinstance(given, Response) else await _shown_here(context.site, context._request, given)
+        if resource.route.kind == "endpoint":
+            return await endpoints.respond(context, context._request.method)
+        # The page for 404 answers every method: what isn't there can't be changed either.
+        return await pages.respond(context, "GET" if resource.route.kind == "error" else context._request.method)
     except EarlyResponse as early:
         return early.response
     except SessionUnavailable:
-        return await _failure(site, request, 503, _UNAVAILABLE, context)
+        return await _failure(context.site, context._request, 503, _UNAVAILABLE, context)
     except (NotFound, ActionError, HTTPException) as error:
-        if site.mode.prerendering:
+        if context.site.mode.prerendering:
             raise
-        status = error.status_code if isinstance(error, HTTPException) else 404
-        if isinstance(error, ActionError):
-            status = error.status
-        headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-        if _is_script_at_action(site, request) and isinstance(error, HTTPException):
+        return await _answer_to(error, context)
+
+
+async def _answer_to(error: NotFound | ActionError | HTTPException, context: Context) -> Response:
+    """Gives the page for what was raised as an answer."""
+    status = 404
+    headers: dict[str, str] = {}
+    if isinstance(error, ActionError):
+        status = error.status
+    elif isinstance(error, HTTPException):
+        status, headers = error.status_code, dict(error.headers or {})
+        if _is_script_at_action(context.site, context._request):
             return actions.refusal_as_json(status, error.detail, headers)
-        return await _error_page(site, request, status, headers, context)
+    return await _error_page(context.site, context._request, status, headers, context)
 
 
 async def _shown_here(site: Site, request: Request, shown: actions.Shown) -> Response:
@@ -243,7 +250,7 @@ async def _error_page(
     A script that asks an action gets JSON.
     """
     if _is_script_at_action(site, request):
-        return actions.refusal_as_json(status, _PHRASES.get(status, "Error"), headers)
+        return actions.refusal_as_json(status, _phrase(status), headers)
     route = site.router.errors.get(status)
     if route is None or route.prerender:
         return _error_answer(site, status, headers)
@@ -251,23 +258,37 @@ async def _error_page(
     session = context._session if context else None
     if isinstance(session, UnavailableSession):
         session = None  # so that a layout which asks for the session can show the error
-    own = Context(site, Match(route, {}), resource, request, RequestPath((), True), session)
+    path = context._path if context else RequestPath((), True)
+    own = Context(site, Match(route, {}), resource, request, path, session)
     if context is not None:
-        own.__dict__["locals"] = context.locals
+        own.__dict__.update(locals=context.locals, cookies=context.cookies)
     page = await pages.respond(own, "GET")
+    if own.touched("response"):
+        page.headers.update(own.response.headers)
+    if resource.front is not None:
+        page.headers.update(resource.front.headers)
     page.headers.update(headers or {})
+    if session is not None and resource.names_session:
+        _make_private(page)
     return page
 
 
 def _error_answer(site: Site, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    body = site.error_files.get(status)
-    if body is None:
+    file = site.error_files.get(status)
+    if file is None:
         return _plain_error(status, headers)
-    return Response(body, status, dict(headers or {}), media_type="text/html")
+    response = Response(file.body, status, media_type="text/html")
+    response.headers.update(dict(file.headers))
+    response.headers.update(headers or {})
+    return response
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in _STATUSES else "Error"
 
 
 def _plain_error(status: int, headers: Mapping[str, str] | None = None) -> Response:
-    phrase = _PHRASES.get(status, "Error")
+    phrase = _phrase(status)
     body = (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{phrase}</title>\n</head>\n'
@@ -296,7 +317,11 @@ def _finished(
             for value in context.cookies.outgoing:
                 response.headers.append("set-cookie", value)
     if resource.front is not None and resource.front.headers:
-        response.headers.update(resource.front.headers)
+        for name, value in resource.front.headers.items():
+            if (
+                response.status_code < 400 or name.casefold() != "cache-control"
+            ):  # that is said of the page, not of errors
+                response.headers[name] = value
     if cookie is not None:
         response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
     if private:

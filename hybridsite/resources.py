@@ -14,7 +14,7 @@ from hybridsite.config import Settings
 from hybridsite.errors import Faults, FrontMatterError, Location, ModuleError, RouteError
 from hybridsite.frontmatter import FrontMatter, read_front_matter
 from hybridsite.modules import METHODS, PAGE_METHODS, SiteModule, check_definitions, load_module
-from hybridsite.routing import Route
+from hybridsite.routes import Route
 from hybridsite.templating import Templates
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from hybridsite.action_table import ACTIONS, Action, load_actions
 from hybridsite.config import Settings, load_settings, setting_locations
@@ -29,7 +30,8 @@ from hybridsite.modules import (
 from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
 from hybridsite.redirects import check_redirects, read_redirect
 from hybridsite.resources import Resource, load_resources
-from hybridsite.routing import Redirect, Route, Router, pair_modules, read_route
+from hybridsite.routes import Redirect, Route, pair_modules, read_route
+from hybridsite.routing import Router
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates, unknown_action
@@ -52,6 +54,13 @@ class Mode:
 
 BUILD = Mode(prerendering=True)
 SERVE = Mode(prerendering=False)
+
+
+class ErrorFile(NamedTuple):
+    """A prerendered error page: its HTML, and the headers that its front matter has."""
+
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +86,7 @@ class Site:
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
     built: frozenset[str] = frozenset()
-    error_files: Mapping[int, bytes] = field(default_factory=dict)
+    error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
 
     @property
     def title(self) -> str:

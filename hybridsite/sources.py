@@ -91,7 +91,7 @@ def _decoded(data: bytes, shown: str) -> str:
         raise SourceError(
             "the file isn't text in UTF-8",
             why=why,
-            mend="save it as UTF-8",
+            mend="save it as UTF-8, or put it into public/ where it is no text",
             location=Location(shown, *place(before, len(before))),
         ) from None
     text = _with_plain_newlines(text)

@@ -197,9 +197,14 @@ class _SiteLoader(jinja2.BaseLoader):
             path = self.index.get(str(name))
             if path is None:
                 continue
-            if name not in self.facts:
-                self._parse(environment, str(name), path)
-            node.with_context = node.with_context or bool(self.facts[str(name)].names & CONTEXT_NAMES)
+            found = trace(str(name), lambda other: self._facts_of(environment, other))
+            node.with_context = node.with_context or found.dynamic or bool(found.names & CONTEXT_NAMES)
+
+    def _facts_of(self, environment: jinja2.Environment, name: str) -> TemplateFacts | None:
+        path = self.index.get(name)
+        if path is not None and name not in self.facts:
+            self._parse(environment, name, path)
+        return self.facts.get(name)
 
     def _syntax_fault(self, error: TemplateSyntaxError, name: str, source: str) -> TemplateError:
         lines = source.split("\n")
@@ -324,7 +329,8 @@ class Templates:
     def _missing(self, error: MissingValue, place: Location, values: Mapping[str, object]) -> TemplateError:
         place = self._with_column(place, error.name)
         if error.owner is None:
-            near = closest(error.name, {*values, *self.environment.globals, *CONTEXT_NAMES, *_names_in_scope(error)})
+            known = {*values, *self.environment.globals, *CONTEXT_NAMES, *_names_in_scope(error)}
+            near = closest(error.name, known - {error.name})
             mend = f'did you mean "{near}"?' if near else "define it in `load`, in front matter (page.…) or in data/"
             if not near and place.file in self._loader.index:
                 mend += (
@@ -337,7 +343,10 @@ class Templates:
         )
         mend = did_you_mean(error.name, keys) or f"test it first: {{% if ….{error.name} %}}, or use default()"
         kind = "key" if isinstance(owner, Mapping) else f"attribute of {type(owner).__name__}"
-        return TemplateError(f'there is no {kind} "{error.name}"', mend=mend, location=place)
+        holder = next((f" in {name}" for name, value in values.items() if value is owner), "")
+        if holder == " in page" and mend.startswith("test it"):
+            mend = f"give the page its {error.name} in front matter, or {mend}"
+        return TemplateError(f'there is no {kind} "{error.name}"{holder}', mend=mend, location=place)
 
     def _circle(self, error: RecursionError) -> list[str]:
         """Gives the templates that lead to each other, with the lines that do, once around."""

@@ -22,6 +22,9 @@ TrailingSlash = Literal["always", "never", "ignore"]
 _SEGMENT_SAFE = "-._~!$&'()*+,;=:@"
 # The spelling that nearly every request has: no escapes, no empty segment, none that begins with a dot.
 _PLAIN_PATH = re.compile(rb"(?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9_.~!$&'()*+,;=:@-]*)*/?")
+# What no page has: a longer path, or a deeper one, would be work and memory for nothing.
+_MOST_PATH = 4096
+_MOST_SEGMENTS = 100
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 # Control characters, and the lone surrogates that Python makes of file names that are not UTF-8.
 CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -58,12 +61,15 @@ class UrlPolicy:
         """Decodes the raw path of a request, once.
 
         Raises PathRefused: 400 for broken escapes, bytes that are not UTF-8 and control characters; 404 for empty and
-        dot segments, escaped slashes, backslashes, and paths outside of the site's base.
+        dot segments, escaped slashes, backslashes, paths outside of the site's base, and those of over 4 KB or 100
+        segments.
         """
+        if len(raw) > _MOST_PATH:
+            raise PathRefused(404)
         text = raw.decode("ascii") if _PLAIN_PATH.fullmatch(raw) else self._decode(raw)
         slash = text.endswith("/")
         segments = tuple(text[1:-1].split("/") if slash else text[1:].split("/")) if len(text) > 1 else ()
-        if "" in segments or "." in segments or ".." in segments:
+        if "" in segments or "." in segments or ".." in segments or len(segments) > _MOST_SEGMENTS:
             raise PathRefused(404)
         depth = len(self._base_segments)
         if depth:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridsite.context import Context, Locals, PrerenderRequest
-from hybridsite.cookies import Cookies
+from hybridsite.context import Context, Locals
 from hybridsite.errors import ContextError
-from hybridsite.routing import Match
+from hybridsite.exchange import Cookies, PrerenderRequest
+from hybridsite.routes import Match
 from hybridsite.site import Site
 from tests.inprocess import ON_DEMAND, loaded, request
 
@@ -220,11 +220,19 @@ def test_the_settings_know_the_origin_better(site: Site) -> None:
 
 
 def test_a_missing_session_is_none_and_noted_where_it_was_asked(site: Site) -> None:
-    context = context_of(site)
+    off = site.settings.session.model_copy(update={"driver": False})
+    without = dataclasses.replace(site, settings=site.settings.model_copy(update={"session": off}))
+    context = context_of(without)
     assert not context.has_session
     before = len(site.notices.faults())
     assert context.session is None
     assert len(site.notices.faults()) == before + 1
+
+
+def test_a_page_that_has_none_because_of_an_error_is_not_noted(site: Site) -> None:
+    before = site.notices.faults()
+    assert context_of(site).session is None
+    assert len(site.notices.faults()) == len(before)
 
 
 def test_locals_by_attribute_and_by_key() -> None:

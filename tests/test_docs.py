@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from hybridsite import __version__
 from hybridsite.cli.main import main
+from hybridsite.sessions.drivers import BUILT_IN, find_store
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
@@ -45,8 +47,24 @@ def test_every_module_stands_in_the_architecture() -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("driver", sorted(BUILT_IN))
+def test_every_session_driver_has_a_page_with_its_options(driver: str) -> None:
+    page = (ROOT / "docs/drivers" / f"{driver}.md").read_text("utf-8")
+    assert f"](drivers/{driver}.md)" in DOCS["sessions.md"]
+    for name, parameter in inspect.signature(find_store(driver)).parameters.items():
+        assert name == "clock" or parameter.kind is parameter.VAR_KEYWORD or f"`{name}`" in page, name
+
+
+def test_every_extra_has_its_reason() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    section = DOCS["architecture.md"].partition("## Packages of the session drivers")[2].partition("## ")[0]
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE)) == extras.keys() - {"all"}
+    assert extras["all"] == [f"hybridsite[{','.join(name for name in extras if name != 'all')}]"]
+
+
 def test_links_between_pages_lead_somewhere() -> None:
-    for name, text in {"../README.md": (ROOT / "README.md").read_text("utf-8"), **DOCS}.items():
+    pages = {f"drivers/{path.name}": path.read_text("utf-8") for path in (ROOT / "docs/drivers").glob("*.md")}
+    for name, text in {"../README.md": (ROOT / "README.md").read_text("utf-8"), **DOCS, **pages}.items():
         folder = (ROOT / "docs" / name).resolve().parent
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
             assert (folder / target).exists(), f"{name}: {target}"

@@ -19,8 +19,17 @@ def test_a_public_name_is_the_one_of_errors(name: str) -> None:
 
 
 def test_nothing_else_is_public() -> None:
-    assert sorted(hybridsite.__all__) == sorted([*PUBLIC, "UploadFile", "__version__", "action"])
+    assert sorted(hybridsite.__all__) == sorted([*PUBLIC, "Context", "Session", "UploadFile", "__version__", "action"])
     assert all(hasattr(hybridsite, name) for name in hybridsite.__all__)
+
+
+def test_the_types_of_annotations_are_the_ones_that_code_gets() -> None:
+    from hybridsite.context import Context
+    from hybridsite.sessions.session import Session
+
+    assert (hybridsite.Context, hybridsite.Session) == (Context, Session)
+    with pytest.raises(AttributeError, match="no attribute 'Contxt'"):
+        hybridsite.Contxt  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_a_value_error_is_caught_as_one() -> None:

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from hybridsite.errors import FrontMatterError, SiteErrors
-from hybridsite.frontmatter import RESERVED, FrontMatter, one_slip, read_front_matter
+from hybridsite.errors import FrontMatterError, SiteErrors, one_slip
+from hybridsite.frontmatter import RESERVED, FrontMatter, read_front_matter
 from hybridsite.sources import parse
 
 

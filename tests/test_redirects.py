@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from hybridsite.errors import Location, RouteError, SiteErrors
 from hybridsite.redirects import check_redirects, follow, read_redirect
-from hybridsite.routing import Match, Redirect, Router, read_route
+from hybridsite.routes import Match, Redirect, read_route
+from hybridsite.routing import Router
 from hybridsite.urls import PathRefused, TrailingSlash, UrlPolicy
 
 PLACE = Location("site.toml", 2, 1)

@@ -295,3 +295,100 @@ def test_a_logged_traceback_begins_in_the_site(tmp_path: Path, caplog: pytest.Lo
     assert "json/decoder.py" in shown  # what the site called belongs to its fault
     assert "hybridsite/rendering.py" not in shown
     assert "starlette" not in shown
+
+
+def test_a_response_that_is_kept_by_the_site_carries_no_visitors_headers(tmp_path: Path) -> None:
+    source = """
+        import functools
+        from starlette.responses import PlainTextResponse
+
+        SHARED = PlainTextResponse("x")
+
+        def GET(context):
+            if name := context.request.query_params.get("login"):
+                context.session["user"] = name
+                context.cookies.set("name", name)
+            return SHARED
+        """
+    files = {"site.toml": MEMORY, "pages/kept.py": source, "middleware.py": ""}
+    for middleware in (
+        "async def on_request(context, call_next):\n    return await call_next(context)",
+        "from starlette.responses import PlainTextResponse\nKEPT = PlainTextResponse('y')\n"
+        "async def on_request(context, call_next):\n    await call_next(context)\n    return KEPT",
+    ):
+        files["middleware.py"] = middleware
+        app = app_of(write_site(tmp_path / str(len(middleware)), files))
+        first = ask(app, "/kept?login=alice")
+        assert "alice" in str(first.headers)
+        second = ask(app, "/kept")
+        assert "set-cookie" not in second.header
+
+
+def test_an_error_page_on_demand_is_an_answer_like_any(tmp_path: Path) -> None:
+    page = "---\nprerender: false\nheaders: {X-Frame-Options: DENY}\n---\n"
+    files = {
+        "site.toml": MEMORY,
+        "pages/404.html": page + "<< url.path >> << cookies.get('theme') >>{% do cookies.set('seen', '1') %}",
+        "pages/gone.py": "from hybridsite import NotFound\ndef GET(context):\n    raise NotFound",
+        "pages/kept.html": "---\nprerender: false\nheaders: {Cache-Control: 'public, max-age=60'}\n---\n",
+        "pages/kept.py": "from hybridsite import NotFound\ndef load(context):\n    raise NotFound",
+    }
+    app = app_of(write_site(tmp_path / "site", files))
+    answer = ask(app, "/gone", headers={"cookie": "theme=dark"})
+    assert (answer.status, answer.text) == (404, "/gone dark")
+    assert (answer.header["cache-control"], answer.header["vary"]) == PRIVATE
+    assert answer.header["set-cookie"].startswith("seen=1")
+    assert answer.header["x-frame-options"] == "DENY"
+    assert "max-age" not in str(ask(app, "/kept/").headers).replace("seen=1", "")
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS", "GET"])
+def test_what_is_not_there_is_404_for_every_method(tmp_path: Path, method: str) -> None:
+    for page in (ON_DEMAND + "none", "none"):
+        app = app_of(write_site(tmp_path / f"{len(page)}", {"site.toml": MEMORY, "pages/404.html": page}))
+        answer = ask(app, "/nowhere", method, headers={"origin": "http://127.0.0.1"})
+        assert (answer.status, answer.text) == (404, "none")
+
+
+@pytest.mark.parametrize(
+    ("raised", "status"), [("NotFound", 404), ("HTTPException(403)", 403), ("HTTPException(429)", 429)]
+)
+def test_middleware_may_raise_an_answer(tmp_path: Path, raised: str, status: int) -> None:
+    source = (
+        "from hybridsite import NotFound\nfrom starlette.exceptions import HTTPException\n"
+        f"async def on_request(context, call_next):\n    raise {raised}"
+    )
+    app = app_of(write_site(tmp_path / "site", {"site.toml": MEMORY, "middleware.py": source}))
+    answer = ask(app, "/x")
+    assert answer.status == status
+    assert {404: "Not Found", 403: "Forbidden", 429: "Too Many Requests"}[status] in answer.text
+
+
+def test_a_built_error_page_keeps_its_headers(tmp_path: Path) -> None:
+    page = "---\nheaders: {X-Frame-Options: DENY, Content-Security-Policy: \"default-src 'self'\"}\n---\ngone"
+    app = app_of(write_site(tmp_path / "site", {"site.toml": MEMORY, "pages/404.html": page, "pages/a.html": page}))
+    for target, status in (("/nowhere", 404), ("/a/", 200)):
+        answer = ask(app, target)
+        assert (answer.status, answer.text) == (status, "gone")
+        assert [value for name, value in answer.headers if name == "x-frame-options"] == ["DENY"]
+        assert answer.header["content-security-policy"] == "default-src 'self'"
+
+
+def test_what_a_prerendered_page_owns_no_other_page_answers(tmp_path: Path) -> None:
+    files = {
+        "site.toml": MEMORY,
+        "pages/[s].html": "built",
+        "pages/[s].py": "def paths(site):\n    return [{'params': {'s': 'a'}}]",
+        "pages/[t].html": ON_DEMAND + "on demand",
+        "pages/[t].py": "def POST(context):\n    return {}",
+    }
+    app = app_of(write_site(tmp_path / "site", files))
+    own = {"origin": "http://127.0.0.1"}
+    assert ask(app, "/a/", "POST", headers=own).status == 405
+    assert ask(app, "/b/", "POST", headers=own).text == "on demand"
+
+
+def test_url_for_is_on_the_context(tmp_path: Path) -> None:
+    source = "def GET(context):\n    return context.redirect(context.url_for('pages/a.html'), 303)"
+    files = {"site.toml": MEMORY + '[site]\nbase = "/app"\n', "pages/a.html": "", "pages/go.py": source}
+    assert ask(app_of(write_site(tmp_path / "site", files)), "/app/go").header["location"] == "/app/a/"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 import unicodedata
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hybridsite.errors import RouteError, SiteErrors
-from hybridsite.routing import Route, Router, pair_modules, read_route
+from hybridsite.routes import Route, pair_modules, read_route
+from hybridsite.routing import Router
 from hybridsite.urls import UrlPolicy
 
 
@@ -316,3 +318,17 @@ def test_all_collisions_are_told_at_once() -> None:
         "pages/a.html and pages/a.md both answer /a/",
         "pages/b.html and pages/b/index.html both answer /b/",
     ]
+
+
+@pytest.mark.parametrize("name", ["[a]-[b]-[c].json", "[a]x[b]x[c]x[d]", "[a]--[b]"])
+def test_the_time_of_a_match_grows_with_the_length_alone(name: str) -> None:
+    # Twenty times as long takes some twenty times the time; what backtracks takes 400 or 8,000 times as long.
+    route = read_route(f"pages/{name}.html")
+    assert route is not None
+    router = Router([route], UrlPolicy())
+    times = []
+    for length in (1_000, 20_000):
+        began = time.perf_counter()
+        assert list(router.match(("-" * length + "x" * length,))) is not None
+        times.append(time.perf_counter() - began)
+    assert times[1] < 1.0

@@ -189,3 +189,19 @@ def test_a_template_is_loaded_once(tmp_path: Path) -> None:
     assert site.get("pages/a.html") is site.get("pages/a.html") is site.environment.get_template("pages/a.html")
     assert list(site.names()) == ["pages/a.html"]
     assert site.facts("pages/none.html") is None
+
+
+def test_context_reaches_through_imports_of_imports_and_their_includes(tmp_path: Path) -> None:
+    macros = {
+        "components__b_html": "{% from 'components/c.html' import c %}{% macro b() %}<< c() >>{% endmacro %}",
+        "components__c_html": "{% macro c() %}<< page.title >>{% include 'components/d.html' %}{% endmacro %}",
+        "components__d_html": "<< params.slug >>",
+    }
+    values = {**PAGE, "params": {"slug": "x"}}
+    assert rendered(tmp_path, "{% import 'components/b.html' as m %}<< m.b() >>", values, **macros) == "Teax"
+
+
+def test_what_holds_the_missing_key_is_named(tmp_path: Path) -> None:
+    error = fault(tmp_path, "<< page.wholly >>", PAGE)
+    assert error.what == 'there is no key "wholly" in page'
+    assert "give the page its wholly in front matter" in error.mend

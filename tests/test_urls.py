@@ -247,3 +247,10 @@ def test_a_url_shows_its_parts() -> None:
     assert url.origin == "https://shop.example"
     assert str(url) == "https://shop.example/tee%20&%20tasse/?q=%20"
     assert str(Url("http", "localhost", "/")) == "http://localhost/"
+
+
+@pytest.mark.parametrize("raw", [b"/" + b"a" * 5000, b"/a" * 101, b"/%41" * 1100])
+def test_a_path_that_no_page_has_is_not_worked_on(raw: bytes) -> None:
+    with pytest.raises(PathRefused) as caught:
+        UrlPolicy().read(raw)
+    assert caught.value.status == 404

@@ -31,13 +31,14 @@ from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, etag, server_sour
 from hybridsite.media import media_type
 from hybridsite.rendering import SAFE_HEADERS, render
 from hybridsite.site import Mode, Site, load_site
+from hybridsite.urls import PathRefused
 
-_SENT_ANYWAY = {name for name, _ in SAFE_HEADERS} | {b"content-length", b"content-type"}
+_SENT_ANYWAY = frozenset({b"content-length", b"content-type"})
 
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """What the command line says of a build. `state` is the folder of the lock, `.hybridsite/` by default."""
+    """What the command line says of a build."""
 
     drafts: bool = False
     strict: bool = False
@@ -184,7 +185,9 @@ def _checked_type(page: PlannedPage, status: int, headers: list[tuple[bytes, byt
 
 def _own_headers(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
     return tuple(
-        (name.decode("latin-1"), value.decode("latin-1")) for name, value in headers if name not in _SENT_ANYWAY
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in headers
+        if name not in _SENT_ANYWAY and (name, value) not in SAFE_HEADERS
     )
 
 
@@ -202,6 +205,11 @@ def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: F
             if not path.resolve().is_relative_to(site.root):
                 raise SourceError("the link leads out of the site", mend="copy the file into the site", location=shown)
             key = unicodedata.normalize("NFC", name).casefold()
+            try:
+                site.policy.read(site.policy.url("file", tuple(name.split("/"))).encode("ascii"))
+            except PathRefused:
+                why = "no request can ask for it"
+                raise SourceError("the file's name is no path", why=why, mend="rename it", location=shown) from None
             if key in owners:
                 raise RouteError(
                     f"public/{name} and {owners[key]} both write {name}", mend="rename one", location=shown
@@ -219,10 +227,7 @@ def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: F
 
 
 def _public_file(site: Site, name: str, body: bytes) -> Iterator[BuiltFile]:
-    """Yields how the server gives a public file out.
-
-    Index.html as its folder, dot files not at all (RFC 8615 excepted).
-    """
+    """Yields how the server gives a public file out: index.html as its folder, no dot files but RFC 8615's."""
     segments = tuple(unicodedata.normalize("NFC", part) for part in name.split("/"))
     if any(part.startswith(".") for part in segments) and segments[0] != ".well-known":
         return

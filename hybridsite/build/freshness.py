@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 
 from hybridsite import __version__
-from hybridsite.manifest import MANIFEST, server_sources
+from hybridsite.errors import ServeError
+from hybridsite.manifest import read_manifest, server_sources
 
 _STAMP = "built.json"
 
@@ -36,8 +37,11 @@ def remember(fingerprint: str, state: Path) -> None:
 
 
 def is_stale(root: Path, state: Path) -> bool:
-    """Tells whether `serve` has to build first."""
-    if not (root / "dist" / MANIFEST).is_file():
+    """Tells whether `serve` has to build first: where there is no build, an older one, or one with drafts."""
+    try:
+        if read_manifest(root / "dist").drafts:
+            return True
+    except ServeError:
         return True
     try:
         known = json.loads((state / _STAMP).read_text("utf-8"))["fingerprint"]

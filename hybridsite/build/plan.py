@@ -12,7 +12,7 @@ from hybridsite.action_table import ACTIONS
 from hybridsite.errors import Faults, Location, ModuleError, RouteError, SiteError, did_you_mean, place_of
 from hybridsite.modules import Handler, call
 from hybridsite.resources import Resource, check_paths
-from hybridsite.routing import Match
+from hybridsite.routes import Match
 from hybridsite.site import Site
 
 # A generator that never ends is a mistake; a real site of this size would be split.

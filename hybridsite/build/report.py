@@ -18,7 +18,7 @@ from pathlib import Path
 from hybridsite import __version__
 from hybridsite.errors import ServeError, SiteError, count
 from hybridsite.manifest import read_manifest
-from hybridsite.routing import Route
+from hybridsite.routes import Route
 from hybridsite.site import BUILD, Site, load_site
 
 

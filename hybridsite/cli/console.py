@@ -17,7 +17,7 @@ _HEADINGS = ("route", "kind", "why", "source", "size", "time")
 
 
 class Console:
-    """Prints what happened. Colours follow the terminal and NO_COLOR."""
+    """Prints what happened. Click takes the colours out again where a stream is no terminal."""
 
     def __init__(self, *, verbose: bool, color: bool) -> None:
         self.verbose = verbose
@@ -25,7 +25,7 @@ class Console:
 
     def say(self, text: str) -> None:
         """Prints a line of news."""
-        click.echo(text, color=self._color or None)
+        click.echo(text)
 
     def fault(self, error: SiteError | SiteErrors) -> None:
         """Prints one line a fault; with --verbose, how it came to that."""
@@ -78,12 +78,13 @@ def _cells(row: RouteRow) -> tuple[str, ...]:
         row.kind,
         row.reason + pages,
         row.source,
-        _size(row.size),
+        size_text(row.size),
         f"{row.seconds * 1000:.0f} ms",
     )
 
 
-def _size(size: int) -> str:
+def size_text(size: int) -> str:
+    """Gives a size in the unit that suits it."""
     for unit in ("B", "kB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging.config
 import os
-import sys
-from collections.abc import Callable
-from functools import update_wrapper
 from pathlib import Path
-from typing import Any
 
 import click
 
 from hybridsite import __version__
+from hybridsite.cli.command import SITE, command
 from hybridsite.cli.console import Console, log_settings
-from hybridsite.errors import SiteError, SiteErrors
-
-SITE = click.argument("site", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".")
-
-
-def _command(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Shows faults as lines and ends 1, instead of a traceback."""
-
-    @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks, and what the server does.")
-    @click.pass_context
-    def run(context: click.Context, /, verbose: bool, **options: Any) -> None:
-        console = Console(verbose=verbose, color=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
-        logging.config.dictConfig(log_settings(verbose=verbose))
-        try:
-            function(console, **options)
-        except (SiteError, SiteErrors) as error:
-            console.fault(error)
-            context.exit(1)
-
-    return update_wrapper(run, function)
+from hybridsite.cli.sessions import sessions
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,7 +24,7 @@ def main() -> None:
 @SITE
 @click.option("--strict", is_flag=True, help="End 1, and leave dist/ alone, where a page uses an undefined session.")
 @click.option("--drafts", is_flag=True, help="Build pages with draft: true too.")
-@_command
+@command
 def build(console: Console, site: Path, strict: bool, drafts: bool) -> None:
     """Writes SITE's prerendered pages, and what the rest needs, to SITE/dist/."""
     _build(console, site, strict=strict, drafts=drafts)
@@ -59,7 +36,7 @@ def build(console: Console, site: Path, strict: bool, drafts: bool) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 takes a free one.  [default: 8000]")
 @click.option("--workers", type=click.IntRange(min=1), help="How many processes.  [default: 1]")
 @click.option("--no-build", is_flag=True, help="Serve dist/ as it is, even where sources are newer.")
-@_command
+@command
 def serve(
     console: Console, site: Path, host: str | None, port: int | None, workers: int | None, no_build: bool
 ) -> None:
@@ -89,7 +66,7 @@ def serve(
 @main.command()
 @SITE
 @click.option("--drafts", is_flag=True, help="Show pages with draft: true too.")
-@_command
+@command
 def routes(console: Console, site: Path, drafts: bool) -> None:
     """Lists the routes of SITE, without building it."""
     from hybridsite.build.report import RouteRow
@@ -102,7 +79,7 @@ def routes(console: Console, site: Path, drafts: bool) -> None:
 
 @main.command()
 @SITE
-@_command
+@command
 def info(console: Console, site: Path) -> None:
     """Tells versions, and what is known of SITE: what to put into a report of a fault."""
     from hybridsite.build.report import site_facts, version_facts
@@ -114,13 +91,16 @@ def info(console: Console, site: Path) -> None:
         console.facts(site_facts(site, state, environ=os.environ, stale=_is_stale(site)))
 
 
+main.add_command(sessions)
+
+
 @main.group()
 def config() -> None:
     """Tells about the settings in site.toml."""
 
 
 @config.command()
-@_command
+@command
 def schema(console: Console) -> None:
     """Prints the JSON Schema of site.toml, by which editors complete and check."""
     import json

@@ -13,14 +13,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from hybridsite.errors import SecretError
 from hybridsite.manifest import MANIFEST, read_manifest
 from hybridsite.rendering import respond
-from hybridsite.security import NEW_SECRET, SECRET_VARIABLE, forwarded, signing_keys
-from hybridsite.server.door import is_refused
+from hybridsite.security import forwarded
+from hybridsite.server.door import host_name, is_refused
+from hybridsite.server.state import make_sessions
 from hybridsite.server.static import FileIndex
-from hybridsite.sessions.drivers import create_store
-from hybridsite.sessions.manager import CookieSettings, SessionManager
 from hybridsite.site import Mode, Site, load_site
 from hybridsite.urls import PathRefused, RequestPath
 
@@ -39,12 +37,13 @@ class App:
         self._site = site
         self._files = index.files
         self._segments = {site.policy.read(url).segments for url in index.files}
+        self._hosts = frozenset(name.casefold() for name in site.settings.server.allowed_hosts)
         self._read = lru_cache(maxsize=1024)(site.policy.read)  # most requests are for the same paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speaks ASGI 3."""
         if scope["type"] == "http":
-            if is_refused(scope):
+            if is_refused(scope) or (self._hosts and host_name(scope) not in self._hosts):
                 await _BAD_REQUEST(scope, receive, send)
                 return
             raw = scope.get("raw_path") or scope["path"].encode()
@@ -75,7 +74,7 @@ class App:
 
     async def _respond(self, raw: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers what no URL of a file matched as it was sent: another spelling or form of one, or no file at all."""
-        if raw == HEALTH:
+        if raw == HEALTH and next(self._site.router.match(("healthz",)), None) is None:
             await PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})(scope, receive, send)
             return
         try:
@@ -102,20 +101,15 @@ class App:
         scheme, client = forwarded(scope["headers"], peer, server.proxies)
         if scheme or client:
             scope = {**scope, "scheme": scheme or scope["scheme"], "client": (client, 0) if client else scope["client"]}
-        reads_body = scope["method"] not in ("GET", "HEAD")
-        limit = self._site.settings.security.max_body
-        request = Request(scope, _limited(receive, scope, limit) if reads_body else receive)
-        if server.allowed_hosts and request.headers.get("host", "").partition(":")[0] not in server.allowed_hosts:
-            await PlainTextResponse("Bad Request", 400)(scope, receive, send)
-            return
+        request = Request(scope, _limited(receive, scope, self._site.settings.security.max_body))
         try:
             response = await respond(self._site, request, path)
+            if scope["method"] == "HEAD":
+                response = _without_body(response)
+            await response(scope, receive, send)
         finally:
-            if reads_body:
+            if scope["method"] not in ("GET", "HEAD"):
                 await request.close()
-        if scope["method"] == "HEAD":
-            response = _without_body(response)
-        await response(scope, receive, send)
 
 
 def _without_body(response: Response) -> Response:
@@ -126,12 +120,12 @@ def _without_body(response: Response) -> Response:
 
 def _limited(receive: Receive, scope: Scope, limit: int) -> Receive:
     """Counts a body as it arrives, chunked ones too; over the limit the request is answered 413."""
-    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    declared = int(length) if length.isdigit() else limit + 1
     received = 0
 
     async def counting() -> Message:
         nonlocal received
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        declared = int(length) if length.isdigit() and len(length) < 20 else limit + 1
         message = await receive()
         received += len(message.get("body", b""))
         if received > limit or declared > limit:
@@ -157,8 +151,7 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     """Makes the ASGI application of a built site. `place` is the site's folder, or its dist/.
 
     Its store is opened by the server's lifespan. Raises SiteError where the site isn't built, its settings don't
-    hold, or
-    its secret is none.
+    hold, or its secret is none.
     """
     import os
 
@@ -169,36 +162,5 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     index = FileIndex.load(manifest, dist / "client")
     site = load_site(dist / "server", Mode(prerendering=False, drafts=manifest.drafts), environ=environ)
     site = replace(site, built=frozenset(url.decode() for url in index.files), error_files=index.errors)
-    session = site.settings.session
-    if session.driver is False:
-        return App(site, index)
-    state = state_folder(place, environ)
-    store = create_store(session.driver, session.options, state=state, environ=environ)
-    if store.reach == "network" and not environ.get(SECRET_VARIABLE):
-        raise SecretError(
-            f'the session driver "{session.driver}" is shared by several machines, and {SECRET_VARIABLE} is not set',
-            why="each machine would sign its cookies with a secret of its own, and refuse the others'",
-            mend=f"set the same on all of them; {NEW_SECRET}",
-        )
-    manager = SessionManager(
-        store,
-        keys=signing_keys(environ, state),
-        ttl=session.ttl,
-        max_age=session.max_age,
-        max_size=session.max_size,
-        index=session.index,
-        cookie=_cookie(site),
-    )
-    return App(replace(site, sessions=manager), index)
-
-
-def _cookie(site: Site) -> CookieSettings:
-    cookie = site.settings.session.cookie
-    return CookieSettings(
-        name=cookie.name,
-        domain=cookie.domain,
-        path=cookie.path or site.base or "/",
-        same_site=cookie.same_site,
-        secure=cookie.secure,
-        max_age=None if cookie.max_age is None else int(cookie.max_age),
-    )
+    sessions = make_sessions(site.settings, state_folder(place, environ), environ)
+    return App(replace(site, sessions=sessions), index)

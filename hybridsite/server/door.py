@@ -34,6 +34,12 @@ def is_refused(scope: Scope) -> bool:
     return hosts > 1 or (hosts == 0 and scope["http_version"] == "1.1") or lengths + codings > 1
 
 
+def host_name(scope: Scope) -> str:
+    """Gives the name that a request is for, without its port, in lower case; "" where it says none."""
+    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+    return re.sub(r":[0-9]+$", "", host.decode("latin-1")).casefold()
+
+
 @lru_cache(maxsize=256)
 def _is_host(value: bytes) -> bool:
     return len(value) <= 255 and _HOST.fullmatch(value) is not None

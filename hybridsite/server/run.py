@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import socket
 from collections.abc import Callable, MutableMapping
@@ -16,6 +17,7 @@ from hybridsite.config import Settings
 from hybridsite.errors import ServeError
 from hybridsite.server.app import STATE_VARIABLE, create_app, state_folder
 from hybridsite.server.protocol import Protocol
+from hybridsite.sessions.drivers import find_store
 
 
 def run(
@@ -34,9 +36,10 @@ def run(
     Raises SiteError where the site can't be served, ServeError where the address is taken or `workers` can't share
     a store.
     """
-    if workers > 1 and settings.session.driver == "memory":
+    driver = settings.session.driver
+    if workers > 1 and driver is not False and find_store(driver).reach == "process":
         raise ServeError(
-            f'{workers} workers can\'t share the session driver "memory"',
+            f'{workers} workers can\'t share the session driver "{driver}"',
             why="each process would have sessions of its own",
             mend='use [session] driver = "sqlite", or one worker',
         )
@@ -52,7 +55,7 @@ def run(
             access_log=False,
             proxy_headers=False,  # our own door asks whose headers count
             server_header=False,
-            timeout_graceful_shutdown=int(settings.server.grace),
+            timeout_graceful_shutdown=math.ceil(settings.server.grace),
         )
         if workers == 1:
             # uvicorn stops in good order, then raises the signal again: by then there is nothing left to interrupt.

@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from hybridsite.manifest import BuiltFile, Manifest
 from hybridsite.rendering import SAFE_HEADERS
 from hybridsite.server.encoding import Coding, encode, wanted, worth_coding
+from hybridsite.site import ErrorFile
 
 # Bodies up to this size are kept in memory, until all of them reach the budget; the rest is read when asked for.
 SMALL = 256 * 1024
@@ -52,7 +53,8 @@ class Representation:
 
     def __init__(self, headers: list[Header], etag: str, kind: str, size: int, body: bytes | None) -> None:
         self.etag = etag
-        headers = [*headers, (b"etag", etag.encode("ascii"))]
+        if all(name != b"etag" for name, _ in headers):
+            headers = [*headers, (b"etag", etag.encode("ascii"))]
         described = [(b"content-type", kind.encode("latin-1")), (b"content-length", b"%d" % size)]
         self.start: Message = {"type": "http.response.start", "status": 200, "headers": [*described, *headers]}
         self.not_modified: Message = {"type": "http.response.start", "status": 304, "headers": headers}
@@ -100,13 +102,13 @@ class StaticFile:
         if accepted is not None and self._codable and ranges is None and (coding := wanted(accepted)) is not None:
             form = await self._coded(coding)
         if (none_match or modified_since) and self._is_known(form, none_match, modified_since):
-            await send(form.not_modified)
+            await send(_own(form.not_modified))
             await send(_NO_BODY)
         elif scope["method"] == "HEAD":
-            await send(form.start)
+            await send(_own(form.start))
             await send(_NO_BODY)
         elif form.body is not None and ranges is None:
-            await send(form.start)
+            await send(_own(form.start))
             await send(form.body)
         else:
             await self._stream(scope if ranges else _without_range(scope), receive, send)
@@ -165,6 +167,11 @@ class StaticFile:
         return (status.st_size, status.st_mtime_ns) == (self._status.st_size, self._status.st_mtime_ns)
 
 
+def _own(start: Message) -> Message:
+    """Gives a request its own message: what wraps the application may add a visitor's headers to it."""
+    return {**start, "headers": [*start["headers"]]}
+
+
 def _are_ranges(ranges: bytes) -> bool:
     """Tells whether a Range header has the form of byte ranges, none of which ends before it begins."""
     if not _RANGES.fullmatch(ranges):
@@ -180,7 +187,7 @@ def _without_range(scope: Scope) -> Scope:
 class FileIndex:
     """All built files by the bytes of their URLs' paths, and the error pages by status."""
 
-    def __init__(self, files: Mapping[bytes, StaticFile], errors: Mapping[int, bytes]) -> None:
+    def __init__(self, files: Mapping[bytes, StaticFile], errors: Mapping[int, ErrorFile]) -> None:
         self.files = files
         self.errors = errors
 
@@ -195,7 +202,12 @@ class FileIndex:
             files[built.url.encode("ascii")] = file
             if built.alias:
                 files[built.alias.encode("ascii")] = file
-        return cls(files, {status: (client / name).read_bytes() for status, name in manifest.errors.items()})
+        headers = {built.file: built.headers for built in manifest.files}
+        errors = {
+            status: ErrorFile((client / name).read_bytes(), headers.get(name, ()))
+            for status, name in manifest.errors.items()
+        }
+        return cls(files, errors)
 
 
 def _ordered(files: Iterable[BuiltFile], errors: Mapping[int, str]) -> list[BuiltFile]:

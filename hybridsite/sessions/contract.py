@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import ClassVar
 
 from hybridsite.sessions.store import Conflict, Record, SessionStore
 
 _TTL = 60.0
 _SHORT = 1.0  # the shortest time to live that is tried: some stores count whole seconds
 _KEY = "0123456789abcdef" * 4
-_MANY = 300  # more than stores take in one step
 
 
 class StoreContract:
@@ -27,6 +27,8 @@ class StoreContract:
 
     Where it is called twice in a test, the stores have to be over the same data if `reach` is more than a process.
     """
+
+    many: ClassVar[int] = 300  # how many records there are where a store has to take them in several steps
 
     def make_store(self) -> SessionStore:
         """Makes a store."""
@@ -218,7 +220,7 @@ class StoreContract:
         async def check(store: SessionStore) -> None:
             assert [key async for key, _ in store.scan()] == []
             versions = {}
-            for number in range(_MANY):
+            for number in range(self.many):
                 data = str(number).encode()
                 versions[str(number)] = await store.write(str(number), data, expected=None, ttl=_TTL, tokens=["all"])
             await store.write("expired", b"", expected=None, ttl=_SHORT, tokens=["all"])

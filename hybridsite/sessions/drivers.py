@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from hybridsite.errors import DriverError, did_you_mean
-from hybridsite.sessions.store import SessionStore
+from hybridsite.sessions.store import Reach, SessionStore
 
 ENTRY_POINTS = "hybridsite.sessions"
 
-_BUILT_IN: Mapping[str, str] = {
+
+class StoreClass(Protocol):
+    """What makes a store, and tells of it before it is made."""
+
+    reach: Reach
+
+    def __call__(self, **options: Any) -> SessionStore:
+        """Makes a store."""
+
+
+BUILT_IN: Mapping[str, str] = {
     "sqlite": "hybridsite.sessions.sqlite:SqliteStore",
     "memory": "hybridsite.sessions.memory:MemoryStore",
     "fs": "hybridsite.sessions.fs:FileStore",
     "redis": "hybridsite.sessions.redis:RedisStore",
     "postgres": "hybridsite.sessions.postgres:PostgresStore",
+    "upstash": "hybridsite.sessions.upstash:UpstashStore",
+    "dynamodb": "hybridsite.sessions.dynamodb:DynamoStore",
+    "key-value": "hybridsite.sessions.key_value:KeyValueStore",
 }
 # Where the drivers of files keep them below the state folder.
 _PATHS = {"sqlite": "sessions.db", "fs": "sessions"}
 _PARTS = ("reach", "open", "close", "read", "write", "delete", "touch", "find", "scan", "sweep")
-_LATER = ("upstash", "dynamodb", "key-value")
 
 
 def create_store(
@@ -49,7 +61,7 @@ def create_store(
 
 
 def _from_environment(
-    driver: str, options: Mapping[str, object], make: Callable[..., Any], environ: Mapping[str, str]
+    driver: str, options: Mapping[str, object], make: StoreClass, environ: Mapping[str, str]
 ) -> Mapping[str, object]:
     """Adds the options that the environment gives. Raises DriverError where one that is needed is nowhere."""
     named: Mapping[str, str] = getattr(make, "environment", {})
@@ -65,30 +77,27 @@ def _from_environment(
     return {**options, **found}
 
 
-def find_store(driver: str) -> Callable[..., SessionStore]:
+def find_store(driver: str) -> StoreClass:
     """Imports the class of a driver. Raises DriverError for an unknown one, with the known ones and the closest."""
-    if driver in _BUILT_IN:
-        return _imported(driver, _BUILT_IN[driver])
+    if driver in BUILT_IN:
+        return _imported(driver, BUILT_IN[driver])
     if ":" in driver:
         return _imported(driver, driver)
-    known = ", ".join(_BUILT_IN)
-    if driver in _LATER:
-        raise DriverError(f'the session driver "{driver}" is not in this version', mend=f"use one of: {known}")
     installed = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
     if driver in installed:
         return _imported(driver, installed[driver])
-    names = [*_BUILT_IN, *installed]
+    names = [*BUILT_IN, *installed]
     mend = did_you_mean(driver, names) or 'or name a class: "package.module:Store"'
     raise DriverError(f'there is no session driver "{driver}"', why=f"known are {', '.join(names)}", mend=mend)
 
 
-def _imported(driver: str, place: str) -> Callable[..., SessionStore]:
+def _imported(driver: str, place: str) -> StoreClass:
     module, _, name = place.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         mend = "install its package, or write it as package.module:Class"
-        if driver in _BUILT_IN:
+        if driver in BUILT_IN:
             mend = f'pip install "hybridsite[{driver}]"'
         raise DriverError(f'the session driver "{driver}" can\'t be loaded', why=str(error), mend=mend) from error
     except Exception as error:  # the module is run, and may raise anything
@@ -96,10 +105,10 @@ def _imported(driver: str, place: str) -> Callable[..., SessionStore]:
         raise DriverError(f'the session driver "{driver}" can\'t be loaded', why=why) from error
     if lacking := [part for part in _PARTS if not hasattr(found, part)]:
         raise DriverError(f'the session driver "{driver}" is no session store', why=f"it lacks {', '.join(lacking)}")
-    return cast(Callable[..., SessionStore], found)
+    return cast(StoreClass, found)
 
 
-def _check_options(driver: str, options: Mapping[str, object], make: Callable[..., Any]) -> None:
+def _check_options(driver: str, options: Mapping[str, object], make: StoreClass) -> None:
     parameters = inspect.signature(make).parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return

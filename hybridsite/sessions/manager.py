@@ -1,44 +1,35 @@
 """Opening and saving sessions: one read, then the request's own changes merged into what is stored by then.
 
-Every store that can compare and swap is used in the same way, so the merge and its retry are here, once.
+Every store that can compare and swap is used in the same way, so the merge is here, once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
-import random
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TypeVar
-from weakref import WeakValueDictionary
 
-from hybridsite.errors import SessionNotFoundError, SessionUnavailable, SessionValueError
+from hybridsite.errors import SessionNotFoundError, SessionUnavailable
 from hybridsite.sessions.changes import Clock
-from hybridsite.sessions.codec import TOMBSTONE, Contents, Entry, pack_record, unpack_record
+from hybridsite.sessions.codec import Contents
 from hybridsite.sessions.cookie import CookieSettings, SessionCookie, handle_of, new_identifier
 from hybridsite.sessions.index import SessionIndex
+from hybridsite.sessions.lifetime import Lifetime
 from hybridsite.sessions.outage import Budget, GuardedStore, UnavailableSession
+from hybridsite.sessions.records import Records
 from hybridsite.sessions.session import Session, Stored
 from hybridsite.sessions.store import Conflict, SessionStore, StoreDown
+from hybridsite.sessions.sweeping import sweep_for_ever
 
 __all__ = ["CookieSettings", "Outcome", "SessionManager"]
 
 _log = logging.getLogger("hybridsite.sessions")
 
-TOMBSTONE_TTL = 60.0
-# Store and cookie are refreshed once this part of the ttl has passed, or of the cookie's age where that is shorter.
-_REFRESH_AFTER = 1 / 20
-# How long a save tries to come between other requests' saves, and its longest pause, in seconds.
-_PATIENCE = 10.0
-_PAUSE = 0.01
 _HANDLE = re.compile(r"[0-9a-f]{64}")
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +58,28 @@ class SessionManager:
         index: Sequence[str] = (),
         clock: Clock = time.time,
     ) -> None:
-        self.store = GuardedStore(store)
-        self.index = SessionIndex(index, keys)
-        self._max_age = max_age
-        self._max_size = max_size
-        self._clock = clock
         self._cookie = SessionCookie(cookie, keys, ttl)
-        # Near its greatest age a session's end stands still, and tells no longer when the cookie was refreshed last: a
-        # cookie that ends earlier than the session would not be. So with a greatest age both end together.
-        self._ttl = ttl if max_age is None else min(ttl, self._cookie.max_age)
-        self._refresh_after = min(ttl, self._cookie.max_age) * _REFRESH_AFTER
-        # A lock is there as long as somebody holds it or waits for it.
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._lifetime = Lifetime(ttl, max_age, self._cookie.max_age, clock)
+        self.store = GuardedStore(store)
+        self.records = Records(self.store, self._lifetime, SessionIndex(index, keys), max_size)
+        self._clock = clock
+        self._sweeping: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Opens the store. One that does not answer is waited for meanwhile; raises DriverError where it never can."""
+    async def start(self, *, sweeping: bool = True) -> None:
+        """Opens the store, and removes what has ended from now on.
+
+        A store that does not answer is waited for meanwhile; raises DriverError where it never can.
+        """
         await self.store.open()
+        if sweeping:
+            self._sweeping = asyncio.create_task(sweep_for_ever(self.store))
 
     async def stop(self) -> None:
         """Closes the store."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sweeping
         await self.store.close()
 
     def identifier(self, cookie_headers: Iterable[bytes]) -> str | None:
@@ -104,7 +98,7 @@ class SessionManager:
         key = handle_of(identifier)
         budget = Budget()
         try:
-            stored = await self.stored(key, budget)
+            stored = await self.records.read(key, budget)
         except StoreDown as error:
             return UnavailableSession(self._clock, error)
         session = (
@@ -123,7 +117,7 @@ class SessionManager:
         stored, budget = None, Budget()
         if handle is not None and _HANDLE.fullmatch(handle):
             try:
-                stored = await self.stored(handle, budget)
+                stored = await self.records.read(handle, budget)
             except StoreDown as error:
                 raise SessionUnavailable from error
         if stored is None:
@@ -171,7 +165,7 @@ class SessionManager:
             return Outcome()
         identifier = new_identifier()
         handle = handle_of(identifier)
-        await self._write(handle, contents, _budget(session), expected=None, ttl=self._left(contents))
+        await self.records.write(handle, contents, _budget(session), expected=None, ttl=self._lifetime.left(contents))
         session._handle = handle
         return self._handed_out(identifier, contents, https)
 
@@ -181,8 +175,8 @@ class SessionManager:
         Where another request wrote meanwhile, it was due there too. Where one ended the session, its cookie is not to
         be handed out again.
         """
-        left = self._left(stored.contents)
-        if left <= 0 or not self._due(session, stored):
+        left = self._lifetime.left(stored.contents)
+        if left <= 0 or not self._is_due(session, stored):
             return False
         return await self.store.touch(_key(session), _budget(session), expected=stored.version, ttl=left)
 
@@ -196,14 +190,14 @@ class SessionManager:
                     raise Conflict  # they change nothing in this request's copy; in what is stored by now they may
                 return await self._refresh(session, stored)
             # Store and cookie end together, so a write that hands out no cookie does not move the end.
-            due = self._due(session, stored)
-            ttl = self._left(contents) if due else stored.expires - self._clock()
+            due = self._is_due(session, stored)
+            ttl = self._lifetime.left(contents) if due else stored.expires - self._clock()
             if ttl <= 0:
                 raise Conflict  # it ended just now; a store may refuse such a ttl
-            await self._write(_key(session), contents, _budget(session), expected=stored.version, ttl=ttl)
+            await self.records.write(_key(session), contents, _budget(session), expected=stored.version, ttl=ttl)
             return due
 
-        renewed = await self.retried(_key(session), _budget(session), loaded, attempt)
+        renewed = await self.records.retried(_key(session), _budget(session), loaded, attempt)
         if renewed is None:
             session._handle = None
             _log.info("changes to a session that had ended meanwhile were dropped")
@@ -225,16 +219,16 @@ class SessionManager:
         async def attempt(stored: Stored) -> bool:
             nonlocal version, contents
             contents = session._begun() if session._destroyed else session._merged(stored.contents)
-            if (left := self._left(contents)) <= 0:
+            if (left := self._lifetime.left(contents)) <= 0:
                 raise Conflict  # it has reached its greatest age just now
             if begins:
-                version = await self._write(handle, contents, budget, expected=version, ttl=left)
-            await self.store.write(_key(session), TOMBSTONE, budget, expected=stored.version, ttl=TOMBSTONE_TTL)
+                version = await self.records.write(handle, contents, budget, expected=version, ttl=left)
+            await self.records.end(_key(session), budget, expected=stored.version)
             return True
 
         replaced = None
         try:
-            replaced = await self.retried(_key(session), _budget(session), loaded, attempt)
+            replaced = await self.records.retried(_key(session), _budget(session), loaded, attempt)
         finally:
             if replaced is None and version is not None:
                 with suppress(StoreDown):  # it ends by itself, and nobody has its identifier
@@ -247,84 +241,12 @@ class SessionManager:
         session._handle = handle
         return self._handed_out(identifier, contents, https)
 
-    async def retried(
-        self, key: str, budget: Budget, loaded: Stored, attempt: Callable[[Stored], Awaitable[_T]]
-    ) -> _T | None:
-        """Calls `attempt` with the record as it was loaded, then, after a Conflict, with what is stored by then.
-
-        Gives None once nothing is. Raises TimeoutError. After the first conflict the requests of this process take
-        turns, or each would make most of the others start again.
-        """
-        try:
-            return await attempt(loaded)
-        except Conflict:
-            pass
-        lock = self._locks.setdefault(key, asyncio.Lock())
-        try:
-            async with asyncio.timeout(_PATIENCE) as limit, lock:
-                while (stored := await self.stored(key, budget)) is not None:
-                    try:
-                        return await attempt(stored)
-                    except Conflict:
-                        await asyncio.sleep(random.uniform(0, _PAUSE))
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise TimeoutError(f"a session was not saved in {_PATIENCE:.0f} s: others wrote it all the while") from None
-        return None
-
-    async def stored(self, key: str, budget: Budget) -> Stored | None:
-        """Reads a session. Gives None where there is none, for a tombstone, and for one that is over its age."""
-        record = await self.store.read(key, budget)
-        if record is None:
-            return None
-        contents = unpack_record(record.data)
-        if contents is None or not self.is_live(contents):
-            return None
-        return Stored(record.version, record.expires, contents)
-
-    def is_live(self, contents: Contents, entry: Entry | None = None) -> bool:
-        """Tells whether a session that the store still has is not over its age, and an entry of it is there."""
-        live = self._max_age is None or self._left(contents) > 0
-        return live and (entry is None or entry.live(self._clock()))
-
-    def _left(self, contents: Contents) -> float:
-        """Gives how long a session lives if it is used now and never again, in seconds: by idle time and by age."""
-        if self._max_age is None:
-            return self._ttl
-        # Where the clock was set back, the age would be over later than it should.
-        return min(self._ttl, self._max_age, contents.created + self._max_age - self._clock())
-
     def _handed_out(self, identifier: str, contents: Contents, https: bool) -> Outcome:
-        most = math.inf if self._max_age is None else self._left(contents)
-        return Outcome(self._cookie.issue(identifier, https=https, most=most))
+        return Outcome(self._cookie.issue(identifier, https=https, most=self._lifetime.cookie_left(contents)))
 
-    def _due(self, session: Session, stored: Stored) -> bool:
-        """Tells whether store and cookie are to be refreshed.
-
-        A record says when it ends: what a refresh would add to that has passed since the last one. A difference to
-        either side counts: the clock may have been set back, or the ttl shortened, and nothing shall live for ever.
-        """
-        since = self._clock() + self._left(stored.contents) - stored.expires
-        return session._identifier is not None and abs(since) >= self._refresh_after
-
-    async def _write(self, key: str, contents: Contents, budget: Budget, *, expected: int | None, ttl: float) -> int:
-        data, tokens = self._packed(contents), self.index.tokens(contents.entries)
-        return await self.store.write(key, data, budget, expected=expected, ttl=ttl, tokens=tokens)
-
-    def _packed(self, contents: Contents) -> bytes:
-        data = pack_record(contents)
-        if len(data) > self._max_size:
-            sizes = {repr(key): len(entry.data) for key, entry in contents.entries.items()}
-            sizes["flash()"] = sum(len(flash.data) for flash in contents.flashes)
-            sizes["action_result"] = len(contents.carried.data) if contents.carried else 0
-            largest = max(sizes, key=sizes.__getitem__)
-            raise SessionValueError(
-                f"the session would have {len(data)} bytes, over [session] max_size = {self._max_size}",
-                why=f"its largest value, {largest}, has {sizes[largest]}",
-                mend="keep large data elsewhere, and its key in the session",
-            )
-        return data
+    def _is_due(self, session: Session, stored: Stored) -> bool:
+        # Whoever opened a session by its handle has no cookie to hand out, and doesn't use it as its visitor would.
+        return session._identifier is not None and self._lifetime.is_due(stored.contents, stored.expires)
 
 
 def _budget(session: Session) -> Budget:

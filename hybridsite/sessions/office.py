@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from hybridsite.errors import SessionDataError, SessionUnavailable
 from hybridsite.sessions.codec import TOMBSTONE, Contents, encode, unpack_record
-from hybridsite.sessions.manager import TOMBSTONE_TTL, SessionManager
+from hybridsite.sessions.manager import SessionManager
 from hybridsite.sessions.outage import Budget
 from hybridsite.sessions.session import Session, Stored
 from hybridsite.sessions.store import Record, StoreDown
@@ -40,7 +41,8 @@ class SessionOffice:
     """Works on the sessions of all visitors. Everything raises SessionUnavailable where the store does not answer."""
 
     def __init__(self, manager: SessionManager) -> None:
-        self._manager = manager
+        self._records = manager.records
+        self._lifetime = manager.records.lifetime
         self._store = manager.store
         self.open = manager.by_handle
 
@@ -54,13 +56,14 @@ class SessionOffice:
         facts = []
         try:
             for key in await self._keys(name, data):
-                record = await self._store.read(key, Budget())
-                contents = None if record is None else _contents(record)
-                if record is not None and contents is not None and self._holds(contents, name, data):
-                    facts.append(_facts(key, record, contents))
+                with suppress(SessionDataError):  # it opens for nobody
+                    record = await self._store.read(key, Budget())
+                    contents = None if record is None else unpack_record(record.data)
+                    if record is not None and contents is not None and self._holds(contents, name, data):
+                        facts.append(_facts(key, record, contents))
         except StoreDown as error:
             raise SessionUnavailable from error
-        return sorted(facts, key=lambda each: each.created)
+        return sorted(facts, key=lambda each: (each.created, each.id))
 
     async def revoke(self, *, name: str, value: object, own: Session | None = None) -> int:
         """Ends every session in which `name` is `value`, also for requests under way, and gives how many there were.
@@ -84,14 +87,14 @@ class SessionOffice:
     async def all(self) -> AsyncIterator[SessionFacts]:
         """Gives every session, in no order."""
         async for key, record, contents in self._scan():
-            if contents is not None and self._manager.is_live(contents):
+            if contents is not None and not self._lifetime.is_over(contents):
                 yield _facts(key, record, contents)
 
     async def figures(self) -> SessionFigures:
         """Counts what is stored."""
         sessions = size = largest = ended = unreadable = 0
         async for _, record, contents in self._scan():
-            if contents is not None and self._manager.is_live(contents):
+            if contents is not None and not self._lifetime.is_over(contents):
                 sessions += 1
                 size += len(record.data)
                 largest = max(largest, len(record.data))
@@ -117,7 +120,7 @@ class SessionOffice:
 
     async def _keys(self, name: str, data: bytes) -> list[str]:
         found: dict[str, None] = {}
-        for token in self._manager.index.lookups(name, data):
+        for token in self._records.index.lookups(name, data):
             async for key in self._store.find(token):
                 found[key] = None
         return list(found)
@@ -125,7 +128,8 @@ class SessionOffice:
     def _holds(self, contents: Contents, name: str, data: bytes) -> bool:
         """Tells whether a session is there and has the value: a token only says that it had when it was last stored."""
         entry = contents.entries.get(name)
-        return entry is not None and entry.data == data and self._manager.is_live(contents, entry)
+        there = entry is not None and entry.data == data and entry.live(self._lifetime.now())
+        return there and not self._lifetime.is_over(contents)
 
     async def _end(self, key: str, name: str, data: bytes, own: Session | None) -> bool:
         budget = Budget()
@@ -133,14 +137,14 @@ class SessionOffice:
         async def attempt(stored: Stored) -> bool:
             if not self._holds(stored.contents, name, data):
                 return False
-            version = await self._store.write(key, TOMBSTONE, budget, expected=stored.version, ttl=TOMBSTONE_TTL)
+            version = await self._records.end(key, budget, expected=stored.version)
             if own is not None and own._key == key:
                 own._ended_as(version)
             return True
 
         try:
-            stored = await self._manager.stored(key, budget)
-            return stored is not None and bool(await self._manager.retried(key, budget, stored, attempt))
+            stored = await self._records.read(key, budget)
+            return stored is not None and bool(await self._records.retried(key, budget, stored, attempt))
         except SessionDataError as error:
             _log.warning("a session that was to be ended opens for nobody as it is: %s", error)
             return False

@@ -14,11 +14,11 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Seque
 from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
-from hybridsite.errors import DriverError, SessionUnavailable
+from hybridsite.errors import DriverError, SessionUnavailable, SiteError
 from hybridsite.sessions.changes import Clock
 from hybridsite.sessions.codec import TOMBSTONE
 from hybridsite.sessions.session import Session
-from hybridsite.sessions.store import Conflict, Record, SessionStore, StoreDown
+from hybridsite.sessions.store import Conflict, Reach, Record, SessionStore, StoreDown
 
 _log = logging.getLogger("hybridsite.sessions")
 
@@ -26,11 +26,17 @@ _BUDGET = 2.0
 # A store that takes longer than this for one call is not well yet: with a read and a write a request would be over its
 # budget, and the outage would end and begin all the time.
 _WELL = 1.0
+# Less than a store itself may wait for another program before it says that it can't be opened.
+_OPENING = 1.5
+_SWEEPING = 60.0
 # Between probes, in seconds: the first comes soon, since most faults are one broken connection.
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
 # A probe's record ends by itself where it could not be removed.
 _PROBE_TTL = 60.0
+
+# What a store that is well may raise: a conflict, a record that can't be read, what a driver can't do, and an end.
+_ANSWERS = (Conflict, SiteError, StopAsyncIteration)
 
 _T = TypeVar("_T")
 
@@ -94,10 +100,15 @@ class GuardedStore:
         self._well_since = 0.0
         self._probing: asyncio.Task[None] | None = None
 
+    @property
+    def reach(self) -> Reach:
+        """Who shares what the store holds."""
+        return self._store.reach
+
     async def open(self) -> None:
         """Opens the store. One that does not answer is an outage like others; raises DriverError where it never can."""
         try:
-            async with asyncio.timeout(_BUDGET):
+            async with asyncio.timeout(_OPENING):
                 await self._store.open()
         except DriverError:
             raise
@@ -149,9 +160,13 @@ class GuardedStore:
         return self._walk(self._store.scan())
 
     async def sweep(self, most: int) -> int:
-        """Removes up to `most` records that have expired."""
+        """Removes up to `most` records that have expired. It takes its time, and says nothing of the store's health."""
         self._check_writes()
-        return await self._answer(self._store.sweep(most), Budget(), reads=False)
+        try:
+            async with asyncio.timeout(_SWEEPING):
+                return await self._store.sweep(most)
+        except Exception as error:
+            raise StoreDown from error
 
     async def _walk(self, steps: AsyncIterator[_T]) -> AsyncIterator[_T]:
         while not self._reads_down:
@@ -173,7 +188,7 @@ class GuardedStore:
         except StopIteration as done:
             result: _T = done.value
             return result
-        except (Conflict, StopAsyncIteration):
+        except _ANSWERS:
             raise
         except Exception as error:
             self._begin_outage(error, reads=reads)
@@ -182,7 +197,7 @@ class GuardedStore:
         try:
             async with asyncio.timeout(budget.left):
                 return await _rest(call, awaited)
-        except (Conflict, StopAsyncIteration):
+        except _ANSWERS:
             raise
         except Exception as error:
             if begun >= self._well_since:  # what has hung since before the store came back says nothing of it
@@ -212,7 +227,7 @@ class GuardedStore:
             if self._reads_down and not await self._is_well(self._try_read):
                 # What is connected may be gone for good: a file that was exchanged, or a store that never opened.
                 await self._is_well(self._store.close)
-                await self._is_well(self._store.open)
+                await self._is_well(self._store.open, _OPENING)
                 if not await self._is_well(self._try_read):
                     continue
             self._reads_down = False
@@ -221,9 +236,9 @@ class GuardedStore:
         self._well_since = time.monotonic()
         _log.warning("sessions are back after %.1f s", self._well_since - self._down_since)
 
-    async def _is_well(self, call: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+    async def _is_well(self, call: Callable[[], Coroutine[Any, Any, None]], limit: float | None = None) -> bool:
         try:
-            async with asyncio.timeout(_WELL):
+            async with asyncio.timeout(_WELL if limit is None else limit):
                 await call()
         except Exception as error:
             _log.debug("the session store is not back: %s", _told(error))

@@ -1,22 +1,13 @@
-"""Sessions in one table of PostgreSQL, which the driver makes when it is first used.
-
-Each call is one statement. The connections are kept here rather than by psycopg_pool: that waits longer and longer
-between its attempts to connect, so that a database which is back would not be used at once; and a call that was cut
-short has to end there and then, which psycopg's own way of cancelling may take ten seconds for.
-"""
+"""Sessions in one table of PostgreSQL, which the driver makes when it is first used. Each call is one statement."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 import re
-import select
-import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
 
@@ -24,13 +15,12 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from hybridsite.errors import DriverError
+from hybridsite.sessions.postgres_connections import Act, Connection, Connections
 from hybridsite.sessions.store import Conflict, Reach, Record, StoreDown
 
 _log = logging.getLogger("hybridsite.sessions")
 
 _T = TypeVar("_T")
-_Connection = psycopg.AsyncConnection[tuple[Any, ...]]
-_Act = Callable[[_Connection], Coroutine[Any, Any, _T]]
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,47}(\.[a-z_][a-z0-9_]{0,47})?")
 # Every process takes this lock to make the table: CREATE TABLE IF NOT EXISTS fails where two do so at once.
@@ -106,29 +96,27 @@ class PostgresStore:
             raise DriverError(f"the table of the session driver postgres is {table!r}", mend="use small letters and _")
         self._url = url
         self._table = table
-        self._connections = connections
+        self._most = connections
         self._timeout = timeout
         self._clock = clock
-        self._is_open = False
+        self._connections: Connections | None = None
         self._made = False
-        self._idle: list[_Connection] = []
         self._created = 0
         self._swept = ""  # the last key that was looked at
         self._sweeping: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connects to nothing yet, so that a server starts while the database is down."""
-        self._turns = asyncio.Semaphore(self._connections)
-        self._is_open = True
+        self._connections = Connections(self._url, most=self._most, timeout=self._timeout)
 
     async def close(self) -> None:
         """Closes every connection."""
-        self._is_open = False
         if self._sweeping is not None:
             self._sweeping.cancel()
             await asyncio.wait({self._sweeping})
-        while self._idle:
-            await self._idle.pop().close()
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            await connections.close()
 
     async def read(self, key: str) -> Record | None:
         """Gives the record, or None."""
@@ -201,13 +189,13 @@ class PostgresStore:
         return Record(data, version, self._clock() + left)
 
     async def _change(self, statement: str, values: Sequence[object]) -> bool:
-        async def act(connection: _Connection) -> bool:
+        async def act(connection: Connection) -> bool:
             return (await connection.execute(self._sql(statement), values)).rowcount == 1
 
         return await self._call(act)
 
     async def _rows(self, statement: str, values: Sequence[object], *, again: bool = True) -> list[tuple[Any, ...]]:
-        async def act(connection: _Connection) -> list[tuple[Any, ...]]:
+        async def act(connection: Connection) -> list[tuple[Any, ...]]:
             return await (await connection.execute(self._sql(statement), values, binary=True)).fetchall()
 
         return await self._call(act, again=again)
@@ -215,58 +203,17 @@ class PostgresStore:
     def _sql(self, statement: str) -> bytes:
         return statement.format(table=self._table, name=self._table.rpartition(".")[2]).encode()
 
-    async def _call(self, act: _Act[_T], *, again: bool = False) -> _T:
-        """Makes a call in bounded time. Raises StoreDown.
-
-        What only reads may be sent `again` where a connection that was kept turns out to be dead. A write may not: one
-        that was done, and whose answer was lost, would meet itself as a conflict.
-        """
-        if not self._is_open:
+    async def _call(self, act: Act[_T], *, again: bool = False) -> _T:
+        if self._connections is None:
             raise RuntimeError("the session store is not open")
         try:
-            async with asyncio.timeout(self._timeout), self._turns:
-                connection = self._kept()
-                if connection is not None:
-                    try:
-                        return await self._do(connection, act)
-                    except psycopg.OperationalError:
-                        if not again:
-                            raise
-                return await self._do(await psycopg.AsyncConnection.connect(self._url, autocommit=True), act)
-        except TimeoutError as error:
-            raise StoreDown(f"PostgreSQL did not answer in {self._timeout} s") from error
-        except (psycopg.Error, OSError) as error:
-            raise StoreDown(f"PostgreSQL can't be used: {str(error).strip()}") from error
-
-    def _kept(self) -> _Connection | None:
-        """Gives a connection that was used before, on which nothing has come since: neither an end nor an answer."""
-        while self._idle:
-            connection = self._idle.pop()
-            if not _has_input(connection):
-                return connection
-            connection.pgconn.finish()
-        return None
-
-    async def _do(self, connection: _Connection, act: _Act[_T]) -> _T:
-        """Uses a connection, and keeps it where all went well. One that is cut short is torn, and ends at once."""
-        task = asyncio.create_task(self._with_table(connection, act))
-        try:
-            result = await asyncio.shield(task)
-        except BaseException as error:
-            if not task.done():
-                _tear(connection)
-            task.add_done_callback(lambda done: _finish(connection, done))
-            await asyncio.wait({task})
-            if isinstance(error, psycopg.errors.UndefinedTable):
+            return await self._connections.use(lambda connection: self._with_table(connection, act), again=again)
+        except StoreDown as down:
+            if isinstance(down.__cause__, psycopg.errors.UndefinedTable):
                 self._made = False  # the next call makes it
             raise
-        if self._is_open:
-            self._idle.append(connection)
-        else:
-            connection.pgconn.finish()
-        return result
 
-    async def _with_table(self, connection: _Connection, act: _Act[_T]) -> _T:
+    async def _with_table(self, connection: Connection, act: Act[_T]) -> _T:
         if not self._made:
             (found,) = await (await connection.execute("SELECT to_regclass(%s)", (self._table,))).fetchone() or (None,)
             if found is None:
@@ -276,26 +223,3 @@ class PostgresStore:
                         await connection.execute(self._sql(statement))
             self._made = True
         return await act(connection)
-
-
-def _finish(connection: _Connection, task: asyncio.Task[Any]) -> None:
-    """Closes a connection that nobody waits for any more."""
-    if not task.cancelled():
-        task.exception()  # it has been seen
-    connection.pgconn.finish()
-
-
-def _has_input(connection: _Connection) -> bool:
-    if connection.closed:
-        return True
-    poll = select.poll()
-    poll.register(connection.pgconn.socket, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def _tear(connection: _Connection) -> None:
-    """Ends the traffic of a connection, whoever waits for it. Its descriptor stays until that one has seen it."""
-    if connection.closed:
-        return
-    with socket.socket(fileno=os.dup(connection.pgconn.socket)) as twin, suppress(OSError):  # it has ended already
-        twin.shutdown(socket.SHUT_RDWR)

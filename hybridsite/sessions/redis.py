@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import random
-import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
@@ -25,27 +23,23 @@ from redis.exceptions import ConnectionError as ConnectionFault
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
 
 from hybridsite.errors import DriverError, SessionDataError
-from hybridsite.sessions import redis_scripts as scripts
-from hybridsite.sessions.store import Conflict, Reach, Record, StoreDown
+from hybridsite.sessions.redis_scripts import ScriptedStore
+from hybridsite.sessions.store import StoreDown
 
 _T = TypeVar("_T")
 
 _SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
 _KINDS = ("cluster", "sentinel")
-_FIRST_VERSIONS = 2**52
 _PAGE = 250
-# How many of the records of a token are looked at in one go.
-_AT_ONCE = 10
 
 
-class RedisStore:
+class RedisStore(ScriptedStore):
     """One pool a process, of `connections` at most. Each call, connecting included, ends within `timeout` seconds.
 
     `url` is redis://, rediss:// (TLS), unix://, the same with valkey, redis+sentinel://host:port,host:port/name/db, or
     redis+cluster://host:port,host:port.
     """
 
-    reach: ClassVar[Reach] = "network"
     environment: ClassVar[Mapping[str, str]] = {"url": "REDIS_URL"}
 
     def __init__(
@@ -58,10 +52,9 @@ class RedisStore:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._connect = _connecting(url, timeout=timeout, connections=connections)
-        self._prefix = prefix
+        super().__init__(prefix, clock)
         self._connections = connections
         self._timeout = timeout
-        self._clock = clock
         self._client: Any = None  # Redis or RedisCluster: their common face has no type
 
     async def open(self) -> None:
@@ -74,80 +67,14 @@ class RedisStore:
         if self._client is not None:
             client, self._client = self._client, None
             await client.aclose()
+            watching = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+            for sentinel in getattr(watching, "sentinels", ()):
+                await sentinel.aclose()
 
-    async def read(self, key: str) -> Record | None:
-        """Gives the record, or None."""
-        found = await self._run(scripts.READ, self._place(key), again=True)
-        if found is None:
-            return None
-        data, version, pttl = found
-        return Record(data, int(version), self._clock() + scripts.seconds_left(pttl))
-
-    async def write(
-        self, key: str, data: bytes, *, expected: int | None, ttl: float, tokens: Sequence[str] = ()
-    ) -> int:
-        """Stores a record at the version it expects. Raises Conflict."""
-        length = scripts.milliseconds(ttl)
-        version = random.randrange(1, _FIRST_VERSIONS) if expected is None else expected + 1
-        for token in tokens:
-            await self._run(scripts.MARK, self._token(token), key, length + scripts.MARGIN)
-        expecting = "" if expected is None else expected
-        if not await self._run(scripts.WRITE, self._place(key), expecting, version, length, data, *tokens):
-            raise Conflict
-        return version
-
-    async def delete(self, key: str, *, expected: int | None = None) -> None:
-        """Removes a record. Raises Conflict."""
-        if not await self._run(scripts.DELETE, self._place(key), "" if expected is None else expected):
-            raise Conflict
-
-    async def touch(self, key: str, *, expected: int, ttl: float) -> bool:
-        """Moves the end of a record."""
-        length = scripts.milliseconds(ttl)
-        done = await self._run(scripts.TOUCH, self._place(key), expected, length, "")
-        if isinstance(done, list):
-            for token in scripts.tokens_of([field.decode() for field in done]):
-                await self._run(scripts.MARK, self._token(token), key, length + scripts.MARGIN)
-            done = await self._run(scripts.TOUCH, self._place(key), expected, length, "1")
-        return bool(done)
-
-    async def find(self, token: str) -> AsyncIterator[str]:
-        """Gives the keys of the records with this token."""
-
-        async def holds(key: str) -> bool:
-            return bool(await self._call(lambda client: client.hexists(self._place(key), f"t:{token}")))
-
-        cursor = -1
-        while cursor:
-            start = max(cursor, 0)
-            cursor, page = await self._call(lambda client: client.zscan(self._token(token), start, count=_PAGE))  # noqa: B023
-            keys = [key.decode() for key, _ in page]
-            for number in range(0, len(keys), _AT_ONCE):
-                group = keys[number : number + _AT_ONCE]
-                for key, held in zip(group, await asyncio.gather(*map(holds, group)), strict=True):
-                    if held:
-                        yield key
-
-    async def scan(self) -> AsyncIterator[tuple[str, Record]]:
-        """Gives every record."""
-        place = self._place("")
-        pattern = re.sub(r"([\[\]?*\\^-])", r"\\\1", place) + "*"
+    async def _names(self, pattern: str) -> AsyncIterator[str]:
         names = self._client.scan_iter(match=pattern, count=_PAGE)
         while (name := await self._call(lambda _: anext(names, None))) is not None:
-            key = name.decode().removeprefix(place)
-            record = await self.read(key)
-            if record is not None:
-                yield key, record
-
-    async def sweep(self, most: int = 1000) -> int:
-        """Removes nothing: the server does that by itself."""
-        return 0
-
-    def _place(self, key: str) -> str:
-        return f"{self._prefix}session:{key}"
-
-    def _token(self, token: str) -> str:
-        return f"{self._prefix}token:{token}"
+            yield name.decode()
 
     async def _run(self, script: str, key: str, *values: bytes | str | int, again: bool = False) -> Any:
         """Runs a script by its hash; it is sent as a whole where the server doesn't know it yet."""
@@ -219,7 +146,7 @@ def _connecting(url: str, *, timeout: float, connections: int) -> Callable[[], A
             if not service:
                 raise ValueError("it lacks the name of the service: redis+sentinel://host:port/name/0")
         # The rest is read by the client's own rules; it takes one host alone.
-        host = hosts if not kind else f"{nodes[0][0]}:{nodes[0][1]}"
+        host = "localhost" if kind else hosts
         options: dict[str, Any] = dict(
             parse_url(f"{scheme}://{user}{at}{host}{path and '/' + path.lstrip('/')}?{parts.query}")
         )

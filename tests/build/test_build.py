@@ -207,3 +207,12 @@ def test_a_public_name_that_is_not_text(tmp_path: Path) -> None:
     (root / "public" / os.fsdecode(b"caf\xe9.txt")).write_text("a")
     with pytest.raises(SiteError, match="isn't text in UTF-8"):
         built_here(root)
+
+
+@pytest.mark.parametrize("name", ["a\\b.txt", "a\tb.txt"])
+def test_a_public_name_that_no_request_has(tmp_path: Path, name: str) -> None:
+    root = write_site(tmp_path / "site", {"pages/index.html": "x"})
+    (root / "public").mkdir()
+    (root / "public" / name).write_text("a")
+    with pytest.raises(SiteError, match="no path"):
+        built_here(root)

@@ -9,6 +9,7 @@ import pytest
 
 from hybridsite.build.freshness import fingerprint, is_stale, remember
 from tests.e2e.support import write_files, write_site
+from tests.inprocess import built_here
 
 SITE: dict[str, str | bytes] = {"pages/a.html": "a", "public/a.txt": "a", "data/a.toml": "", "helper.py": ""}
 
@@ -63,3 +64,14 @@ def test_without_a_manifest_it_is_stale(tmp_path: Path) -> None:
     root, state = fresh(tmp_path)
     (root / "dist/server/manifest.json").unlink()
     assert is_stale(root, state)
+
+
+def test_a_build_with_drafts_is_stale(tmp_path: Path) -> None:
+    root = write_site(tmp_path / "site", {"pages/index.html": "x", "pages/d.html": "---\ndraft: true\n---\nx"})
+    state = root / ".hybridsite"
+    before = fingerprint(root)
+    built_here(root, drafts=True)
+    remember(before, state)
+    assert is_stale(root, state)
+    built_here(root)
+    assert not is_stale(root, state)

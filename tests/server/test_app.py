@@ -195,3 +195,72 @@ def test_two_apps_share_one_secret_of_the_state(tmp_path: Path) -> None:
     write_files(root, {".hybridsite/secret": "short"})
     with pytest.raises(SecretError):
         create_app(root, environ={})
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("tea.example", 200),
+        ("TEA.example:8000", 200),
+        ("[::1]:80", 200),
+        ("evil.example", 400),
+        ("tea.example.evil", 400),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/now/", "/healthz"])
+def test_only_allowed_hosts_are_answered(tmp_path: Path, host: str, status: int, path: str) -> None:
+    # case H2
+    settings = MEMORY + '[server]\nallowed_hosts = ["Tea.example", "[::1]"]\n'
+    files = {"site.toml": settings, "pages/index.html": "built", "pages/now.html": ON_DEMAND + "now"}
+    assert ask(app_of(write_site(tmp_path / "site", files)), path, headers={"host": host}).status == status
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_body_is_limited_whatever_the_method(tmp_path: Path, method: str) -> None:
+    # case B1
+    source = "async def ALL(context):\n    return {'n': len(await context.request.body())}"
+    files = {"site.toml": MEMORY + "[security]\nmax_body = 1000\n", "pages/api.py": source}
+    app = app_of(write_site(tmp_path / "site", files))
+    own = {"origin": "http://127.0.0.1"}
+    assert ask(app, "/api", method, headers=own, body=b"a" * 1000).text == '{"n":1000}'
+    assert ask(app, "/api", method, headers=own, body=b"a" * 1001).status == 413
+
+
+def test_a_site_may_answer_healthz_itself(tmp_path: Path) -> None:
+    files = {"site.toml": MEMORY, "pages/healthz.py": "def GET(context):\n    return 'mine'"}
+    assert ask(app_of(write_site(tmp_path / "site", files)), "/healthz").text == "mine"
+
+
+def test_an_upload_is_open_until_the_answer_has_left(tmp_path: Path) -> None:
+    source = """
+        from starlette.responses import StreamingResponse
+
+        async def POST(context):
+            form = await context.request.form()
+
+            async def body():
+                yield await form["file"].read()
+
+            return StreamingResponse(body())
+        """
+    app = app_of(write_site(tmp_path / "site", {"site.toml": MEMORY, "pages/echo.py": source}))
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nhello\r\n--x--\r\n'
+    headers = {"origin": "http://127.0.0.1", "content-type": "multipart/form-data; boundary=x"}
+    assert ask(app, "/echo", "POST", headers=headers, body=body).text == "hello"
+
+
+def test_an_asgi_server_is_told_that_the_site_is_at_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hybridsite import asgi
+
+    monkeypatch.setenv(asgi.SITE_VARIABLE, str(write_site(tmp_path / "site", {"pages/index.html": "x"})))
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(asgi._AppOfEnvironment()({"type": "lifespan"}, receive, send))
+    assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
+    assert "hybridsite build" in sent[0]["message"]

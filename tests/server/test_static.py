@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hybridsite.server.static import Budget
 from tests.e2e.support import write_site
@@ -218,3 +218,20 @@ def test_a_file_that_a_newer_build_changed_has_no_old_tag(tmp_path: Path) -> Non
 def test_a_budget_is_not_overdrawn() -> None:
     budget = Budget(10)
     assert [budget.take(size) for size in (6, 5, 4, 1, 0)] == [True, False, True, False, True]
+
+
+def test_each_request_has_a_message_of_its_own(tmp_path: Path) -> None:
+    # Middleware around the application adds a visitor's headers to the message that it sees.
+    app = app_of(write_site(tmp_path / "site", {"site.toml": MEMORY, "pages/index.html": "x"}))
+
+    async def marking(scope: Scope, receive: Receive, send: Send) -> None:
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"].append((b"set-cookie", scope["query_string"]))
+            await send(message)
+
+        await app(scope, receive, add)
+
+    for visitor in ("alice", "bob"):
+        answer = ask(marking, f"/?{visitor}")
+        assert [value for name, value in answer.headers if name == "set-cookie"] == [visitor]

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.sessions.servers import PostgresServer, RedisServer, binary
+from tests.sessions.servers import PostgresServer, RedisServer, SentinelServer, binary
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +29,19 @@ def start_redis() -> Iterator[Callable[..., RedisServer]]:
 
         def start(*options: str) -> RedisServer:
             server = RedisServer(*options)
+            stack.callback(server.end)
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def start_sentinel() -> Iterator[Callable[[RedisServer], SentinelServer]]:
+    """Starts a Sentinel for a master."""
+    with ExitStack() as stack:
+
+        def start(master: RedisServer) -> SentinelServer:
+            server = SentinelServer(master)
             stack.callback(server.end)
             return server
 

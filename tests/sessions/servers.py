@@ -145,6 +145,30 @@ class RedisServer(Program):
         return f"redis://127.0.0.1:{self.port}/0"
 
 
+class SentinelServer(RedisServer):
+    """A Sentinel that alone decides, and soon, that its master is gone."""
+
+    ready = "Sentinel ID is"
+
+    def __init__(self, master: RedisServer) -> None:
+        self.master = master
+        super().__init__()
+
+    def command(self) -> Sequence[str]:
+        settings = [
+            f"sentinel monitor ours 127.0.0.1 {self.master.port} 1",
+            "sentinel down-after-milliseconds ours 300",
+            "sentinel failover-timeout ours 2000",
+            "bind 127.0.0.1",
+            f"port {self.port}",
+            f"dir {self.folder}",
+        ]
+        (self.folder / "sentinel.conf").write_text("\n".join(settings) + "\n")
+        program = binary("redis-server")
+        assert program is not None
+        return [program, str(self.folder / "sentinel.conf"), "--sentinel"]
+
+
 class PostgresServer(Program):
     """A PostgreSQL with one database."""
 

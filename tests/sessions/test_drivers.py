@@ -16,7 +16,6 @@ from hybridsite.sessions import drivers
 from hybridsite.sessions.drivers import create_store, find_store
 from hybridsite.sessions.memory import MemoryStore
 from hybridsite.sessions.sqlite import SqliteStore
-from hybridsite.sessions.store import SessionStore
 
 HERE = __name__
 
@@ -50,9 +49,9 @@ class NoStore:
 
 
 @pytest.mark.parametrize(("driver", "kind"), [("memory", MemoryStore), ("sqlite", SqliteStore)])
-def test_a_built_in_driver(driver: str, kind: type[SessionStore], tmp_path: Path) -> None:
+def test_a_built_in_driver(driver: str, kind: Any, tmp_path: Path) -> None:
+    assert isinstance(create_store(driver, {}, state=tmp_path), kind)
     assert find_store(driver) is kind
-    assert type(create_store(driver, {}, state=tmp_path)) is kind
     assert list(tmp_path.iterdir()) == []  # it is not open yet
 
 
@@ -103,12 +102,6 @@ def test_an_unknown_driver_names_the_known_and_the_closest(driver: str, closest:
 def test_an_unknown_driver_that_is_like_none_says_how_to_name_a_class() -> None:
     with pytest.raises(DriverError, match=r'"package\.module:Store"'):
         find_store("zookeeper")
-
-
-@pytest.mark.parametrize("driver", ["upstash", "dynamodb", "key-value"])
-def test_a_driver_of_a_later_version_says_which_to_use(driver: str) -> None:
-    with pytest.raises(DriverError, match="not in this version; use one of: sqlite, memory"):
-        find_store(driver)
 
 
 @pytest.mark.parametrize(

@@ -284,7 +284,7 @@ def test_setting_a_key_to_what_it_was_wins_over_a_change_meanwhile() -> None:
 
 
 def test_a_store_that_is_always_faster_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hybridsite.sessions.manager._PATIENCE", 0.05)
+    monkeypatch.setattr("hybridsite.sessions.records._PATIENCE", 0.05)
 
     async def conflict() -> None:
         raise Conflict

@@ -7,6 +7,7 @@ none, and no browser is told of a session that isn't its own.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from hybridsite.sessions.office import SessionOffice
 from hybridsite.sessions.session import Session
 from tests.sessions.servers import RedisServer
 from tests.sessions.support import Clock, Driver, Visitor, make_manager, make_store, pass_redis_time
@@ -38,10 +40,11 @@ Lists = dict[str, list[int]]
 
 @dataclass(eq=False)
 class Stored:
-    """A session in the model. Values are lists; `ends` has the keys with a ttl of their own."""
+    """A session in the model. Values are lists; `ends` has the keys with a ttl of their own, `flashes` its messages."""
 
     data: Lists
     ends: dict[str, float] = field(default_factory=dict)
+    flashes: list[int] = field(default_factory=list)
     ended: bool = False
 
     def live(self, now: float) -> Lists:
@@ -57,6 +60,9 @@ class Request:
     base: Stored | None
     seen: Lists
     ends: dict[str, float]
+    flashes: list[int]
+    flashed: list[int] = field(default_factory=list)
+    shown: set[int] = field(default_factory=set)
     settled: set[str] = field(default_factory=set)
     added: dict[str, list[int]] = field(default_factory=dict)
     destroyed: bool = False
@@ -65,6 +71,10 @@ class Request:
     def settle(self, key: str) -> None:
         self.added.pop(key, None)
         self.settled.add(key)
+
+    def stored(self) -> Stored:
+        """Gives the session that begins with what this request sees."""
+        return Stored(self.seen, self.ends, [number for number in self.flashed if number not in self.shown])
 
 
 class Sessions(RuleBasedStateMachine):
@@ -79,7 +89,9 @@ class Sessions(RuleBasedStateMachine):
         self.clock = Clock()
         self.store = make_store(self.driver, self.place(), self.clock)
         self.runner.run(self.store.open())
-        manager = make_manager(self.store, self.clock, ttl=TTL)
+        manager = make_manager(self.store, self.clock, ttl=TTL, index=["a"])
+        self.office = SessionOffice(manager)
+        self.messages = itertools.count()
         self.visitors = [Visitor(manager) for _ in range(VISITORS)]
         self.own: list[Stored | None] = [None] * VISITORS  # the session that each visitor's cookie opens
         self.cookies: dict[str, Stored] = {}  # every cookie that was ever handed out
@@ -113,7 +125,8 @@ class Sessions(RuleBasedStateMachine):
         seen = {} if base is None else base.live(self.clock.now)
         ends = {} if base is None else {key: end for key, end in base.ends.items() if key in seen}
         assert dict(session) == seen
-        self.requests.append(Request(visitor, session, base, seen, ends))
+        flashes = [] if base is None else list(base.flashes)
+        self.requests.append(Request(visitor, session, base, seen, ends, flashes))
 
     def some(self, data: st.DataObject) -> Request:
         request: Request = data.draw(st.sampled_from(self.requests))
@@ -154,6 +167,29 @@ class Sessions(RuleBasedStateMachine):
                 ends[key] = self.clock.now + ttl
 
     @under_way
+    @rule(data=st.data(), shows=st.booleans())
+    def flash_or_show(self, data: st.DataObject, shows: bool) -> None:
+        request = self.some(data)
+        if shows:
+            messages = [*request.flashes, *request.flashed]
+            assert request.session._show_flashes(use_up=True) == messages
+            request.shown.update(messages)
+        else:
+            message = next(self.messages)
+            request.session.flash(message)
+            request.flashed.append(message)
+
+    @rule(data=st.data())
+    def revoke(self, data: st.DataObject) -> None:
+        now = self.clock.now
+        live = {id(each): each for each in self.cookies.values() if not each.ended and "a" in each.live(now)}
+        value = data.draw(st.sampled_from([each.data["a"] for each in live.values()] or [[0]]))
+        meant = [each for each in live.values() if each.data["a"] == value]
+        assert self.runner.run(self.office.revoke(name="a", value=value)) == len(meant)
+        for each in meant:
+            each.ended = True
+
+    @under_way
     @rule(data=st.data(), how=st.sampled_from(["regenerate", "regenerate", "destroy", "raise"]))
     def do_something_rare(self, data: st.DataObject, how: str) -> None:
         request = self.some(data)
@@ -168,6 +204,8 @@ class Sessions(RuleBasedStateMachine):
             request.destroyed = True
             for of_request in (request.seen, request.ends, request.settled, request.added):
                 of_request.clear()
+            for messages in (request.flashes, request.flashed, request.shown):
+                messages.clear()
 
     @under_way
     @rule(data=st.data())
@@ -199,19 +237,21 @@ class Sessions(RuleBasedStateMachine):
         """Does in the model what a save does, and gives the session that begins with it."""
         base = request.base
         if base is None:
-            begins = bool(Stored(request.seen, request.ends).live(self.clock.now))
-            return Stored(request.seen, request.ends) if begins else None
+            return self.begun(request)
         if base.ended:
             return None  # case S7
         if request.destroyed:
             base.ended = True
-            mine = Stored(request.seen, request.ends)
-            return mine if mine.live(self.clock.now) else None
+            return self.begun(request)
         self.merge(request, base)
         if not request.regenerated:
             return None
         base.ended = True
-        return Stored(base.data, base.ends)
+        return Stored(base.data, base.ends, base.flashes)
+
+    def begun(self, request: Request) -> Stored | None:
+        begun = request.stored()
+        return begun if begun.flashes or begun.live(self.clock.now) else None
 
     def merge(self, request: Request, base: Stored) -> None:
         # case C2
@@ -226,6 +266,7 @@ class Sessions(RuleBasedStateMachine):
                     base.ends[key] = request.ends[key]
         for key, numbers in request.added.items():
             base.data[key] = [*base.data.get(key, []), *numbers]
+        base.flashes = [number for number in (*base.flashes, *request.flashed) if number not in request.shown]
 
     @rule(seconds=st.sampled_from([1, 2, 5, 10, 10, 20, 20, 2 * TTL]))
     def time_passes(self, seconds: float) -> None:
@@ -243,8 +284,10 @@ class Sessions(RuleBasedStateMachine):
     def each_cookie_opens_what_it_should(self) -> None:
         # case S5, case S6: a session that ended opens nothing, whoever still has its cookie
         for cookie, stored in getattr(self, "cookies", {}).items():
+            session = self.runner.run(Visitor(self.visitors[0].manager, cookie).open())
             expected: dict[str, Any] = {} if stored.ended else stored.live(self.clock.now)
-            assert self.runner.run(Visitor(self.visitors[0].manager, cookie).data()) == expected
+            assert dict(session) == expected
+            assert session._show_flashes(use_up=False) == ([] if stored.ended else stored.flashes)
 
     @invariant()
     def each_visitor_has_an_own_session(self) -> None:
@@ -279,5 +322,5 @@ TestSqliteSessions = SqliteSessions.TestCase
 
 def test_redis_sessions(redis_server: RedisServer) -> None:
     RedisSessions.url = redis_server.url
-    some = settings(max_examples=50, stateful_step_count=40, deadline=None)
+    some = settings(max_examples=50, stateful_step_count=40)
     run_state_machine_as_test(RedisSessions, settings=some)

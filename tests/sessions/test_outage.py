@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hybridsite.errors import DriverError, SessionNotFoundError, SessionUnavailable
+from hybridsite.errors import DriverError, SessionDataError, SessionNotFoundError, SessionUnavailable
 from hybridsite.sessions import outage
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.sessions.memory import MemoryStore
@@ -233,6 +233,23 @@ def test_a_request_that_is_cancelled_is_no_outage() -> None:
             case.store.meets.clear()
             assert case.manager.store._probing is None
             assert await case.visitor.data() == {"a": 1}
+
+    run(check)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_record_that_a_store_can_not_read_is_no_outage(waits: bool) -> None:
+    # case S15
+    async def check(case: Case) -> None:
+        async def unreadable() -> None:
+            if waits:
+                await asyncio.sleep(0)
+            raise SessionDataError("another program's item has its key")
+
+        case.store.meets["read"] = unreadable
+        with pytest.raises(SessionDataError):
+            await case.visitor.open()
+        assert case.manager.store._probing is None
 
     run(check)
 

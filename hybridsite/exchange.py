@@ -1,17 +1,65 @@
-"""The cookies of a request and of its answer, as the site's code sees them."""
+"""The two sides of a request that code holds in its hands: what a prerendered page may ask, cookies, and the answer."""
 
 from __future__ import annotations
 
 import re
+from copy import copy
 from http.cookies import CookieError
-from typing import Literal
+from typing import Any, Literal
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
-from hybridsite.errors import ContextError
+from hybridsite.errors import Answer, ContextError
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+UNSAFE_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
+
+
+class EarlyResponse(Answer):
+    """Ends the rendering of a template with a response: what `redirect()` does there."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
+class Rendered(HTMLResponse):
+    """What `render()` gives: a response in Python, and in a template the HTML itself."""
+
+    def __html__(self) -> str:
+        return bytes(self.body).decode("utf-8")
+
+    __str__ = __html__
+
+
+def copied(response: Response) -> Response:
+    """Gives a copy of what the site's code returned: it may be one object for many requests, and headers are added."""
+    own = copy(response)
+    own.raw_headers = [*response.raw_headers]
+    own.__dict__.pop("_headers", None)
+    return own
+
+
+class PrerenderRequest:
+    """`request` on a page that is rendered at build: there is no visitor, so only `url` and `method` are known."""
+
+    __slots__ = ("_page", "method", "url")
+
+    def __init__(self, request: Request, page: str) -> None:
+        self.url = request.url
+        self.method = request.method
+        self._page = page
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise ContextError(
+            f"request.{name} is asked for on a prerendered page",
+            why="it is rendered at build, where there is no visitor: only request.url and request.method are known",
+            mend=f"give {self._page} prerender: false",
+        )
 
 
 def _no_cookie(name: str) -> ContextError:
@@ -73,3 +121,11 @@ class Cookies:
         header = carrier.headers["set-cookie"]
         self.touched = True
         self.outgoing.append(header)
+
+
+class Outgoing:
+    """`response`: status and headers of the answer that will be sent, where the code doesn't make a Response itself."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        self.headers = MutableHeaders()
