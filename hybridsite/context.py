@@ -23,7 +23,7 @@ from hybridsite.sessions.manager import SessionManager
 from hybridsite.sessions.office import SessionOffice
 from hybridsite.sessions.session import Session
 from hybridsite.site import Site
-from hybridsite.templating import UndefinedSession
+from hybridsite.undefined import UndefinedSession
 from hybridsite.urls import RequestPath, Url
 
 T = TypeVar("T")
