@@ -5,18 +5,34 @@ The names here are the ones that a site's own Python files import.
 
 from typing import TYPE_CHECKING, Any
 
-from hybridsite.errors import NotFound, SessionValueError, SiteError
+from hybridsite.decorators import action
+from hybridsite.errors import ActionError, NotFound, SessionValueError, SiteError
 
 if TYPE_CHECKING:
     from hybridsite.context import Context
     from hybridsite.sessions.session import Session
+    from hybridsite.uploads import UploadFile
 
-__all__ = ["Context", "NotFound", "Session", "SessionValueError", "SiteError", "__version__"]
+__all__ = [
+    "ActionError",
+    "Context",
+    "NotFound",
+    "Session",
+    "SessionValueError",
+    "SiteError",
+    "UploadFile",
+    "__version__",
+    "action",
+]
 
 __version__ = "0.1.0"
 
 # For annotations in a site's modules. They lead to much that `hybridsite --help` shall not wait for.
-_LATER = {"Context": "hybridsite.context", "Session": "hybridsite.sessions.session"}
+_LATER = {
+    "Context": "hybridsite.context",
+    "Session": "hybridsite.sessions.session",
+    "UploadFile": "hybridsite.uploads",
+}
 
 if not TYPE_CHECKING:  # or any name would pass for one
 

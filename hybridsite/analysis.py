@@ -48,12 +48,16 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class TemplateFacts:
-    """What is known of one template: `dynamic` where it names another by a variable, which can't be followed."""
+    """What is known of one template: `dynamic` where it names another by a variable, which can't be followed.
+
+    `actions` has the names that it asks `action("…")` for, with their lines.
+    """
 
     names: frozenset[str]
     uses: tuple[Use, ...]
     references: tuple[Reference, ...]
     dynamic: bool
+    actions: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,8 @@ def analyse(template: nodes.Template) -> TemplateFacts:
     """Reads the facts off a parsed template."""
     walk = _Walk()
     walk.visit(template, set(), guarded=False)
-    return TemplateFacts(frozenset(walk.names), tuple(walk.uses), tuple(walk.references), walk.dynamic)
+    uses, references, actions = tuple(walk.uses), tuple(walk.references), tuple(walk.actions)
+    return TemplateFacts(frozenset(walk.names), uses, references, walk.dynamic, actions)
 
 
 def trace(start: str, facts: Callable[[str], TemplateFacts | None]) -> Closure:
@@ -160,6 +165,7 @@ class _Walk:
         self.names: set[str] = set()
         self.uses: list[Use] = []
         self.references: list[Reference] = []
+        self.actions: list[tuple[str, int]] = []
         self.dynamic = False
         self._top: set[str] = set()
         self._extends_another = False
@@ -326,6 +332,10 @@ class _Walk:
 
     def _call(self, node: nodes.Call, bound: set[str], guarded: bool) -> None:
         children = list(node.iter_child_nodes())
+        match node:
+            case nodes.Call(node=nodes.Name(name="action"), args=[nodes.Const(value=str(name)), *_]):
+                if "action" not in bound:
+                    self.actions.append((name, node.lineno))
         if isinstance(node.node, nodes.Name) and node.node.name == RENDER and RENDER not in bound and node.args:
             self.names.add(RENDER)
             self._refer(node.args[0], bound, guarded)

@@ -16,13 +16,14 @@ from starlette.responses import RedirectResponse, Response
 from hybridsite.errors import ContextError, Location, is_of_site
 from hybridsite.exchange import UNSAFE_HEADER, Cookies, EarlyResponse, Outgoing, PrerenderRequest, Rendered
 from hybridsite.modules import run_from_thread
+from hybridsite.outcomes import NO_RESULT, ActionResult
 from hybridsite.resources import Resource
 from hybridsite.routes import Match
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.sessions.office import SessionOffice
 from hybridsite.sessions.session import Session
 from hybridsite.site import Site
-from hybridsite.templating import UndefinedSession
+from hybridsite.undefined import UndefinedSession
 from hybridsite.urls import RequestPath, Url
 
 T = TypeVar("T")
@@ -34,7 +35,14 @@ class Context:
     """One request, as the site's code sees it. `session` is None, and noted as a fault, where there is none."""
 
     def __init__(
-        self, site: Site, match: Match, resource: Resource, request: Request, path: RequestPath, session: Session | None
+        self,
+        site: Site,
+        match: Match,
+        resource: Resource,
+        request: Request,
+        path: RequestPath,
+        session: Session | None,
+        result: ActionResult | None = None,
     ) -> None:
         self.site = site
         self.params: Mapping[str, str] = match.params
@@ -43,6 +51,7 @@ class Context:
         self._request = request
         self._path = path
         self._session = session
+        self._result = result
         self._sessions: SessionManager | None = site.sessions
         self._is_error_page = match.route.kind == "error"
 
@@ -127,10 +136,34 @@ class Context:
         browser that fetches ahead.
         """
         session = self.session
-        if session is None:
-            return []
+        return [] if session is None else session._show_flashes(use_up=self._is_seen())
+
+    def _is_seen(self) -> bool:
         ahead = self._request.headers.get("sec-purpose", "").startswith("prefetch")
-        return session._show_flashes(use_up=self._request.method != "HEAD" and not ahead)
+        return self._request.method != "HEAD" and not ahead
+
+    # The action.
+
+    @property
+    def action(self) -> str | None:
+        """The name of the action under way, or None."""
+        route = self.resource.route
+        return route.segments[-1][0].text if route.kind == "action" else None
+
+    @cached_property
+    def action_result(self) -> ActionResult | None:
+        """The outcome of the action that led to this page, once, or None. On a prerendered page a fault is noted.
+
+        An answer that nobody sees uses none up, as with `flashes`.
+        """
+        if self._result is not None or self.resource.route.kind in ("action", "error"):
+            return self._result
+        if self._session is None:
+            if self.prerendering:
+                self._note(_caller(str(self.site.root)) or self.resource.route.location)
+            return None
+        plain = self._session._show_result("/".join(self._path.segments), use_up=self._is_seen())
+        return None if plain is None else ActionResult.from_plain(plain)
 
     @property
     def sessions(self) -> OtherSessions:
@@ -214,6 +247,11 @@ class Context:
     def _template_flashes(self) -> Callable[[], list[Any]] | UndefinedSession:
         return UndefinedSession(self._note) if self._session is None else self.flashes
 
+    def _template_result(self) -> _LazyResult | UndefinedSession:
+        if self._session is None and self.prerendering:
+            return UndefinedSession(self._note)
+        return _LazyResult(lambda: self.action_result or NO_RESULT)
+
     def _template_redirect(self, to: str, status: int = 302) -> None:
         raise EarlyResponse(self.redirect(to, status))
 
@@ -252,6 +290,7 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
         "page": lambda context: context.page,
         "session": lambda context: context._template_session(),
         "flashes": lambda context: context._template_flashes(),
+        "action_result": lambda context: context._template_result(),
         "locals": lambda context: context.locals,
         "prerendering": lambda context: context.prerendering,
         "redirect": lambda context: context._template_redirect,
@@ -277,6 +316,18 @@ class _Lazy:
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(self._make(), name)
+
+
+class _LazyResult(_Lazy):
+    """`action_result` in a template: a page that only names it on a way not taken leaves it for later."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return bool(self._make())
+
+    def __str__(self) -> str:
+        return str(self._make())
 
 
 def _caller(root: str) -> Location | None:

@@ -22,6 +22,7 @@
     SiteErrors                    several of them, found in one run
     Answer                        no fault, but what ends a request
     ├── NotFound                  raised by a page or an endpoint to answer 404
+    ├── ActionError               raised by an action to refuse what it was asked
     └── SessionUnavailable        the session was touched while its store does not answer: 503
 
 An error shows itself as `file:line:column: what; why; mend`. Its `code` is a permanent name, which
@@ -30,7 +31,7 @@ docs/errors.md explains.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -214,6 +215,47 @@ class Answer(Exception):
 
 class NotFound(Answer):
     """Raised by a page's `load`, or an endpoint, to answer 404 with the site's own page."""
+
+
+ACTION_STATUSES: Mapping[str, int] = {
+    "invalid": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "conflict": 409,
+    "gone": 410,
+    "too_large": 413,
+    "unsupported_type": 415,
+    "too_many_requests": 429,
+    "internal": 500,
+    "unavailable": 503,
+}
+"""The codes of an ActionError that have a status of their own."""
+
+
+class ActionError(Answer):
+    """Raised by an action to refuse what it was asked: a code for programs, a message for people.
+
+    `fields` has what is wrong with single fields: a message, or several, for each. `status` is that of the code in
+    ACTION_STATUSES, and 400 for any other. What the action changed in the session is saved.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str = "",
+        *,
+        status: int | None = None,
+        fields: Mapping[str, str | Iterable[str]] | None = None,
+    ) -> None:
+        super().__init__(code, message)
+        if status is not None and not 400 <= status <= 599:
+            raise ValueError(f"{status} is no status of an error")
+        self.code = code
+        self.message = message
+        self.status = ACTION_STATUSES.get(code, 400) if status is None else status
+        self.fields = {name: [told] if isinstance(told, str) else list(told) for name, told in (fields or {}).items()}
 
 
 class SessionUnavailable(Answer):

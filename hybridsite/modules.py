@@ -42,6 +42,10 @@ class SiteModule:
         """Gives the functions named for HTTP methods, of those in `names`."""
         return {name: found for name in names if (found := self.function(name))}
 
+    def functions(self) -> dict[str, Handler]:
+        """Gives all that can be called in the file, by name: what it defines and what it imports."""
+        return {name: found for name, found in vars(self._module).items() if callable(found)}
+
     def place(self, function: Handler) -> Location:
         """Gives the place of a function in the file."""
         return function_place(function, self.file)

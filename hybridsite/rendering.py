@@ -11,10 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hybridsite import endpoints, middleware, pages
+from hybridsite import actions, endpoints, middleware, pages
+from hybridsite.action_table import ACTIONS
 from hybridsite.context import Context
-from hybridsite.errors import ContextError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
+from hybridsite.errors import ActionError, ContextError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
 from hybridsite.exchange import EarlyResponse
+from hybridsite.outcomes import ActionResult
 from hybridsite.redirects import follow
 from hybridsite.resources import Resource
 from hybridsite.routes import Match, Route
@@ -43,12 +45,17 @@ _NO_RESOURCE = Resource(Route((), "error", template="(none)", prerender=False, s
 
 
 async def render(
-    site: Site, request: Request, *, planned: Match | None = None, path: RequestPath | None = None
+    site: Site,
+    request: Request,
+    *,
+    planned: Match | None = None,
+    path: RequestPath | None = None,
+    result: ActionResult | None = None,
 ) -> Response:
-    """Answers a request for a page or an endpoint.
+    """Answers a request for a page, an endpoint or an action.
 
     A build gives the match that it planned, with the props; a server lets the router find it, and gives the path where
-    it has read it already.
+    it has read it already. `result` is the outcome of an action that the page is to show.
     Raises SiteError, or whatever the site's code raised, where that code is at fault: nothing of the session is
     saved then.
     """
@@ -67,11 +74,11 @@ async def render(
         path = RequestPath(segments, site.policy.has_slash(kind, segments) is not False)
     if planned is None and (fallback := site.router.errors.get(404)) and not fallback.prerender:
         planned = Match(fallback, {})
-    resource = _NO_RESOURCE if planned is None else site.resources[planned.route.source]
+    resource = _NO_RESOURCE if planned is None else site.resource(planned.route)
     if not _origin_is_own(site, request):
-        return _finished(site, request, resource, _error_answer(site, 403))
+        return _finished(site, request, resource, await _error_page(site, request, 403))
     session = await _open_session(site, request, resource)
-    context = Context(site, planned or Match(resource.route, {}), resource, request, path, session)
+    context = Context(site, planned or Match(resource.route, {}), resource, request, path, session, result)
 
     async def last() -> Response:
         return await _produce(context)
@@ -125,6 +132,9 @@ def _raw_path(request: Request) -> bytes:
 
 def _find(site: Site, request: Request, path: RequestPath) -> Match | Response | None:
     """Finds what answers a path now: None for nothing, a redirect where the path is another form of a canonical one."""
+    if path.segments[:1] == (ACTIONS,):
+        action = site.actions.get(path.segments[1]) if len(path.segments) == 2 and not path.slash else None
+        return Match(action.resource.route, {}) if action else None
     if request.method not in ("GET", "HEAD") and site.policy.url("page", path.segments, slash=path.slash) in site.built:
         allow = {"Allow": "GET, HEAD, OPTIONS"}
         return (
@@ -179,6 +189,9 @@ async def _produce(context: Context) -> Response:
     try:
         if resource is _NO_RESOURCE:
             raise NotFound
+        if resource.route.kind == "action":
+            given = await actions.respond(context, context._request.method)
+            return given if isinstance(given, Response) else await _shown_here(context.site, context._request, given)
         if resource.route.kind == "endpoint":
             return await endpoints.respond(context, context._request.method)
         # The page for 404 answers every method: what isn't there can't be changed either.
@@ -187,23 +200,57 @@ async def _produce(context: Context) -> Response:
         return early.response
     except SessionUnavailable:
         return await _failure(context.site, context._request, 503, _UNAVAILABLE, context)
-    except (NotFound, HTTPException) as error:
+    except (NotFound, ActionError, HTTPException) as error:
         if context.site.mode.prerendering:
             raise
         return await _answer_to(error, context)
 
 
-async def _answer_to(error: NotFound | HTTPException, context: Context) -> Response:
+async def _answer_to(error: NotFound | ActionError | HTTPException, context: Context) -> Response:
     """Gives the page for what was raised as an answer."""
-    status = error.status_code if isinstance(error, HTTPException) else 404
-    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    status = 404
+    headers: dict[str, str] = {}
+    if isinstance(error, ActionError):
+        status = error.status
+    elif isinstance(error, HTTPException):
+        status, headers = error.status_code, dict(error.headers or {})
+        if _is_script_at_action(context.site, context._request):
+            return actions.refusal_as_json(status, error.detail, headers)
     return await _error_page(context.site, context._request, status, headers, context)
+
+
+async def _shown_here(site: Site, request: Request, shown: actions.Shown) -> Response:
+    """Renders the page that a form stands on with the outcome, as a GET of its own: middleware and all."""
+    scope = {**request.scope, "method": "GET"}
+    scope["raw_path"], _, scope["query_string"] = shown.url.encode("ascii").partition(b"?")
+    scope["path"] = site.policy.path(shown.path)
+    scope["headers"] = [pair for pair in scope["headers"] if not pair[0].startswith(b"content-")]
+    page = Request(scope)
+    found = None if shown.url.partition("?")[0] in site.built else _find(site, page, shown.path)
+    if not isinstance(found, Match) or found.route.kind != "page":
+        return actions.plain_page(shown, site.language)
+    response = await render(site, page, path=shown.path, result=shown.result)
+    if response.status_code == 200:
+        response.status_code = shown.status
+    response.headers["cache-control"] = "private, no-store"
+    return response
+
+
+def _is_script_at_action(site: Site, request: Request) -> bool:
+    """Tells whether JSON is asked of an action: its errors, too, are told in JSON."""
+    place = site.policy.path(RequestPath((ACTIONS,), slash=True))
+    return request.scope["path"].startswith(place) and actions.speaks_json(request)
 
 
 async def _error_page(
     site: Site, request: Request, status: int, headers: Mapping[str, str] | None = None, context: Context | None = None
 ) -> Response:
-    """Gives the site's own page for a status: its file, or rendered now; a plain one where the site has none."""
+    """Gives the site's own page for a status: its file, or rendered now; a plain one where the site has none.
+
+    A script that asks an action gets JSON.
+    """
+    if _is_script_at_action(site, request):
+        return actions.refusal_as_json(status, _phrase(status), headers)
     route = site.router.errors.get(status)
     if route is None or route.prerender:
         return _error_answer(site, status, headers)
@@ -236,8 +283,12 @@ def _error_answer(site: Site, status: int, headers: Mapping[str, str] | None = N
     return response
 
 
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in _STATUSES else "Error"
+
+
 def _plain_error(status: int, headers: Mapping[str, str] | None = None) -> Response:
-    phrase = HTTPStatus(status).phrase if status in _STATUSES else "Error"
+    phrase = _phrase(status)
     body = (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{phrase}</title>\n</head>\n'

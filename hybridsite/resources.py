@@ -93,7 +93,7 @@ def _load_resource(root: Path, settings: Settings, templates: Templates, route: 
     if prerender and module is not None and (methods := module.methods(PAGE_METHODS)):
         raise ModuleError(
             f"{next(iter(methods))} is defined for a prerendered page, which is a file and answers GET alone",
-            mend="give the page prerender: false, or let its form post to another page or an endpoint",
+            mend="give the page prerender: false, or let its form post to another page, an endpoint or an action",
             location=Location(module.file),
         )
     template = _template(templates, source, front)

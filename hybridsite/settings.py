@@ -221,6 +221,8 @@ class SecuritySettings(Section):
         default=(), description="Origins that may send forms, besides the site's own."
     )
     max_body: Size = Field(default=2**20, description='The largest body of a request: "1MiB", or bytes.')
+    max_fields: int = Field(default=1000, ge=1, description="The most fields that a form may have, files apart.")
+    max_parts: int = Field(default=100, ge=1, description="The most files that a form may carry.")
 
 
 class ServerSettings(Section):

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from hybridsite.action_table import ACTIONS, Action, load_actions
 from hybridsite.config import Settings, load_settings, setting_locations
 from hybridsite.data import load_data
 from hybridsite.errors import (
@@ -33,14 +34,14 @@ from hybridsite.routes import Redirect, Route, pair_modules, read_route
 from hybridsite.routing import Router
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
-from hybridsite.templating import Templates
+from hybridsite.templating import Templates, unknown_action
 from hybridsite.urls import UrlPolicy
 
 TEMPLATE_FOLDERS = ("components", "layouts", "pages")
 DATA_FOLDER = "data"
 MIDDLEWARE = "middleware.py"
-# What a site may hold that this version can't do: refused, since a site that ignored its actions would be a wrong one.
-_NOT_YET = {"actions.py": "actions", "collections.py": "collections"}
+# What a site may hold that this version can't do: refused, since a site that ignored it would be a wrong one.
+_NOT_YET = {"collections.py": "collections"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Site:
     drafts: frozenset[str]
     data: Mapping[str, object]
     middleware: tuple[Handler, ...] = ()
+    actions: Mapping[str, Action] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
@@ -127,6 +129,18 @@ class Site:
             return self.policy.url("page", ())  # its own fault is told; this would be another one for the same cause
         return self.router.url_for(source, **params)
 
+    def action_url(self, name: str) -> str:
+        """Gives the URL that a form posts to: `action()` in templates. Raises TemplateError for a name of no action."""
+        if name not in self.actions:
+            raise unknown_action(str(name), self.actions)
+        return self.policy.url("action", (ACTIONS, name))
+
+    def resource(self, route: Route) -> Resource:
+        """What answers a route that the router, or the name of an action, led to."""
+        if route.kind == "action":
+            return self.actions[route.segments[-1][0].text].resource
+        return self.resources[route.source]
+
     def has_session(self, resource: Resource) -> bool:
         """Whether requests for it have a session: the site has a driver, and the page isn't rendered at build."""
         return self.settings.session.driver is not False and not resource.prerender
@@ -154,8 +168,10 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     data: Mapping[str, object] = MappingProxyType({})
     with faults.collect():
         data = load_data(_below(files, DATA_FOLDER))
+    actions = _load_actions(root, faults)
     index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
-    templates = Templates(root, {n: p for n, p in index.items() if not n.endswith(".py")}, settings.templates.variable)
+    sources = {name: path for name, path in index.items() if not name.endswith(".py")}
+    templates = Templates(root, sources, settings.templates.variable, actions)
     middleware: tuple[Handler, ...] = ()
     with faults.collect():
         middleware = _load_middleware(root)
@@ -179,8 +195,8 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
         faults.raise_any()
     by_source = {resource.route.source: resource for resource in resources}
     broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
-    site = Site(root, mode, settings, router, by_source, templates, drafts, data, middleware, broken)
-    templates.environment.globals.update(site=site, data=data, url_for=site.url_for)
+    site = Site(root, mode, settings, router, by_source, templates, drafts, data, middleware, actions or {}, broken)
+    templates.environment.globals.update(site=site, data=data, url_for=site.url_for, action=site.action_url)
     _check_session(site)
     return site
 
@@ -233,6 +249,14 @@ def _load_middleware(root: Path) -> tuple[Handler, ...]:
     return middleware_functions(load_module(root, MIDDLEWARE)) if (root / MIDDLEWARE).exists() else ()
 
 
+def _load_actions(root: Path, faults: Faults) -> Mapping[str, Action] | None:
+    """Gives the actions, or None where they are at fault: nobody is told then that a form asks for one in vain."""
+    actions: Mapping[str, Action] | None = None
+    with faults.collect():
+        actions = load_actions(root)
+    return actions
+
+
 def _check_driver(root: Path, settings: Settings) -> None:
     """Raises DriverError for a name that is no driver. A stranger's class is imported when a server starts."""
     driver = settings.session.driver
@@ -251,6 +275,8 @@ def _check_session(site: Site) -> None:
             continue
         for way in resource.closure.unguarded:
             *steps, place = way
+            if not resource.prerender and site.templates.only_asks_for_result(place):
+                continue  # without a driver the page that a form stands on shows the outcome in the same answer
             site.notices.add(
                 Location(place.template, place.line),
                 resource.route.source,

@@ -6,27 +6,27 @@ Templates by name from an index, true line numbers, strict names, and what analy
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from types import FrameType, MappingProxyType
-from typing import Any, NoReturn
+from types import MappingProxyType
+from typing import Any
 
 import jinja2
-from jinja2 import StrictUndefined, nodes
-from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError, UndefinedError
-from jinja2.utils import missing
+from jinja2 import nodes
+from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 
 from hybridsite import sources
-from hybridsite.analysis import Closure, TemplateFacts, analyse, trace
+from hybridsite.analysis import Closure, Step, TemplateFacts, analyse, trace
 from hybridsite.errors import Answer, Location, SiteError, SiteErrors, TemplateError, closest, did_you_mean, place_of
 from hybridsite.printing import PrintingCodeGenerator, print_escaped, print_plain
+from hybridsite.undefined import MissingValue, SiteUndefined
 
 AUTOESCAPED = (".html", ".htm", ".xml", ".svg", ".md")
 # Every name that a template gets from its context; a mapping from `load` may not hide one.
 CONTEXT_NAMES = frozenset(
     {
         *("request", "params", "props", "url", "site", "page", "data", "session", "flashes", "locals"),
+        *("action", "action_result"),
         *("prerendering", "redirect", "render", "cookies", "response", "client_address", "route", "locale", "url_for"),
         *("content", "headings", "toc"),
     }
@@ -38,97 +38,6 @@ _TAGS = (
     *("endblock", "endcall", "endfilter", "endfor", "endif", "endmacro", "endraw", "endset", "endtrans", "endwith"),
     *("break", "continue", "do", "elif", "else", "extends", "from", "import", "include"),
 )
-
-
-class MissingValue(UndefinedError):
-    """Something undefined was used: a name (`owner` is None), or a key or attribute of `owner`."""
-
-    def __init__(self, name: str, owner: object) -> None:
-        super().__init__(name)
-        self.name = name
-        self.owner = owner
-
-
-class SiteUndefined(StrictUndefined):
-    """What a template gets for a name or a key that isn't there: a name can't be used, a key may be tested."""
-
-    __slots__ = ()
-
-    def _fail(self, *args: Any, **kwargs: Any) -> NoReturn:
-        if self._undefined_name is None:
-            raise UndefinedError(self._undefined_message)
-        raise MissingValue(str(self._undefined_name), None if self._undefined_obj is missing else self._undefined_obj)
-
-    __iter__ = __str__ = __len__ = __hash__ = __contains__ = __call__ = __getitem__ = _fail
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _fail
-    __lt__ = __le__ = __gt__ = __ge__ = __int__ = __float__ = __mod__ = __rmod__ = __neg__ = _fail
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        self._fail()
-
-    def __bool__(self) -> bool:  # type: ignore[override]
-        if self._undefined_obj is missing:
-            self._fail()
-        return False
-
-    def __eq__(self, other: object) -> bool:  # type: ignore[override]
-        if self._undefined_obj is missing:
-            self._fail()
-        return isinstance(other, SiteUndefined)
-
-    def __ne__(self, other: object) -> bool:  # type: ignore[override]
-        return not self == other
-
-
-class UndefinedSession(jinja2.Undefined):
-    """`session` where there is none: false, not defined, prints nothing, and so does all that is asked of it.
-
-    Asking is no error; every other use is reported with the template's line.
-    """
-
-    __slots__ = ("_report",)
-
-    def __init__(self, report: Callable[[Location], None]) -> None:
-        super().__init__(name="session")
-        self._report = report
-
-    def _use(self, *_: object, **__: object) -> UndefinedSession:
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
-            template = frame.f_globals.get("__jinja_template__")
-            if isinstance(template, jinja2.Template) and template.name:
-                self._report(Location(template.name, template.get_corresponding_lineno(frame.f_lineno)))
-                break
-            frame = frame.f_back
-        return self
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self._use()
-
-    __call__ = __getitem__ = _use  # type: ignore[assignment]
-
-    def __str__(self) -> str:
-        self._use()
-        return ""
-
-    def __iter__(self) -> Any:
-        self._use()
-        return iter(())
-
-    def __len__(self) -> int:
-        self._use()
-        return 0
-
-    def __contains__(self, item: object) -> bool:
-        self._use()
-        return False
-
-    def __bool__(self) -> bool:
-        return False
 
 
 class _SiteEnvironment(jinja2.Environment):
@@ -221,8 +130,15 @@ class _SiteLoader(jinja2.BaseLoader):
 class Templates:
     """All templates of a site, by their paths below its root. Each is loaded when it is first needed, once."""
 
-    def __init__(self, root: Path, index: Mapping[str, Path], variable: tuple[str, str] = ("<<", ">>")) -> None:
+    def __init__(
+        self,
+        root: Path,
+        index: Mapping[str, Path],
+        variable: tuple[str, str] = ("<<", ">>"),
+        actions: Collection[str] | None = None,
+    ) -> None:
         self._root = str(root)
+        self._actions = actions
         self._loader = _SiteLoader(index, variable)
         self._closures: dict[str, Closure] = {}
         self.environment = _SiteEnvironment(
@@ -263,12 +179,24 @@ class Templates:
             self._closures[name] = trace(name, self.facts)
         return self._closures[name]
 
+    def only_asks_for_result(self, place: Step) -> bool:
+        """Tells whether a place that uses the session does so by `action_result` alone."""
+        found = self.facts(place.template)
+        uses = {use.name for use in found.uses if use.line == place.line and not use.asks} if found else set()
+        return uses == {"action_result"}
+
     def check(self, name: str) -> None:
-        """Raises TemplateError where `name` refers to a template that isn't there and isn't said to be optional."""
+        """Raises TemplateError where `name` refers to a template or an action that isn't there.
+
+        A template may be said to be optional.
+        """
         found = self.facts(name)
         for reference in found.references if found else ():
             if not reference.optional and reference.template not in self._loader.index:
                 raise self._not_found(TemplateNotFound(reference.template), Location(name, reference.line))
+        for action, line in found.actions if found else ():
+            if self._actions is not None and action not in self._actions:
+                raise unknown_action(action, self._actions).at(Location(name, line))
 
     def render(self, template: jinja2.Template, values: Mapping[str, object]) -> str:
         """Renders a template. Raises TemplateError, and SiteErrors of what it called, each with the template's line."""
@@ -349,6 +277,12 @@ class Templates:
         line = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
         found = re.search(rf"\b{re.escape(name)}\b", line)
         return Location(place.file, place.line, found.start() + 1) if found else place
+
+
+def unknown_action(name: str, actions: Collection[str]) -> TemplateError:
+    """Gives the fault of an `action()` that names none of them."""
+    mend = did_you_mean(name, actions) or "define it in actions.py, with @action above it"
+    return TemplateError(f'there is no action "{name}"', mend=mend)
 
 
 def _nearest_template(name: str, names: Iterable[str]) -> str:

@@ -20,13 +20,13 @@ PACKAGE = ROOT / "hybridsite"
 # The one table: each module below those that may import it. Where modules of one floor of docs/architecture.md stand on
 # each other, the floor has steps (1.0, 1.1 …): a module imports from lower steps alone.
 FLOORS: dict[float, str] = {
-    0.0: "errors",
+    0.0: "decorators errors uploads",
     0.1: "__init__",
-    1.0: "analysis documents exchange frozen manifest media modules notices printing units urls",
+    1.0: "analysis documents exchange frozen manifest media modules notices outcomes printing undefined units urls",
     1.1: "settings toml_positions yamldoc",
     1.2: "config sources",
     1.9: "routes",
-    2.0: "data frontmatter markdown routing security sessions.codec sessions.cookie sessions.store",
+    2.0: "data forms frontmatter markdown routing security sessions.codec sessions.cookie sessions.store",
     2.1: "redirects sessions.changes sessions.contract sessions.drivers sessions.dynamodb sessions.flashes sessions.fs"
     " sessions.index sessions.key_value sessions.memory sessions.postgres_connections sessions.redis_scripts"
     " sessions.sqlite templating",
@@ -36,9 +36,10 @@ FLOORS: dict[float, str] = {
     2.5: "sessions.manager",
     2.6: "sessions.office",
     3.0: "resources",
+    3.05: "action_table",
     3.1: "site",
     3.2: "context",
-    4.0: "endpoints middleware pages",
+    4.0: "actions endpoints middleware pages",
     5.0: "rendering",
     6.0: "build.output build.plan build.report build.freshness server.door server.encoding server.protocol"
     " server.state testing",
@@ -186,7 +187,7 @@ def test_help_is_fast() -> None:
 def test_the_core_is_small() -> None:
     core = [path for name, path in modules().items() if name not in DRIVERS]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 10000
+    assert lines < 11500
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

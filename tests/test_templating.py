@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from hybridsite.errors import Location, NotFound, SiteErrors, TemplateError
-from hybridsite.templating import Templates, UndefinedSession
+from hybridsite.templating import Templates
+from hybridsite.undefined import UndefinedSession
 from tests.e2e.support import write_files
 
 

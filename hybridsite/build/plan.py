@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hybridsite.action_table import ACTIONS
 from hybridsite.errors import Faults, Location, ModuleError, RouteError, SiteError, did_you_mean, place_of
 from hybridsite.modules import Handler, call
 from hybridsite.resources import Resource, check_paths
@@ -41,6 +42,9 @@ async def plan(site: Site, faults: Faults) -> list[PlannedPage]:
         with faults.collect():
             check_paths(resource)
             async for match, segments in _matches(site, resource):
+                if segments[:1] == (ACTIONS,):
+                    what = f"{route.pattern} gives a path below /{ACTIONS}/, which belongs to actions"
+                    raise RouteError(what, mend="give it another one", location=Location(route.source, 1))
                 url = site.policy.url(route.kind, segments)
                 pages.append(PlannedPage(match, segments, url, site.policy.output(route.kind, segments, route.status)))
     with faults.collect():

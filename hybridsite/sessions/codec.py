@@ -279,12 +279,22 @@ class Flash(NamedTuple):
     data: bytes
 
 
+class Carried(NamedTuple):
+    """What a request leaves for the page that it leads to: a number of its own, the page's path, the bytes, the end."""
+
+    number: int
+    path: str
+    data: bytes
+    expires: float
+
+
 class Contents(NamedTuple):
     """A whole session: when it was first stored (seconds since the epoch), its entries by key, and its messages."""
 
     created: float
     entries: dict[str, Entry]
     flashes: tuple[Flash, ...] = ()  # with a default: records from before there were any have two parts
+    carried: Carried | None = None
 
 
 # The first byte of a stored session. It changes when what follows it does.
@@ -297,7 +307,8 @@ TOMBSTONE = _FORMAT + _to_bytes(None)
 
 def pack_record(contents: Contents) -> bytes:
     """Gives the bytes of a whole session. Values stay as they are encoded until somebody asks for them."""
-    return _FORMAT + _to_bytes(contents)
+    # Without its last part where there is none: a server from before there was one reads it.
+    return _FORMAT + _to_bytes(contents if contents.carried is not None else contents[:-1])
 
 
 def unpack_record(data: bytes) -> Contents | None:

@@ -257,7 +257,7 @@ def _budget(session: Session) -> Budget:
 
 
 def _is_empty(contents: Contents) -> bool:
-    return not contents.entries and not contents.flashes
+    return not contents.entries and not contents.flashes and contents.carried is None
 
 
 def _key(session: Session) -> str:

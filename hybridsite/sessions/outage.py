@@ -68,6 +68,9 @@ class UnavailableSession(Session):
         self._change()
         return []
 
+    def _show_result(self, path: str, *, use_up: bool) -> Any:
+        self._change()
+
     def _change(self) -> None:
         self.touched = True
         raise SessionUnavailable from self._cause

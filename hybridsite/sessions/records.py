@@ -88,6 +88,7 @@ class Records:
         if len(data) > self._max_size:
             sizes = {repr(key): len(entry.data) for key, entry in contents.entries.items()}
             sizes["flash()"] = sum(len(flash.data) for flash in contents.flashes)
+            sizes["action_result"] = len(contents.carried.data) if contents.carried else 0
             largest = max(sizes, key=sizes.__getitem__)
             raise SessionValueError(
                 f"the session would have {len(data)} bytes, over [session] max_size = {self._max_size}",

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from hybridsite.errors import SessionClosedError, SessionValueError, SiteError
 from hybridsite.sessions.changes import Clock, WorkingCopy
 from hybridsite.sessions.codec import Contents, Entry
-from hybridsite.sessions.flashes import FlashLog
+from hybridsite.sessions.flashes import CarriedLog, FlashLog
 
 _LENGTH_OF_TIME = re.compile(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*([smhdw])\s*", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -46,6 +46,7 @@ class Session(Mapping[str, Any]):
         self._clock = clock
         self._copy = WorkingCopy(_NOTHING if stored is None else stored.contents.entries, clock)
         self._messages: FlashLog | None = None  # made when somebody asks
+        self._carried: CarriedLog | None = None  # as well
         self._destroyed = False
         self._regenerated = False
         self._budget: Any = None  # of waiting for the store, which the load began to spend
@@ -179,12 +180,22 @@ class Session(Mapping[str, Any]):
         self._destroyed = True
         self._copy = WorkingCopy(_NOTHING, self._clock)
         self._messages = FlashLog(())
+        self._carried = CarriedLog(None, self._clock)
 
     # For SessionManager and Context.
 
     def _show_flashes(self, *, use_up: bool) -> list[Any]:
         self.touched = True
         return self._flash_log().show(use_up=use_up and not self.closed)
+
+    def _leave_result(self, value: object, path: str) -> None:
+        """Keeps the outcome of an action for the page at a path. Raises as `flash` does."""
+        self._change()
+        self._carried_log().leave(value, path)
+
+    def _show_result(self, path: str, *, use_up: bool) -> Any:
+        self.touched = True
+        return self._carried_log().show(path, use_up=use_up and not self.closed)
 
     def _ended_as(self, version: int) -> None:
         """Notes that this request itself has put a tombstone, of that version, in the place of the session."""
@@ -198,8 +209,14 @@ class Session(Mapping[str, Any]):
             self._messages = FlashLog(() if self._stored is None else self._stored.contents.flashes)
         return self._messages
 
+    def _carried_log(self) -> CarriedLog:
+        if self._carried is None:
+            self._carried = CarriedLog(None if self._stored is None else self._stored.contents.carried, self._clock)
+        return self._carried
+
     def _changed(self) -> bool:
-        return self._copy.changed or (self._messages is not None and self._messages.changed)
+        logs = (self._messages, self._carried)
+        return self._copy.changed or any(log is not None and log.changed for log in logs)
 
     def _begun(self) -> Contents:
         """Gives what a new session holds. Raises what `WorkingCopy.merged` does."""
@@ -208,7 +225,9 @@ class Session(Mapping[str, Any]):
     def _merged(self, stored: Contents) -> Contents:
         """Applies the request's own changes to `stored`. Raises what `WorkingCopy.merged` does."""
         flashes = stored.flashes if self._messages is None else self._messages.merged(stored.flashes)
-        return Contents(stored.created, self._copy.merged(stored.entries), flashes)
+        waits = stored.carried is not None or self._carried is not None
+        carried = self._carried_log().merged(stored.carried) if waits else None
+        return Contents(stored.created, self._copy.merged(stored.entries), flashes, carried)
 
     def _change(self) -> None:
         self.touched = True

@@ -185,7 +185,7 @@ def test_the_json_endpoint_and_robots(visitor: Visitor) -> None:
 
 def test_a_looker_gets_no_cookie(server: Server, visitor: Visitor) -> None:
     # case S1
-    for path in ("/", "/shop/", *products(server), "/cart/", "/login/", "/api/cart"):
+    for path in ("/", "/shop/", *products(server), "/cart/", "/login/", "/ask/", "/api/cart"):
         assert "set-cookie" not in visitor.client.get(path).headers, path
 
 
@@ -251,6 +251,26 @@ def test_signing_in_and_out(server: Server, visitor: Visitor) -> None:
     assert server.client(signed_in).get("/api/cart").json()["count"] == 0
     visitor.open("/account/")
     assert visitor.path == "/login/"
+
+
+def test_asking_the_shop(server: Server, visitor: Visitor) -> None:
+    # case B4, case X1
+    visitor.open("/ask/")
+    visitor.client.headers["Referer"] = f"{server.url}/ask/"
+    page = visitor.submit(visitor.form("text"), name="  ", ink="woad", text="<script>")
+    assert visitor.path == "/ask/"
+    assert "Please fill this in." in page.text
+    form = visitor.form("text")
+    page = visitor.submit(form, name="Ann <Inkwell>", ink="petrol", text="<script>")
+    assert "We don’t make that ink." in page.text
+    assert "<script>" in page.text  # what was typed, as text
+    page = visitor.submit(visitor.form("text"), name="Ann <Inkwell>", ink="woad", text="Why?")
+    assert "Thank you, Ann <Inkwell>." in page.text
+    assert "about Woad" in page.text
+    assert visitor.form("text").fields["name"] == ""
+    assert "Thank you" not in visitor.open("/ask/").text
+    answer = visitor.client.post("/_actions/ask_the_shop", json={"name": "Ann", "text": "Why?"})
+    assert answer.json() == {"data": {"name": "Ann", "ink": None}}
 
 
 def test_what_is_wrong_is_answered_on_the_page(visitor: Visitor) -> None:
