@@ -105,12 +105,12 @@ class RedisStore(ScriptedStore):
                     return await act(self._client)
         except TimeoutError as error:
             raise StoreDown(f"Redis did not answer in {self._timeout} s") from error
-        except ReadOnlyError as error:
-            # It was made a replica. The name may lead elsewhere by now, and so does Sentinel.
-            await self._forget_connections()
-            raise StoreDown("Redis is read-only: it is failing over") from error
         except (RedisError, OSError) as error:
-            if isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE"):
+            if "READONLY" in str(error) or isinstance(error, ReadOnlyError):  # before Redis 7 only the text says so
+                # It was made a replica. The name may lead elsewhere by now, and so does Sentinel.
+                await self._forget_connections()
+                raise StoreDown("Redis is read-only: it is failing over") from error
+            if isinstance(error, ResponseError) and "WRONGTYPE" in str(error):
                 raise SessionDataError(
                     "a stored session can't be read", why="another program's value has its key; it is left as it is"
                 ) from error

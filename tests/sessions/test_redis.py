@@ -241,7 +241,7 @@ def test_a_cancelled_call_never_gives_its_answer_to_another(redis_server: RedisS
             await store.write(key, key.encode() * 1000, expected=None, ttl=60)
         turn = random.Random(7)
         cancelled = 0
-        for _ in range(100):
+        while cancelled < 500:
             reads = {key: asyncio.create_task(store.read(key)) for key in turn.sample(keys, 10)}
             for _ in range(turn.randrange(12)):
                 await asyncio.sleep(0)
@@ -254,7 +254,6 @@ def test_a_cancelled_call_never_gives_its_answer_to_another(redis_server: RedisS
                     continue
                 assert record is not None
                 assert record.data == key.encode() * 1000
-        assert cancelled >= 500
         for key in keys:
             record = await store.read(key)
             assert record is not None

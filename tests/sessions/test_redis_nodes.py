@@ -43,8 +43,8 @@ def cluster() -> Iterator[list[RedisServer]]:
     nodes = [RedisServer("--cluster-enabled", "yes", "--cluster-node-timeout", "2000") for _ in range(2)]
     try:
         half = SLOTS // 2
-        asked(nodes[0], "CLUSTER", "ADDSLOTSRANGE", 0, half - 1)
-        asked(nodes[1], "CLUSTER", "ADDSLOTSRANGE", half, SLOTS - 1)
+        asked(nodes[0], "CLUSTER", "ADDSLOTS", *range(half))
+        asked(nodes[1], "CLUSTER", "ADDSLOTS", *range(half, SLOTS))
         asked(nodes[0], "CLUSTER", "MEET", "127.0.0.1", nodes[1].port)
         until(lambda: all(b"cluster_state:ok" in asked(node, "CLUSTER", "INFO") for node in nodes))
         until(lambda: all(len(asked(node, "CLUSTER", "SLOTS")) == 2 for node in nodes))
