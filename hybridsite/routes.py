@@ -84,14 +84,6 @@ class Route:
         """The names of the parameters, in order."""
         return tuple(part.text for segment in self.segments for part in segment if part.kind != "text")
 
-    @cached_property
-    def shape(self) -> tuple[str, ...]:
-        """The route with the names of its parameters left out: two routes of one shape match the same paths."""
-        return tuple(
-            "".join(part.text if part.kind == "text" else f"[{part.kind}]" for part in segment)
-            for segment in self.segments
-        )
-
     @property
     def location(self) -> Location:
         """The file that names the route, or the line of a redirect."""

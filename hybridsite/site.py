@@ -53,7 +53,6 @@ class Mode:
 
 
 BUILD = Mode(prerendering=True)
-SERVE = Mode(prerendering=False)
 
 
 class ErrorFile(NamedTuple):

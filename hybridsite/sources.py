@@ -41,10 +41,6 @@ class Source:
     body_line: int
     positions: Mapping[str, tuple[int, int]]
 
-    def padded_body(self) -> str:
-        """Gives the body with blank lines in place of the front matter, so that line numbers in it are the file's."""
-        return "\n" * (self.body_line - 1) + self.body
-
     def location(self, key: str | None = None) -> Location:
         """Gives the place of a key of the front matter: line 1 where it isn't there, the file alone for None."""
         return Location(self.file) if key is None else Location(self.file, *self.positions.get(key, (1, 0)))

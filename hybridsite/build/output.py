@@ -53,14 +53,6 @@ class Output:
         except OSError as error:
             raise _fault(error, path) from error
 
-    def copy(self, name: str, source: Path) -> None:
-        """Copies one file."""
-        path = self._place(name)
-        try:
-            shutil.copyfile(source, path)
-        except OSError as error:
-            raise _fault(error, source if not source.exists() else path) from error
-
     def _place(self, name: str) -> Path:
         path = self._staging / name
         if path.parent not in self._folders:
