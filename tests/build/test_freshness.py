@@ -7,15 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from hybridsite import __version__
 from hybridsite.build.freshness import fingerprint, is_stale, remember
+from hybridsite.manifest import Manifest
 from tests.e2e.support import write_files, write_site
 from tests.inprocess import built_here
 
 SITE: dict[str, str | bytes] = {"pages/a.html": "a", "public/a.txt": "a", "data/a.toml": "", "helper.py": ""}
 
 
+MANIFEST = Manifest(__version__, False, (), {}, {}).to_json()
+
+
 def fresh(tmp_path: Path) -> tuple[Path, Path]:
-    root = write_site(tmp_path / "site", SITE | {"dist/server/manifest.json": "{}"})
+    root = write_site(tmp_path / "site", SITE | {"dist/server/manifest.json": MANIFEST})
     state = tmp_path / "state"
     state.mkdir()
     remember(fingerprint(root), state)
