@@ -18,7 +18,7 @@ from hybridsite.yamldoc import Part, read_value
 
 DATA_SUFFIXES = (".toml", ".json", ".yaml", ".yml")
 
-_JSON_TOKEN = re.compile(r'(?P<text>"(?:[^"\\]|\\.)*+")(?P<key>\s*+:)?|[\[{\]}]|NaN|-?Infinity|-?\d++', re.DOTALL)
+_JSON_TOKEN = re.compile(r'(?P<text>"(?:[^"\\]|\\.)*")(?P<key>\s*+:)?|[\[{\]}]|NaN|-?Infinity|-?\d++', re.DOTALL)
 _HALF = re.compile("[\ud800-\udfff]")
 _HALF_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONGEST_NUMBER = 4300

@@ -31,7 +31,7 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _CHARSETS = (b"utf-8", b"utf8", b"us-ascii")
 _MOST_DEEP = 100
 # A string is one token, also one that doesn't end: so each character is read once.
-_JSON_LEVELS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_JSON_LEVELS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 _INVALID = "Something is missing, or not as it should be."
 # Of so many faults nobody reads the messages, and each costs some hundred bytes.
 _MOST_FAULTS = 1000

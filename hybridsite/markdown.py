@@ -30,7 +30,7 @@ _OPTIONS = (
 _REMEMBERED = 20_000
 """The length in characters up to which a highlighted block is remembered."""
 
-_TAG_END = r"""(?:[^>"']|"[^"]*(?:"|\Z)|'[^']*(?:'|\Z))*+(?:>|\Z)"""
+_TAG_END = r"""(?:[^>"']|"[^"]*(?:"|\Z)|'[^']*(?:'|\Z))*(?:>|\Z)"""
 # Every alternative matches to the end of the text where its own end is missing, as a browser would read it; so the time
 # is linear in the length of any text.
 _TOKEN = re.compile(
@@ -43,7 +43,7 @@ _TOKEN = re.compile(
 _HEADING = re.compile(rf"<h([1-6])({_TAG_END})(.*?)</h\1", re.DOTALL | re.IGNORECASE)
 # Where the source has no tag of a heading, all headings of the output are pyromark's: whole, and where they seem to be.
 _HEADING_TAG = re.compile(r"<[hH][1-6]")
-_PLAIN_HEADING = re.compile(r"""<h([1-6])((?: (?:[^>"]|"[^"]*")*+)?>)(.*?)</h\1>""", re.DOTALL)
+_PLAIN_HEADING = re.compile(r"""<h([1-6])((?: (?:[^>"]|"[^"]*")*)?>)(.*?)</h\1>""", re.DOTALL)
 _ID = re.compile(r"""\sid\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _FOOTNOTE_ID = re.compile(r'<div class="footnote-definition" id="([^"]*)">')
 _UNSEEN = re.compile(r'<sup class="footnote-reference">.*?</sup>|<!--.*?-->|<[^>]*>', re.DOTALL)

@@ -195,6 +195,8 @@ def _load_fault(error: BaseException, root: Path, file: str) -> ModuleError:
         return ModuleError("the file can't be read", why=(error.strerror or "").lower(), location=place)
     if isinstance(error, SyntaxError):
         return ModuleError("the file is no valid Python", why=error.msg, location=place)
+    if isinstance(error, ValueError) and "null bytes" in str(error):  # no SyntaxError before Python 3.11.4
+        return ModuleError("the file is no valid Python", why=str(error), location=place)
     mend = ""
     if isinstance(error, ModuleNotFoundError):
         mend = f"install it, or put {error.name}.py at the site's root"

@@ -16,12 +16,13 @@ from hybridsite.documents import MAX_DEPTH, Lines, clause, place, too_deep
 KeyPath = tuple[str | int, ...]
 """The way to a value: keys of tables, and indexes of arrays."""
 
-_BLANK = re.compile(r"(?:[ \t\r\n]|\#[^\n]*)*+")
-_KEY = re.compile(r"""[ \t]*(?:([A-Za-z0-9_-]+)|("(?:[^"\\\n]|\\.)*+")|'([^'\n]*)')[ \t]*""")
+# No group is repeated possessively here: Python up to 3.11.4 gets that wrong (python/cpython#106052).
+_BLANK = re.compile(r"(?:[ \t\r\n]|\#[^\n]*)*")
+_KEY = re.compile(r"""[ \t]*(?:([A-Za-z0-9_-]+)|("(?:[^"\\\n]|\\.)*")|'([^'\n]*)')[ \t]*""")
 _STRING = re.compile(
-    r'"""(?:[^"\\]|\\.|"(?!""))*+"{3,5}'
-    r"|'''(?:[^']|'(?!''))*+'{3,5}"
-    r'|"(?:[^"\\\n]|\\.)*+"'
+    r'"""(?:[^"\\]|\\.|"(?!""))*"{3,5}'
+    r"|'''(?:[^']|'(?!''))*'{3,5}"
+    r'|"(?:[^"\\\n]|\\.)*"'
     r"|'[^'\n]*+'",
     re.DOTALL,
 )
