@@ -85,7 +85,7 @@ async def render(
 
     try:
         response = await middleware.run(site.middleware, context, last)
-    except (NotFound, HTTPException) as error:  # raised by the middleware itself
+    except (NotFound, ActionError, HTTPException) as error:  # raised by the middleware itself
         if site.mode.prerendering:
             raise
         response = await _answer_to(error, context)
@@ -268,6 +268,11 @@ async def _error_page(
     if resource.front is not None:
         page.headers.update(resource.front.headers)
     page.headers.update(headers or {})
+    if context is None and own.touched("cookies"):  # nobody else adds them
+        for value in own.cookies.outgoing:
+            page.headers.append("set-cookie", value)
+        if own.cookies.touched:
+            _make_private(page)
     if session is not None and resource.names_session:
         _make_private(page)
     return page
@@ -318,9 +323,8 @@ def _finished(
                 response.headers.append("set-cookie", value)
     if resource.front is not None and resource.front.headers:
         for name, value in resource.front.headers.items():
-            if (
-                response.status_code < 400 or name.casefold() != "cache-control"
-            ):  # that is said of the page, not of errors
+            # How long it may be kept is said of the page, not of what it answers when something is wrong.
+            if response.status_code < 400 or name.casefold() != "cache-control":
                 response.headers[name] = value
     if cookie is not None:
         response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))

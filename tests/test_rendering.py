@@ -351,11 +351,17 @@ def test_what_is_not_there_is_404_for_every_method(tmp_path: Path, method: str) 
 
 
 @pytest.mark.parametrize(
-    ("raised", "status"), [("NotFound", 404), ("HTTPException(403)", 403), ("HTTPException(429)", 429)]
+    ("raised", "status"),
+    [
+        ("NotFound", 404),
+        ("HTTPException(403)", 403),
+        ("HTTPException(429)", 429),
+        ("ActionError('forbidden', 'no')", 403),
+    ],
 )
 def test_middleware_may_raise_an_answer(tmp_path: Path, raised: str, status: int) -> None:
     source = (
-        "from hybridsite import NotFound\nfrom starlette.exceptions import HTTPException\n"
+        "from hybridsite import ActionError, NotFound\nfrom starlette.exceptions import HTTPException\n"
         f"async def on_request(context, call_next):\n    raise {raised}"
     )
     app = app_of(write_site(tmp_path / "site", {"site.toml": MEMORY, "middleware.py": source}))
@@ -392,3 +398,12 @@ def test_url_for_is_on_the_context(tmp_path: Path) -> None:
     source = "def GET(context):\n    return context.redirect(context.url_for('pages/a.html'), 303)"
     files = {"site.toml": MEMORY + '[site]\nbase = "/app"\n', "pages/a.html": "", "pages/go.py": source}
     assert ask(app_of(write_site(tmp_path / "site", files)), "/app/go").header["location"] == "/app/a/"
+
+
+def test_a_page_for_500_that_reads_cookies_is_private(tmp_path: Path) -> None:
+    page = ON_DEMAND + "<< cookies.get('theme') >>{% do cookies.set('seen', '1') %}"
+    files = {"site.toml": MEMORY, "pages/500.html": page, "pages/a.html": ON_DEMAND + "<< 1 // 0 >>"}
+    answer = ask(app_of(write_site(tmp_path / "site", files)), "/a/", headers={"cookie": "theme=dark"})
+    assert (answer.status, answer.text) == (500, "dark")
+    assert (answer.header["cache-control"], answer.header["vary"]) == PRIVATE
+    assert answer.header["set-cookie"].startswith("seen=1")
