@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from jinja2 import nodes
 
+from hybridsite.assets.calls import AssetCall, asset_call
+
 SESSION = "session"
 RENDER = "render"
 # Each of these reads or shows what a session holds.
@@ -50,7 +52,7 @@ class Reference:
 class TemplateFacts:
     """What is known of one template: `dynamic` where it names another by a variable, which can't be followed.
 
-    `actions` has the names that it asks `action("…")` for, with their lines.
+    `actions` has the names that it asks `action("…")` for, with their lines; `assets` what it asks of assets.
     """
 
     names: frozenset[str]
@@ -58,6 +60,7 @@ class TemplateFacts:
     references: tuple[Reference, ...]
     dynamic: bool
     actions: tuple[tuple[str, int], ...] = ()
+    assets: tuple[AssetCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def analyse(template: nodes.Template) -> TemplateFacts:
     walk = _Walk()
     walk.visit(template, set(), guarded=False)
     uses, references, actions = tuple(walk.uses), tuple(walk.references), tuple(walk.actions)
-    return TemplateFacts(frozenset(walk.names), uses, references, walk.dynamic, actions)
+    return TemplateFacts(frozenset(walk.names), uses, references, walk.dynamic, actions, tuple(walk.assets))
 
 
 def trace(start: str, facts: Callable[[str], TemplateFacts | None]) -> Closure:
@@ -166,6 +169,7 @@ class _Walk:
         self.uses: list[Use] = []
         self.references: list[Reference] = []
         self.actions: list[tuple[str, int]] = []
+        self.assets: list[AssetCall] = []
         self.dynamic = False
         self._top: set[str] = set()
         self._extends_another = False
@@ -332,6 +336,8 @@ class _Walk:
 
     def _call(self, node: nodes.Call, bound: set[str], guarded: bool) -> None:
         children = list(node.iter_child_nodes())
+        if (found := asset_call(node)) and found[1] not in bound:
+            self.assets.append(found[0])
         match node:
             case nodes.Call(node=nodes.Name(name="action"), args=[nodes.Const(value=str(name)), *_]):
                 if "action" not in bound:

@@ -6,6 +6,7 @@
     ├── FrontMatterError          the front matter of a page
     ├── TemplateError             a template doesn't parse, or fails while it renders
     ├── MarkdownError             a Markdown body
+    ├── AssetError                a file in assets/, or what asset() and image() ask for
     ├── RouteError                files under pages/, and what `paths` gives
     ├── ModuleError               a Python file of the site doesn't load, or raises
     ├── ContextError              something asked of the request that this page can't have
@@ -113,6 +114,12 @@ class MarkdownError(SiteError):
     """A Markdown body can't be turned into HTML."""
 
     code = "markdown"
+
+
+class AssetError(SiteError):
+    """A file in assets/ can't be processed, or `asset()` and `image()` ask for what isn't there or can't be made."""
+
+    code = "asset"
 
 
 class RouteError(SiteError):

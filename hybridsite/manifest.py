@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hybridsite.assets.table import NO_ASSETS, BuiltAssets
 from hybridsite.errors import ServeError
 
 FORMAT = 1
@@ -40,6 +41,7 @@ class Manifest:
     files: tuple[BuiltFile, ...]
     errors: Mapping[int, str]
     sources: Mapping[str, str]
+    assets: BuiltAssets = NO_ASSETS
 
     def to_json(self) -> bytes:
         """Gives the manifest's bytes, the same for the same site on every machine."""
@@ -60,6 +62,7 @@ class Manifest:
             ],
             "errors": {str(status): file for status, file in sorted(self.errors.items())},
             "sources": dict(sorted(self.sources.items())),
+            "assets": self.assets.to_plain(),
         }
         return json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"
 
@@ -79,7 +82,8 @@ def read_manifest(dist: Path) -> Manifest:
     try:
         files = tuple(_read_file(entry) for entry in content["files"])
         errors = {int(status): file for status, file in content["errors"].items()}
-        return Manifest(content["hybridsite"], content["drafts"], files, errors, content["sources"])
+        assets = BuiltAssets.from_plain(content["assets"])
+        return Manifest(content["hybridsite"], content["drafts"], files, errors, content["sources"], assets)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise ServeError(f"{path} is damaged", mend=mend) from None
 

@@ -9,7 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from markupsafe import Markup
+
 from hybridsite.action_table import ACTIONS, Action, load_actions
+from hybridsite.assets.markup import check_call, picture_html
+from hybridsite.assets.table import FOLDER as ASSET_FOLDER
+from hybridsite.assets.table import NO_ASSETS, Assets
+from hybridsite.assets.workshop import Workshop
 from hybridsite.config import Settings, load_settings, setting_locations
 from hybridsite.data import load_data
 from hybridsite.errors import (
@@ -82,6 +88,7 @@ class Site:
     middleware: tuple[Handler, ...] = ()
     actions: Mapping[str, Action] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+    assets: Assets = NO_ASSETS
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
     built: frozenset[str] = frozenset()
@@ -134,6 +141,32 @@ class Site:
             raise unknown_action(str(name), self.actions)
         return self.policy.url("action", (ACTIONS, name))
 
+    def asset(self, name: str) -> str:
+        """Gives the URL of a file in assets/, with its fingerprint. Raises AssetError and SourceError."""
+        return self.policy.url("file", tuple(self.assets.file(str(name)).split("/")))
+
+    def image(
+        self,
+        name: str,
+        *,
+        alt: object = None,
+        widths: object = None,
+        sizes: str | None = None,
+        loading: str = "lazy",
+        **attributes: object,
+    ) -> Markup:
+        """Gives the `<picture>` of a file in assets/, in AVIF and WebP. Raises AssetError.
+
+        `widths` are in pixels, none above its own; `sizes` is HTML's; other attributes go to its `<img>`.
+        """
+        checked = check_call(str(name), alt, widths, loading)
+        picture = self.assets.picture(str(name), checked)
+
+        def url(file: str) -> str:
+            return self.policy.url("file", tuple(file.split("/")))
+
+        return picture_html(picture, url, alt=str(alt), sizes=sizes, loading=loading, attributes=attributes)
+
     def resource(self, route: Route) -> Resource:
         """What answers a route that the router, or the name of an action, led to."""
         if route.kind == "action":
@@ -149,17 +182,26 @@ class Site:
         return MEND_NO_DRIVER if self.settings.session.driver is False else MEND_PRERENDERED
 
 
-def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Faults | None = None) -> Site:
+def load_site(
+    root: Path,
+    mode: Mode,
+    *,
+    environ: Mapping[str, str],
+    faults: Faults | None = None,
+    assets: Assets | None = None,
+    cache: Path | None = None,
+) -> Site:
     """Reads a site folder (or the sources in dist/server/) into a Site.
 
     Raises SiteErrors with every fault that can be found without rendering, or the only one as itself. Where `faults` is
     given, those of single pages are added to it, and the site comes without these pages: a build renders the others,
-    to tell their faults too.
+    to tell their faults too. `assets` are those that a build made; without, they are made from assets/, and the work is
+    remembered in the folder `cache`.
     """
     root = root.resolve()
     settings = load_settings(root, environ, serving=not mode.prerendering)
     goes_on, faults = faults is not None, Faults() if faults is None else faults
-    files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER), faults)
+    files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, ASSET_FOLDER), faults)
     for name, noun in _NOT_YET.items():
         if (root / name).exists():
             faults.add(ModuleError(f"{noun} are not in this version of hybridsite yet", location=Location(name)))
@@ -170,7 +212,8 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     actions = _load_actions(root, faults)
     index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
     sources = {name: path for name, path in index.items() if not name.endswith(".py")}
-    templates = Templates(root, sources, settings.templates.variable, actions)
+    assets = Workshop(_below(files, ASSET_FOLDER), cache) if assets is None else assets
+    templates = Templates(root, sources, settings.templates.variable, actions, assets.names())
     middleware: tuple[Handler, ...] = ()
     with faults.collect():
         middleware = _load_middleware(root)
@@ -194,10 +237,18 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
         faults.raise_any()
     by_source = {resource.route.source: resource for resource in resources}
     broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
-    site = Site(root, mode, settings, router, by_source, templates, drafts, data, middleware, actions or {}, broken)
-    templates.environment.globals.update(site=site, data=data, url_for=site.url_for, action=site.action_url)
+    site = Site(
+        root, mode, settings, router, by_source, templates, drafts, data, middleware, actions or {}, broken, assets
+    )
+    _give_globals(site)
     _check_session(site)
     return site
+
+
+def _give_globals(site: Site) -> None:
+    """Gives templates what is the same in all of them."""
+    names = {"site": site, "data": site.data, "url_for": site.url_for, "action": site.action_url}
+    site.templates.environment.globals.update(names, asset=site.asset, image=site.image)
 
 
 def _index(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Path]:

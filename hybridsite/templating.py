@@ -17,6 +17,8 @@ from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 
 from hybridsite import sources
 from hybridsite.analysis import Closure, Step, TemplateFacts, analyse, trace
+from hybridsite.assets.markup import no_alt
+from hybridsite.assets.table import unknown_asset
 from hybridsite.errors import Answer, Location, SiteError, SiteErrors, TemplateError, closest, did_you_mean, place_of
 from hybridsite.printing import PrintingCodeGenerator, print_escaped, print_plain
 from hybridsite.undefined import MissingValue, SiteUndefined
@@ -28,6 +30,7 @@ CONTEXT_NAMES = frozenset(
         *("request", "params", "props", "url", "site", "page", "data", "session", "flashes", "locals"),
         *("action", "action_result"),
         *("prerendering", "redirect", "render", "cookies", "response", "client_address", "route", "locale", "url_for"),
+        *("asset", "image"),
         *("content", "headings", "toc"),
     }
 )
@@ -136,9 +139,11 @@ class Templates:
         index: Mapping[str, Path],
         variable: tuple[str, str] = ("<<", ">>"),
         actions: Collection[str] | None = None,
+        assets: Collection[str] | None = None,
     ) -> None:
         self._root = str(root)
         self._actions = actions
+        self._assets = assets
         self._loader = _SiteLoader(index, variable)
         self._closures: dict[str, Closure] = {}
         self.environment = _SiteEnvironment(
@@ -186,7 +191,7 @@ class Templates:
         return uses == {"action_result"}
 
     def check(self, name: str) -> None:
-        """Raises TemplateError where `name` refers to a template or an action that isn't there.
+        """Raises TemplateError or AssetError where `name` refers to a template, an action or an asset that isn't there.
 
         A template may be said to be optional.
         """
@@ -197,6 +202,11 @@ class Templates:
         for action, line in found.actions if found else ():
             if self._actions is not None and action not in self._actions:
                 raise unknown_action(action, self._actions).at(Location(name, line))
+        for call in found.assets if found else ():
+            if self._assets is not None and call.exact and call.name not in self._assets:
+                raise unknown_asset(call.name, self._assets).at(Location(name, call.line))
+            if call.function == "image" and not call.alt:
+                raise no_alt(call.name).at(Location(name, call.line))
 
     def render(self, template: jinja2.Template, values: Mapping[str, object]) -> str:
         """Renders a template. Raises TemplateError, and SiteErrors of what it called, each with the template's line."""

@@ -13,6 +13,8 @@ from starlette.responses import Response
 
 from hybridsite import __version__
 from hybridsite.answers import SAFE_HEADERS
+from hybridsite.assets.table import NO_ASSETS
+from hybridsite.build.assets import file_headers, write_assets
 from hybridsite.build.output import Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.report import BuildReport, RouteRow
@@ -52,27 +54,33 @@ async def build_site(
     environ: Mapping[str, str],
     options: BuildOptions = BuildOptions(),
     waiting: Callable[[], None] = lambda: None,
+    encoding: Callable[[int, int], None] = lambda done, all: None,
 ) -> BuildReport:
     """Builds a site into its dist/, which is exchanged as a whole, or not touched at all.
 
-    `waiting` is called where another build of the site is under way. Raises SiteErrors with every fault of every page,
+    `waiting` is called where another build of the site is under way, `encoding` with how many of how many pictures are
+    done, once that takes its time. Raises SiteErrors with every fault of every page,
     or the only one as itself. With `strict`, an undefined session is a fault.
     """
     with build_lock(state, waiting):
         began = time.perf_counter()
         faults = Faults()
-        site = load_site(root, Mode(prerendering=True, drafts=options.drafts), environ=environ, faults=faults)
+        mode, cache = Mode(prerendering=True, drafts=options.drafts), state / "cache" / "assets"
+        site = load_site(root, mode, environ=environ, faults=faults, cache=cache)
         pages = await plan(site, faults)
         with Output(site.root) as output:
             files, rows = await _write_pages(site, pages, output, faults)
             files += _copy_public(site, pages, output, faults)
+            made, assets = write_assets(site, output, files, faults, encoding)
+            files += made
             notices = site.notices.faults()
             for notice in notices if options.strict else ():
                 faults.add(notice)
             faults.raise_any()
             errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
             sources = _copy_sources(site, output)
-            output.write(MANIFEST, Manifest(__version__, options.drafts, tuple(files), errors, sources).to_json())
+            manifest = Manifest(__version__, options.drafts, tuple(files), errors, sources, assets or NO_ASSETS)
+            output.write(MANIFEST, manifest.to_json())
             output.exchange()
     return BuildReport(tuple(rows), tuple(notices), site.settings.warnings, time.perf_counter() - began)
 
@@ -233,10 +241,11 @@ def _public_file(site: Site, name: str, body: bytes) -> Iterator[BuiltFile]:
     if any(part.startswith(".") for part in segments) and segments[0] != ".well-known":
         return
     tag, kind = etag(body), media_type(name)
+    headers = file_headers(kind)
     if segments[-1] == "index.html":
-        yield BuiltFile(site.policy.url("page", segments[:-1]), name, kind, tag)
+        yield BuiltFile(site.policy.url("page", segments[:-1]), name, kind, tag, headers)
     else:
-        yield BuiltFile(site.policy.url("file", segments), name, kind, tag)
+        yield BuiltFile(site.policy.url("file", segments), name, kind, tag, headers)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -17,9 +17,10 @@ _STAMP = "built.json"
 def fingerprint(root: Path) -> str:
     """Gives a hash over the name, size and time of every source of a site, and of the tool's version."""
     names = list(server_sources(root))
-    for place, folders, files in os.walk(root / "public"):
-        folders.sort()
-        names.extend((Path(place) / name).relative_to(root).as_posix() for name in sorted(files))
+    for top in ("public", "assets"):
+        for place, folders, files in os.walk(root / top):
+            folders.sort()
+            names.extend((Path(place) / name).relative_to(root).as_posix() for name in sorted(files))
     digest = hashlib.sha256(__version__.encode())
     for name in names:
         try:

@@ -12,6 +12,7 @@ from hybridsite import __version__
 from hybridsite.cli.command import SITE, command
 from hybridsite.cli.console import Console, log_settings
 from hybridsite.cli.sessions import sessions
+from hybridsite.errors import count
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -124,6 +125,7 @@ def _build(console: Console, site: Path, *, strict: bool = False, drafts: bool =
             environ=os.environ,
             options=BuildOptions(drafts=drafts, strict=strict),
             waiting=lambda: console.say("another build of this site is under way: waiting for it"),
+            encoding=lambda done, all: console.say(f"encoded {done} of {count(all, 'picture')}"),
         )
     )
     remember(before, state)

@@ -160,7 +160,9 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     dist = place if is_dist(place) else place / "dist"
     manifest = read_manifest(dist)
     index = FileIndex.load(manifest, dist / "client")
-    site = load_site(dist / "server", Mode(prerendering=False, drafts=manifest.drafts), environ=environ)
+    site = load_site(
+        dist / "server", Mode(prerendering=False, drafts=manifest.drafts), environ=environ, assets=manifest.assets
+    )
     site = replace(site, built=frozenset(url.decode() for url in index.files), error_files=index.errors)
     sessions = make_sessions(site.settings, state_folder(place, environ), environ)
     return App(replace(site, sessions=sessions), index)

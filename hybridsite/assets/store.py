@@ -1,0 +1,49 @@
+"""Where results of work are kept, by a key that names all that they were made from: a folder, or memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+class ResultStore:
+    """Bytes by key. A folder that can't be written costs the work of doing it again, and nothing else."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._memory: dict[str, bytes] = {}
+
+    def get(self, key: str) -> bytes | None:
+        """Gives what was put under a key, or None. What was cut short is as if it weren't there."""
+        if self._folder is None:
+            return self._memory.get(key)
+        try:
+            kept = (self._folder / key[:2] / key).read_bytes()
+        except OSError:
+            return None
+        digest, body = kept[:32], kept[32:]
+        return body if hashlib.sha256(body).digest() == digest else None
+
+    def put(self, key: str, body: bytes) -> None:
+        """Keeps a result."""
+        if self._folder is None:
+            self._memory[key] = body
+            return
+        path = self._folder / key[:2] / key
+        aside = path.with_name(f"{key}.{os.getpid()}")
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_bytes(hashlib.sha256(body).digest() + body)
+            aside.replace(path)
+
+
+def key_of(*parts: str | bytes) -> str:
+    """Gives the key of a result: a hash over what it is made from, each part kept apart from the next."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
+        digest.update(b"%d:" % len(data))
+        digest.update(data)
+    return digest.hexdigest()
