@@ -206,17 +206,13 @@ def load_site(
         if (root / name).exists():
             faults.add(ModuleError(f"{noun} are not in this version of hybridsite yet", location=Location(name)))
     make_importable(root)
-    data: Mapping[str, object] = MappingProxyType({})
-    with faults.collect():
-        data = load_data(_below(files, DATA_FOLDER))
+    data = _load_data(_below(files, DATA_FOLDER), faults)
     actions = _load_actions(root, faults)
     index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
     sources = {name: path for name, path in index.items() if not name.endswith(".py")}
     assets = Workshop(_below(files, ASSET_FOLDER), cache) if assets is None else assets
     templates = Templates(root, sources, settings.templates.variable, actions, assets.names())
-    middleware: tuple[Handler, ...] = ()
-    with faults.collect():
-        middleware = _load_middleware(root)
+    middleware = _load_middleware(root, faults)
     with faults.collect():
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
@@ -295,8 +291,18 @@ def _redirects(root: Path, settings: Settings, faults: Faults) -> list[Route]:
     return routes
 
 
-def _load_middleware(root: Path) -> tuple[Handler, ...]:
-    return middleware_functions(load_module(root, MIDDLEWARE)) if (root / MIDDLEWARE).exists() else ()
+def _load_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, object]:
+    data: Mapping[str, object] = MappingProxyType({})
+    with faults.collect():
+        data = load_data(files)
+    return data
+
+
+def _load_middleware(root: Path, faults: Faults) -> tuple[Handler, ...]:
+    with faults.collect():
+        if (root / MIDDLEWARE).exists():
+            return middleware_functions(load_module(root, MIDDLEWARE))
+    return ()
 
 
 def _load_actions(root: Path, faults: Faults) -> Mapping[str, Action] | None:
