@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+from starlette.types import Receive, Scope, Send
 
 from markupsafe import Markup
 
@@ -68,13 +70,27 @@ class ErrorFile(NamedTuple):
     headers: tuple[tuple[str, str], ...]
 
 
+class GivenFile(Protocol):
+    """A built file, as the server gives it out: with conditions, ranges and codings.
+
+    `headers` are those of the whole file. `guard` is the source of the page with `guard: true` that it is, or None.
+    """
+
+    headers: Sequence[tuple[bytes, bytes]]
+    guard: str | None
+
+    async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers GET and HEAD."""
+
+
 @dataclass(frozen=True, eq=False)
 class Site:
     """Everything known before a request. Templates and modules see it as `site`.
 
     `drafts` names the files that are left out as drafts.
     `broken` names the pages that didn't load, where a build goes on to find the faults of the others.
-    A server adds what it opened (`sessions`) and what the build wrote: the URLs of files (`built`), the error pages.
+    A server adds what it opened (`sessions`) and what the build wrote: the files by their URLs (`built`), the
+    paths of those among them that are guarded, and the error pages.
     """
 
     root: Path
@@ -91,7 +107,8 @@ class Site:
     assets: Assets = NO_ASSETS
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
-    built: frozenset[str] = frozenset()
+    built: Mapping[str, GivenFile] = field(default_factory=dict)
+    guarded: frozenset[tuple[str, ...]] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
 
     @property
@@ -221,16 +238,10 @@ def load_site(
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
-    policy = UrlPolicy(settings.site.base, settings.routing.trailing_slash)
-    redirects = _redirects(root, settings, faults)
-    try:
-        router = Router([*(resource.route for resource in resources), *redirects], policy)
-        check_redirects(router)
-    except (RouteError, SiteErrors) as fault:
-        faults.take(fault)
-        goes_on = False
-    if not goes_on:
+    router = _router(root, settings, [resource.route for resource in resources], faults)
+    if router is None or not goes_on:
         faults.raise_any()
+    assert router is not None
     by_source = {resource.route.source: resource for resource in resources}
     broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
     site = Site(
@@ -280,6 +291,18 @@ def _routes(files: Mapping[str, Path], faults: Faults) -> list[Route]:
             if route is not None:
                 routes.append(route)
     return pair_modules(routes)
+
+
+def _router(root: Path, settings: Settings, routes: list[Route], faults: Faults) -> Router | None:
+    """Gives the router, or None where routes contradict each other."""
+    policy = UrlPolicy(settings.site.base, settings.routing.trailing_slash)
+    try:
+        router = Router([*routes, *_redirects(root, settings, faults)], policy)
+        check_redirects(router)
+    except (RouteError, SiteErrors) as fault:
+        faults.take(fault)
+        return None
+    return router
 
 
 def _redirects(root: Path, settings: Settings, faults: Faults) -> list[Route]:
