@@ -46,6 +46,7 @@ from hybridsite.templating import Templates, unknown_action
 from hybridsite.urls import UrlPolicy
 
 TEMPLATE_FOLDERS = ("components", "layouts", "pages")
+_TEMPLATES = tuple(f"{folder}/" for folder in TEMPLATE_FOLDERS)
 DATA_FOLDER = "data"
 MIDDLEWARE = "middleware.py"
 # What a site may hold that this version can't do: refused, since a site that ignored it would be a wrong one.
@@ -212,8 +213,7 @@ def load_site(
 
     Raises SiteErrors with every fault that can be found without rendering, or the only one as itself. Where `faults` is
     given, those of single pages are added to it, and the site comes without these pages: a build renders the others,
-    to tell their faults too. `assets` are those that a build made; without, they are made from assets/, and the work is
-    remembered in the folder `cache`.
+    to tell their faults too. `assets` are a build's; without, they are made here, and remembered in the folder `cache`.
     """
     root = root.resolve()
     settings = load_settings(root, environ, serving=not mode.prerendering)
@@ -225,8 +225,7 @@ def load_site(
     make_importable(root)
     data = _load_data(_below(files, DATA_FOLDER), faults)
     actions = _load_actions(root, faults)
-    index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
-    sources = {name: path for name, path in index.items() if not name.endswith(".py")}
+    sources = {name: path for name, path in files.items() if name.startswith(_TEMPLATES) and not name.endswith(".py")}
     assets = Workshop(_below(files, ASSET_FOLDER), cache) if assets is None else assets
     templates = Templates(root, sources, settings.templates.variable, actions, assets.names())
     middleware = _load_middleware(root, faults)

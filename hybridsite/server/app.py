@@ -160,19 +160,12 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     place = Path(place)
     dist = place if is_dist(place) else place / "dist"
     manifest = read_manifest(dist)
-<<<<<<< HEAD
-    index = FileIndex.load(manifest, dist / "client")
-    site = load_site(
-        dist / "server", Mode(prerendering=False, drafts=manifest.drafts), environ=environ, assets=manifest.assets
-    )
-    site = replace(site, built=frozenset(url.decode() for url in index.files), error_files=index.errors)
-=======
     index = FileIndex.load(manifest, dist)
-    site = load_site(dist / "server", Mode(prerendering=False, drafts=manifest.drafts), environ=environ)
+    mode = Mode(prerendering=False, drafts=manifest.drafts)
+    site = load_site(dist / "server", mode, environ=environ, assets=manifest.assets)
     guarded = frozenset(
         site.policy.read(url.encode()).segments for url, file in index.built.items() if file.guard is not None
     )
     site = replace(site, built=index.built, guarded=guarded, error_files=index.errors)
->>>>>>> main
     sessions = make_sessions(site.settings, state_folder(place, environ), environ)
     return App(replace(site, sessions=sessions), index)
