@@ -9,9 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from starlette.types import Receive, Scope, Send
-
 from markupsafe import Markup
+from starlette.types import Receive, Scope, Send
 
 from hybridsite.action_table import ACTIONS, Action, load_actions
 from hybridsite.assets.markup import check_call, picture_html
@@ -183,7 +182,7 @@ class Site:
         def url(file: str) -> str:
             return self.policy.url("file", tuple(file.split("/")))
 
-        return picture_html(picture, url, alt=str(alt), sizes=sizes, loading=loading, attributes=attributes)
+        return picture_html(picture, url, alt=alt, sizes=sizes, loading=loading, attributes=attributes)
 
     def resource(self, route: Route) -> Resource:
         """What answers a route that the router, or the name of an action, led to."""

@@ -49,7 +49,7 @@ def picture_html(
     picture: Picture,
     url: Callable[[str], str],
     *,
-    alt: str,
+    alt: object,
     sizes: str | None,
     loading: str,
     attributes: Mapping[str, object],
@@ -77,11 +77,10 @@ def picture_html(
 def _checked(attributes: Mapping[str, object]) -> dict[str, object]:
     checked: dict[str, object] = {}
     for name, value in attributes.items():
-        if not _NAME.fullmatch(name) or name in _OWN:
+        mend = did_you_mean(name, ("widths", "sizes", "loading"))
+        if not _NAME.fullmatch(name) or name in _OWN or mend:
             why = "image() writes it by itself" if name in _OWN else ""
-            raise AssetError(
-                f'image() takes no "{name}"', why=why, mend=did_you_mean(name, ("widths", "sizes", "loading"))
-            )
+            raise AssetError(f'image() takes no "{name}"', why=why, mend=mend)
         checked[name.replace("_", "-")] = value
     return checked
 
@@ -97,5 +96,6 @@ def _written(attributes: Mapping[str, object]) -> Markup:
         if value is True:
             parts.append(f" {name}")
         elif value is not None and value is not False:
-            parts.append(f' {name}="{escape(str(value)) if not isinstance(value, Markup) else escape(value)}"')
+            text = value.unescape() if isinstance(value, Markup) else str(value)
+            parts.append(f' {name}="{escape(text)}"')
     return Markup("".join(parts))

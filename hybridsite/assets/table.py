@@ -126,6 +126,9 @@ def unknown_asset(name: str, names: Collection[str]) -> AssetError:
     file = name.rpartition("/")[2]
     same = sorted(other for other in names if other.rpartition("/")[2] == file)
     mend = f'did you mean "{same[0]}"?' if same else did_you_mean(name, names)
+    if any(part.startswith("_") for part in name.split("/")):
+        why, mend = "what begins with _ goes into other assets, and has no URL of its own", "rename it without _"
+        return AssetError(f'there is no asset "{name}"', why=why, mend=mend)
     return AssetError(f'there is no asset "{name}"', mend=mend or f"names count from the folder {FOLDER}/")
 
 

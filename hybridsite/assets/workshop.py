@@ -88,7 +88,7 @@ class Workshop:
 
     def _made(self, name: str) -> Made:
         if name not in self._public:
-            raise self._unknown(name)
+            raise unknown_asset(name, self._public)
         if name in self._under_way:
             raise circle(self._under_way, name, Location(f"{FOLDER}/{name}"))
         make = css.style_sheet if name.endswith(_STYLES) else scripts.script if name.endswith(_SCRIPTS) else None
@@ -101,17 +101,11 @@ class Workshop:
             self._under_way.pop()
         return Made(_fingerprinted(name, hashlib.sha256(body).hexdigest()), media_type(name), body)
 
-    def _unknown(self, name: str) -> AssetError:
-        if name in self._index:
-            why = "what begins with _ only goes into other assets"
-            return AssetError(f'"{name}" has no URL', why=why, mend="rename it without _")
-        return unknown_asset(name, self._public)
-
     def picture(self, name: str, widths: Sequence[int]) -> Picture:
         """Gives a picture in some widths, which are encoded before the build ends. Raises AssetError."""
         with self._lock:
             if name not in self._public:
-                raise self._unknown(name)
+                raise unknown_asset(name, self._public)
             self.asked.add(name)
             if name.endswith(".svg"):
                 if name not in self._pictures:

@@ -59,7 +59,8 @@ async def build_site(
     """Builds a site into its dist/, which is exchanged as a whole, or not touched at all.
 
     `waiting` is called where another build of the site is under way, `encoding` with how many of how many pictures are
-    done, once that takes its time. Raises SiteErrors with every fault of every page, or the only one as itself. With `strict`, an undefined session is a fault.
+    done, once that takes its time. Raises SiteErrors with every fault of every page, or the only one as itself. With
+    `strict`, an undefined session is a fault.
     """
     with build_lock(state, waiting):
         began = time.perf_counter()
