@@ -120,9 +120,14 @@ def test_a_page_rendered_on_demand_has_the_pictures_that_its_templates_name(tmp_
         '<< image("img/a.jpg", widths=[40], alt="") >>{% else %}'
         '<< image("img/" ~ page.name ~ ".jpg", widths=[20], alt="", sizes=url.path) >>{% endif %}',
     }
-    pictures = {"assets/img/a.jpg": drawn(), "assets/img/b.jpg": drawn((40, 30)), "assets/other.jpg": drawn()}
+    pictures: dict[str, str | bytes] = {
+        "assets/img/a.jpg": drawn(),
+        "assets/img/b.jpg": drawn((40, 30)),
+        "assets/other.jpg": drawn(),
+    }
     front = pages["pages/now.html"].replace("---\n", "---\nname: b\n", 1)
-    app = app_of(write_site(tmp_path, {**FILES, **pictures, "pages/now.html": front}))
+    files: dict[str, str | bytes] = {**FILES, **pictures, "pages/now.html": front}
+    app = app_of(write_site(tmp_path, files))
     for target, width in (("/now/", 20), ("/now/?x", 40)):
         sources = re.findall(r"/assets/img/\w+\.(\d+)\.[0-9a-f]{16}\.(avif|webp)", ask(app, target).text)
         assert set(sources) == {(str(width), "avif"), (str(width), "webp")}

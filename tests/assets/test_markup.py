@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from markupsafe import Markup
 
@@ -32,14 +34,15 @@ def test_one_that_is_sent_as_it_is_is_an_img() -> None:
 
 
 def test_other_attributes_go_to_the_img() -> None:
-    found = html(Picture(4, 3, file="a"), **{"class": "big", "data_x": Markup('a"b'), "hidden": True, "id": None})
+    attributes: dict[str, Any] = {"class": "big", "data_x": Markup('a"b'), "hidden": True, "id": None}
+    found = html(Picture(4, 3, file="a"), **attributes)
     assert found.endswith(' alt="" loading="lazy" class="big" data-x="a&#34;b" hidden>')
 
 
 @pytest.mark.parametrize(("name", "mend"), [("src", "by itself"), ("size", '"sizes"'), ("x y", ""), ("onload=", "")])
 def test_an_attribute_that_is_none_is_refused(name: str, mend: str) -> None:
     with pytest.raises(AssetError, match=f'takes no "{name}".*{mend}'):
-        html(**{name: "1"})
+        picture_html(PICTURE, str, alt="", sizes=None, loading="lazy", attributes={name: "1"})
 
 
 @pytest.mark.parametrize("widths", [[], [0], ["40"], 40, [True], [9000], [1.5], list(range(1, 22))])
