@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hybridsite import __version__
+from hybridsite.answers import SAFE_HEADERS
 from hybridsite.build.output import Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.report import BuildReport, RouteRow
@@ -29,7 +30,7 @@ from hybridsite.errors import (
 )
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, etag, server_sources
 from hybridsite.media import media_type
-from hybridsite.rendering import SAFE_HEADERS, render
+from hybridsite.rendering import render
 from hybridsite.site import Mode, Site, load_site
 from hybridsite.urls import PathRefused
 

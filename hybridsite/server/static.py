@@ -12,8 +12,8 @@ from pathlib import Path
 from starlette.responses import FileResponse, PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from hybridsite.answers import SAFE_HEADERS
 from hybridsite.manifest import BuiltFile, Manifest
-from hybridsite.rendering import SAFE_HEADERS
 from hybridsite.server.encoding import Coding, encode, wanted, worth_coding
 from hybridsite.site import ErrorFile
 
