@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -133,9 +135,9 @@ def test_a_page_rendered_on_demand_has_the_pictures_that_its_templates_name(tmp_
         assert set(sources) == {(str(width), "avif"), (str(width), "webp")}
     manifest = read_manifest(tmp_path / "dist")
     assert manifest.assets.pictures.keys() == {"img/a.jpg", "img/b.jpg"}
-    files = [file.file for file in manifest.files if file.file.startswith("assets/img/")]
-    assert len(files) == len(set(files)) == 6  # a in 20 and 40, b in 20, of both kinds
-    for file in files:
+    sent = [file.file for file in manifest.files if file.file.startswith("assets/img/")]
+    assert len(sent) == len(set(sent)) == 6  # a in 20 and 40, b in 20, of both kinds
+    for file in sent:
         assert ask(app, f"/{file}").header["content-type"] == f"image/{file.rpartition('.')[2]}"
 
 
@@ -147,14 +149,17 @@ def test_widths_that_only_a_request_would_tell_are_a_fault(tmp_path: Path) -> No
 
 def test_code_that_asks_for_a_picture_that_the_build_did_not_make_is_told(tmp_path: Path) -> None:
     module = "def GET(context):\n    return str(context.site.image('a' + '.jpg', widths=[int('7')], alt=''))"
-    files = {"assets/a.jpg": drawn(), "pages/now.html": ON_DEMAND + '<< image("a.jpg", widths=[20], alt="") >>'}
+    files: dict[str, str | bytes] = {
+        "assets/a.jpg": drawn(),
+        "pages/now.html": ON_DEMAND + '<< image("a.jpg", widths=[20], alt="") >>',
+    }
     app = app_of(write_site(tmp_path, {**FILES, **files, "pages/api.py": module}))
     assert ask(app, "/now/").status == 200
     assert ask(app, "/api").status == 500
 
 
 def test_a_picture_as_it_is_is_sent_only_where_it_is_asked_for(tmp_path: Path) -> None:
-    pictures = {"assets/a.jpg": drawn(), "assets/b.jpg": drawn(), "assets/c.jpg": drawn()}
+    pictures: dict[str, str | bytes] = {"assets/a.jpg": drawn(), "assets/b.jpg": drawn(), "assets/c.jpg": drawn()}
     css = {"assets/css/site.css": "a { background: url(../b.jpg) }"}
     module = {"pages/api.py": "def GET(context):\n    return context.site.asset('c.jpg')"}
     pages = {"pages/index.html": HTML + '<< image("a.jpg", alt="") >>'}
@@ -194,3 +199,30 @@ def test_without_pillow_the_error_says_what_to_install(tmp_path: Path, monkeypat
     [line] = faults(tmp_path, {"assets/a.jpg": drawn(), "pages/a.html": '<< image("a.jpg", alt="") >>'})
     assert line.endswith('image("a.jpg") needs Pillow, which is not installed; pip install "hybridsite[images]"')
     assert line.startswith("pages/a.html:1: ")
+
+
+def test_what_the_build_before_gave_out_is_kept_for_a_day(tmp_path: Path) -> None:
+    root = write_site(tmp_path, {**FILES, "pages/index.html": HTML})
+    built_here(root)
+    old = re.findall('href="(.+?)"', page(root, "index.html"))[0]
+    write_files(root, {"assets/css/site.css": "a { color: blue }"})
+    for _ in range(2):  # an asset that is gone stays, however often the site is built
+        app = app_of(root)
+        answer = ask(app, old)
+        assert (answer.status, answer.text) == (200, "a{color:red}")
+        assert answer.header["cache-control"] == "public, max-age=31536000, immutable"
+    assert not list((root / "dist").rglob(old.rpartition("/")[2]))
+    kept = next((root / ".hybridsite/previous").rglob(old.rpartition("/")[2]))
+    day = 86_400
+    os.utime(kept, (time.time() - day - 60,) * 2)
+    assert ask(create_app(root, environ=ENVIRON), old).status == 404
+    built_here(root)
+    assert not kept.exists()
+
+
+def test_an_earlier_svg_runs_nothing_either(tmp_path: Path) -> None:  # case X7
+    root = write_site(tmp_path, {**FILES, "pages/index.html": '<< asset("a.svg") >>'})
+    built_here(root)
+    old = page(root, "index.html").strip()
+    write_files(root, {"assets/a.svg": SVG.replace("1", "2")})
+    assert ask(app_of(root), old).header["content-security-policy"].endswith("sandbox")

@@ -27,7 +27,7 @@ FLOORS: dict[float, str] = {
     1.0: "analysis documents exchange frozen manifest media modules notices outcomes printing undefined units urls",
     1.1: "settings toml_positions yamldoc",
     1.2: "config sources",
-    1.25: "assets.images assets.references",
+    1.25: "assets.images assets.previous assets.references",
     1.3: "assets.css assets.scripts",
     1.35: "assets.workshop",
     1.9: "routes",

@@ -17,6 +17,11 @@ _BOX = re.compile(r"[\s,]*".join([r"\s*[-+0-9.e]+", r"[-+0-9.e]+", *[r"([0-9]{1,
 _MOST = 100_000
 
 
+def headers_of(kind: str, *own: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    """Gives the headers of a file that is sent as it is: its own, and that nothing runs, where it is an SVG."""
+    return (*own, POLICY) if kind.startswith("image/svg+xml") else own
+
+
 class _Found(Exception):
     """Ends the reading: the rest is of no interest."""
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from hybridsite.assets.calls import AssetCall
-from hybridsite.assets.svg import POLICY
+from hybridsite.assets.svg import headers_of
 from hybridsite.assets.table import FOLDER, IMMUTABLE, RASTER, BuiltAssets
 from hybridsite.assets.workshop import Progress, Workshop
 from hybridsite.build.output import Output
@@ -98,10 +98,5 @@ def write_assets(
             raise RouteError(f"an asset and another file both write {made.file}", location=Location(FOLDER))
         output.write(f"client/{made.file}", body)
         url = site.policy.url("file", tuple(made.file.split("/")))
-        files.append(BuiltFile(url, made.file, made.type, etag(body), file_headers(made.type, IMMUTABLE)))
+        files.append(BuiltFile(url, made.file, made.type, etag(body), headers_of(made.type, IMMUTABLE)))
     return files, workshop.built()
-
-
-def file_headers(kind: str, *own: tuple[str, str]) -> tuple[tuple[str, str], ...]:
-    """Gives the headers of a file that is sent as it is: nothing in an SVG runs."""
-    return (*own, POLICY) if kind.startswith("image/svg+xml") else own

@@ -13,9 +13,11 @@ from starlette.responses import Response
 
 from hybridsite import __version__
 from hybridsite.answers import SAFE_HEADERS
+from hybridsite.assets.previous import keep_assets
+from hybridsite.assets.svg import headers_of
 from hybridsite.assets.table import NO_ASSETS
-from hybridsite.build.assets import file_headers, write_assets
-from hybridsite.build.output import Output, build_lock
+from hybridsite.build.assets import write_assets
+from hybridsite.build.output import DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.report import BuildReport, RouteRow
 from hybridsite.errors import (
@@ -82,8 +84,17 @@ async def build_site(
             sources = _copy_sources(site, names, output)
             manifest = Manifest(__version__, options.drafts, tuple(files), errors, sources, assets or NO_ASSETS)
             output.write(MANIFEST, manifest.to_json())
+            _keep_previous(site, state)
             output.exchange()
     return BuildReport(tuple(rows), tuple(notices), site.settings.warnings, time.perf_counter() - began)
+
+
+def _keep_previous(site: Site, state: Path) -> None:
+    """Keeps what the pages of the build before this one refer to."""
+    try:
+        keep_assets(state, site.root / DIST, time.time())
+    except OSError as error:
+        raise BuildError("what the last build gave out can't be kept", why=error.strerror or "") from error
 
 
 async def _write_pages(
@@ -244,7 +255,7 @@ def _public_file(site: Site, name: str, body: bytes) -> Iterator[BuiltFile]:
     if any(part.startswith(".") for part in segments) and segments[0] != ".well-known":
         return
     tag, kind = etag(body), media_type(name)
-    headers = file_headers(kind)
+    headers = headers_of(kind)
     if segments[-1] == "index.html":
         yield BuiltFile(site.policy.url("page", segments[:-1]), name, kind, tag, headers)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -14,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.answers import FileAnswer
+from hybridsite.assets.previous import kept_assets
 from hybridsite.manifest import MANIFEST, read_manifest
 from hybridsite.rendering import respond
 from hybridsite.security import forwarded
@@ -160,9 +162,9 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     place = Path(place)
     dist = place if is_dist(place) else place / "dist"
     manifest = read_manifest(dist)
-    index = FileIndex.load(manifest, dist)
     mode = Mode(prerendering=False, drafts=manifest.drafts)
     site = load_site(dist / "server", mode, environ=environ, assets=manifest.assets)
+    index = FileIndex.load(manifest, dist, kept_assets(state_folder(place, environ), site.policy, time.time()))
     guarded = frozenset(
         site.policy.read(url.encode()).segments for url, file in index.built.items() if file.guard is not None
     )
