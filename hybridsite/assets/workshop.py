@@ -158,6 +158,11 @@ class Workshop:
                 if time.monotonic() - began > PATIENCE:
                     progress(done, len(work))
 
+    def files(self) -> set[str]:
+        """Gives the paths of all files that there will be, encoded or not."""
+        variants = (form.variant.file for forms in self._forms.values() for form in forms.values())
+        return {made.file for made in self._files.values()}.union(variants)
+
     def made(self) -> Iterator[Made]:
         """Yields every file that there is now, in the order of their names."""
         yield from (self._files[name] for name in sorted(self._files))

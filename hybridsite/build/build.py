@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +43,21 @@ _SENT_ANYWAY = frozenset({b"content-length", b"content-type"})
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """What the command line says of a build."""
+    """What the command line says of a build; `dry` leaves dist/ alone."""
 
     drafts: bool = False
     strict: bool = False
+    dry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build has written so far, aside: its pages as they were planned, its files, and the folder of them all."""
+
+    site: Site
+    pages: list[PlannedPage]
+    files: list[BuiltFile]
+    folder: Path
 
 
 async def build_site(
@@ -57,12 +68,13 @@ async def build_site(
     options: BuildOptions = BuildOptions(),
     waiting: Callable[[], None] = lambda: None,
     encoding: Callable[[int, int], None] = lambda done, all: None,
+    review: Callable[[Built], Iterable[SiteError]] = lambda built: (),
 ) -> BuildReport:
     """Builds a site into its dist/, which is exchanged as a whole, or not touched at all.
 
     `waiting` is called where another build of the site is under way, `encoding` with how many of how many pictures are
-    done, once that takes its time. Raises SiteErrors with every fault of every page, or the only one as itself. With
-    `strict`, an undefined session is a fault.
+    done, once that takes its time. `review` gives the faults of what was written. Raises SiteErrors with every fault of
+    every page, or the only one as itself. With `strict`, an undefined session is a fault.
     """
     with build_lock(state, waiting):
         began = time.perf_counter()
@@ -79,13 +91,16 @@ async def build_site(
             notices = site.notices.faults()
             for notice in notices if options.strict else ():
                 faults.add(notice)
+            for fault in review(Built(site, pages, files, output.folder)):
+                faults.add(fault)
             faults.raise_any()
             errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
             sources = _copy_sources(site, names, output)
             manifest = Manifest(__version__, options.drafts, tuple(files), errors, sources, assets or NO_ASSETS)
             output.write(MANIFEST, manifest.to_json())
-            _keep_previous(site, state)
-            output.exchange()
+            if not options.dry:
+                _keep_previous(site, state)
+                output.exchange()
     return BuildReport(tuple(rows), tuple(notices), site.settings.warnings, time.perf_counter() - began)
 
 
