@@ -247,8 +247,6 @@ class Context:
                 why="a build writes each page at its own address",
                 mend=f"give {self.resource.route.source} prerender: false",
             )
-        if self._is_error_page:
-            raise ContextError("rewrite() is asked for on an error page", mend="use render(), or an include")
         if not re.match(r"/(?![/\\])", path):
             raise ContextError(
                 "rewrite() takes a path of the site, which begins with one slash", mend="url_for() gives it"

@@ -57,7 +57,7 @@ async def render(
         found = find(site, request, path)
         if isinstance(found, Response):
             return finished(site, request, NO_RESOURCE, found)
-        match, resource, file = found
+        match, resource, file = found.match, found.resource, found.file
     else:
         match, resource, file = planned, site.resource(planned.route), None
         kind = match.route.kind
@@ -83,15 +83,33 @@ async def respond(site: Site, request: Request, path: RequestPath | None = None)
     except SessionUnavailable as error:
         _log.debug("%s is answered 503", request.url.path, exc_info=error)  # the outage itself is logged once
         return finished(site, request, NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
+    except ErrorPageFailed as failed:
+        _tell(site, request, failed.cause)
+        return finished(site, request, NO_RESOURCE, plain_error(failed.status, failed.headers))
     except Exception as error:
-        place = place_of(error, str(site.root))
-        if isinstance(error, SiteError):
-            _log.error("%s", error if error.location else f"{place}: {error}" if place else error)
-            _log.debug("how it came to this", exc_info=error)
-        else:
-            trace = (type(error), error, traceback_of(error, str(site.root)))
-            _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=trace)
+        _tell(site, request, error)
         return finished(site, request, NO_RESOURCE, await _failure(site, request, 500))
+
+
+class ErrorPageFailed(Exception):
+    """The site's own page for a status failed: the status is answered plainly, and nothing of the session is saved."""
+
+    def __init__(self, status: int, headers: Mapping[str, str] | None, cause: Exception) -> None:
+        super().__init__(f"the page for {status} fails itself: {cause}")
+        self.status = status
+        self.headers = headers
+        self.cause = cause
+
+
+def _tell(site: Site, request: Request, error: Exception) -> None:
+    """Logs what the site's code raised, with its place."""
+    place = place_of(error, str(site.root))
+    if isinstance(error, SiteError):
+        _log.error("%s", error if error.location else f"{place}: {error}" if place else error)
+        _log.debug("how it came to this", exc_info=error)
+    else:
+        trace = (type(error), error, traceback_of(error, str(site.root)))
+        _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=trace)
 
 
 async def _failure(
@@ -100,8 +118,8 @@ async def _failure(
     """Gives the site's page for a status, or a plain one where that page fails itself."""
     try:
         return await _error_page(site, request, status, headers, context)
-    except Exception as second:
-        _log.error("the page for %s fails itself: %s", status, second)
+    except ErrorPageFailed as failed:
+        _log.error("%s", failed)
         return plain_error(status, headers)
 
 
@@ -136,11 +154,12 @@ async def _rewritten(steps: list[Context], context: Context, rewrite: Rewrite) -
         path = site.policy.read(rewrite.path.encode("ascii"))
     except PathRefused:
         return await _answer_to(NotFound(), context)
-    page = as_get(site, context._request, path, f"{rewrite.path}?{rewrite.query}")
-    found = find(site, page, path, rewritten=True)
+    found = find(site, as_get(site, context._request, path, rewrite.query), path, rewritten=True)
     if isinstance(found, Response):
         return found
-    match, resource, file = found
+    match, resource, file = found.match, found.resource, found.file
+    path = RequestPath(path.segments, found.slash)  # the canonical form, which is what a guard looks for
+    page = as_get(site, context._request, path, rewrite.query)
     if context._session is None:
         context._session = await _open_session(site, context._request, resource)
     steps.append(context._onward(match, resource, page, path))
@@ -198,7 +217,9 @@ async def _produce(context: Context) -> Response:
             return given if isinstance(given, Response) else await _shown_here(context.site, context._request, given)
         if resource.route.kind == "endpoint":
             return await endpoints.respond(context, context._request.method)
-        # The page for 404 answers every method: what isn't there can't be changed either.
+        if resource.route.kind == "error" and not context.prerendering:
+            # The page for 404 answers every method: what isn't there can't be changed either.
+            return await _page_for(context, 404)
         return await pages.respond(context, "GET" if resource.route.kind == "error" else context._request.method)
     except EarlyResponse as early:
         return early.response
@@ -208,6 +229,19 @@ async def _produce(context: Context) -> Response:
         if context.site.mode.prerendering:
             raise
         return await _answer_to(error, context)
+
+
+async def _page_for(context: Context, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Renders an error page. Raises ErrorPageFailed, and SessionUnavailable."""
+    try:
+        page = await pages.respond(context, "GET")
+        if isinstance(page, Rewrite):
+            raise ContextError(f"the page for {status} is rewritten", mend="use render(), or an include")
+        return page
+    except SessionUnavailable:
+        raise
+    except Exception as error:
+        raise ErrorPageFailed(status, headers, error) from error
 
 
 async def _answer_to(error: NotFound | ActionError | HTTPException, context: Context) -> Response:
@@ -225,7 +259,7 @@ async def _answer_to(error: NotFound | ActionError | HTTPException, context: Con
 
 async def _shown_here(site: Site, request: Request, shown: actions.Shown) -> Response:
     """Renders the page that a form stands on with the outcome, as a GET of its own: middleware and all."""
-    page = as_get(site, request, shown.path, shown.url)
+    page = as_get(site, request, shown.path, shown.url.partition("?")[2])
     found = None if shown.url.partition("?")[0] in site.built else find(site, page, shown.path)
     if not isinstance(found, Found) or found.match.route.kind != "page":
         return actions.plain_page(shown, site.language)
@@ -262,7 +296,7 @@ async def _error_page(
     own = Context(site, Match(route, {}), resource, request, path, session)
     if context is not None:
         own.__dict__.update(locals=context.locals, cookies=context.cookies)
-    page = await pages.respond(own, "GET")
+    page = await _page_for(own, status, headers)
     if own.touched("response"):
         page.headers.update(own.response.headers)
     if resource.front is not None:

@@ -17,6 +17,7 @@ from hybridsite.data import load_data
 from hybridsite.errors import (
     DriverError,
     Faults,
+    FrontMatterError,
     Location,
     ModuleError,
     RouteError,
@@ -194,8 +195,12 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     with faults.collect():
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
+    unguarded = not middleware and not (root / MIDDLEWARE).exists()
     routes = _routes(_below(files, "pages"), faults)
     loaded = load_resources(root, settings, templates, routes, faults)
+    for resource in loaded if unguarded else ():
+        with faults.collect():
+            _check_guarded(resource)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
@@ -259,6 +264,14 @@ def _redirects(root: Path, settings: Settings, faults: Faults) -> list[Route]:
         with faults.collect():
             routes.append(read_redirect(path, Redirect(entry.to, entry.status, places["redirects", path])))
     return routes
+
+
+def _check_guarded(resource: Resource) -> None:
+    """Raises FrontMatterError for a guarded page of a site without middleware, which would guard it against nobody."""
+    if resource.guard and resource.source is not None:
+        mend = f"write {MIDDLEWARE}, which refuses whom the page is not for, or take the line out"
+        place = resource.source.location("guard")
+        raise FrontMatterError("guard: true guards nothing: the site has no middleware", mend=mend, location=place)
 
 
 def _load_middleware(root: Path) -> tuple[Handler, ...]:
