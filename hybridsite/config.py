@@ -23,7 +23,6 @@ MAX_SIZE: Final = 1_000_000
 """The size of site.toml in bytes from which on it is refused."""
 
 _LATER: Final = (
-    ("headers",),
     ("cache",),
     ("feeds",),
     ("sitemap",),
@@ -33,7 +32,6 @@ _LATER: Final = (
     ("limits",),
     ("origin",),
     ("build", "origin"),
-    ("security", "csp"),
     ("site", "timezone"),
 )
 """What the contract has, and this version doesn't."""

@@ -12,7 +12,16 @@ from starlette.responses import Response
 
 from hybridsite import actions, endpoints, middleware, pages
 from hybridsite.action_table import ACTIONS
-from hybridsite.answers import FileAnswer, error_answer, finished, make_private, phrase, plain_error
+from hybridsite.answers import (
+    FileAnswer,
+    add_policy,
+    error_answer,
+    finished,
+    make_private,
+    phrase,
+    plain_error,
+    raw_path,
+)
 from hybridsite.context import Context
 from hybridsite.errors import ActionError, ContextError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
 from hybridsite.exchange import EarlyResponse, Rewrite
@@ -51,7 +60,7 @@ async def render(
     """
     if planned is None:
         try:
-            path = path or site.policy.read(_raw_path(request))
+            path = path or site.policy.read(raw_path(request))
         except PathRefused as refused:
             return finished(site, request, NO_RESOURCE, error_answer(site, refused.status))
         found = find(site, request, path)
@@ -172,12 +181,6 @@ async def _given(file: GivenFile, context: Context) -> Response:
     if method in ("GET", "HEAD"):
         return FileAnswer(file)
     return not_for_files(context.site, method)
-
-
-def _raw_path(request: Request) -> bytes:
-    raw = request.scope.get("raw_path") or request.scope["path"].encode("utf-8", "surrogateescape")
-    path: bytes = raw.partition(b"?")[0]
-    return path
 
 
 def _origin_is_own(site: Site, request: Request) -> bool:
@@ -309,4 +312,5 @@ async def _error_page(
             make_private(page)
     if session is not None and resource.names_session:
         make_private(page)
+    add_policy(site, page, own)
     return page

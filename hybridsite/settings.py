@@ -141,6 +141,12 @@ Redirects = dict[
 ]
 
 
+Headers = dict[
+    Annotated[str, AfterValidator(units.header_pattern)],
+    dict[Annotated[str, AfterValidator(units.header_name)], Annotated[str, AfterValidator(units.header_value)]],
+]
+
+
 class TemplateSettings(Section):
     """How templates are written."""
 
@@ -216,6 +222,22 @@ class SessionSettings(Section):
 class SecuritySettings(Section):
     """What is refused."""
 
+    csp: Annotated[
+        bool | dict[str, tuple[str, ...]],
+        PlainValidator(units.csp),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "boolean"},
+                    {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+                ]
+            }
+        ),
+    ] = Field(
+        default=False,
+        description="Whether pages carry a Content-Security-Policy; a table adds sources to it, "
+        'such as { img-src = ["https://cdn.example"] }.',
+    )
     check_origin: bool = Field(default=True, description="Whether a form from another site is refused.")
     origins: Annotated[tuple[Origin, ...], BeforeValidator(units.items)] = Field(
         default=(), description="Origins that may send forms, besides the site's own."
@@ -244,6 +266,9 @@ class Settings(Section):
     routing: RoutingSettings = Field(default_factory=RoutingSettings)
     redirects: Redirects = Field(
         default_factory=dict, description='Old addresses and where they lead: "/old/[slug]" = "/new/[slug]".'
+    )
+    headers: Headers = Field(
+        default_factory=dict, description='Headers by path: "/assets/*" = { "X-Robots-Tag" = "noindex" }.'
     )
     templates: TemplateSettings = Field(default_factory=TemplateSettings)
     front_matter: FrontMatterSettings = Field(default_factory=FrontMatterSettings)

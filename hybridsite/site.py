@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -13,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from hybridsite.action_table import ACTIONS, Action, load_actions
 from hybridsite.config import Settings, load_settings, setting_locations
+from hybridsite.csp import Policy
 from hybridsite.data import load_data
 from hybridsite.errors import (
     DriverError,
@@ -24,6 +26,7 @@ from hybridsite.errors import (
     SiteErrors,
     SourceError,
 )
+from hybridsite.headers import HeaderRules
 from hybridsite.modules import (
     Handler,
     load_module,
@@ -140,6 +143,17 @@ class Site:
         """The policy of the site's URLs."""
         return self.router.policy
 
+    @cached_property
+    def headers(self) -> HeaderRules:
+        """The rules of [headers]."""
+        return HeaderRules(self.settings.headers)
+
+    @cached_property
+    def csp(self) -> Policy | None:
+        """The Content-Security-Policy of its pages, or None."""
+        said = self.settings.security.csp
+        return Policy() if said is True else None if said is False else Policy(said)
+
     def url_for(self, source: str, /, **params: object) -> str:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Router.url_for` does."""
         if source in self.broken:
@@ -178,9 +192,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     settings = load_settings(root, environ, serving=not mode.prerendering)
     goes_on, faults = faults is not None, Faults() if faults is None else faults
     files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER), faults)
-    for name, noun in _NOT_YET.items():
-        if (root / name).exists():
-            faults.add(ModuleError(f"{noun} are not in this version of hybridsite yet", location=Location(name)))
+    _refuse_what_comes_later(root, faults)
     make_importable(root)
     data: Mapping[str, object] = MappingProxyType({})
     with faults.collect():
@@ -188,19 +200,17 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     actions = _load_actions(root, faults)
     index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
     sources = {name: path for name, path in index.items() if not name.endswith(".py")}
-    templates = Templates(root, sources, settings.templates.variable, actions)
+    with_nonces = settings.security.csp is not False
+    templates = Templates(root, sources, settings.templates.variable, actions, with_nonces)
     middleware: tuple[Handler, ...] = ()
     with faults.collect():
         middleware = _load_middleware(root)
     with faults.collect():
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
-    unguarded = not middleware and not (root / MIDDLEWARE).exists()
     routes = _routes(_below(files, "pages"), faults)
     loaded = load_resources(root, settings, templates, routes, faults)
-    for resource in loaded if unguarded else ():
-        with faults.collect():
-            _check_guarded(resource)
+    _check_guards(root, loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
@@ -220,6 +230,12 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     templates.environment.globals.update(site=site, data=data, url_for=site.url_for, action=site.action_url)
     _check_session(site)
     return site
+
+
+def _refuse_what_comes_later(root: Path, faults: Faults) -> None:
+    for name, noun in _NOT_YET.items():
+        if (root / name).exists():
+            faults.add(ModuleError(f"{noun} are not in this version of hybridsite yet", location=Location(name)))
 
 
 def _index(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Path]:
@@ -266,12 +282,15 @@ def _redirects(root: Path, settings: Settings, faults: Faults) -> list[Route]:
     return routes
 
 
-def _check_guarded(resource: Resource) -> None:
-    """Raises FrontMatterError for a guarded page of a site without middleware, which would guard it against nobody."""
-    if resource.guard and resource.source is not None:
-        mend = f"write {MIDDLEWARE}, which refuses whom the page is not for, or take the line out"
-        place = resource.source.location("guard")
-        raise FrontMatterError("guard: true guards nothing: the site has no middleware", mend=mend, location=place)
+def _check_guards(root: Path, resources: Iterable[Resource], faults: Faults) -> None:
+    """Adds a fault for each guarded page of a site without middleware, which would keep it from nobody."""
+    if (root / MIDDLEWARE).exists():
+        return
+    for resource in resources:
+        if resource.guard and resource.source is not None:
+            what = "guard: true guards nothing: the site has no middleware"
+            mend = f"write {MIDDLEWARE}, which refuses whom the page is not for, or take the line out"
+            faults.add(FrontMatterError(what, mend=mend, location=resource.source.location("guard")))
 
 
 def _load_middleware(root: Path) -> tuple[Handler, ...]:

@@ -22,7 +22,8 @@ PACKAGE = ROOT / "hybridsite"
 FLOORS: dict[float, str] = {
     0.0: "decorators errors uploads",
     0.1: "__init__",
-    1.0: "analysis documents exchange frozen manifest media modules notices outcomes printing undefined units urls",
+    1.0: "analysis csp documents exchange frozen headers manifest media modules nonces notices outcomes printing"
+    " undefined units urls",
     1.1: "settings toml_positions yamldoc",
     1.2: "config sources",
     1.9: "routes",
@@ -188,7 +189,7 @@ def test_help_is_fast() -> None:
 def test_the_core_is_small() -> None:
     core = [path for name, path in modules().items() if name not in DRIVERS]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 11500
+    assert lines < 12300
 
 
 @pytest.mark.parametrize("name", sorted(modules()))
