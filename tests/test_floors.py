@@ -43,10 +43,10 @@ FLOORS: dict[float, str] = {
     4.0: "actions answers endpoints middleware pages",
     4.1: "finding",
     5.0: "rendering",
-    6.0: "build.output build.plan build.report build.freshness server.door server.encoding server.protocol"
-    " server.state testing",
-    6.1: "build.build server.static",
-    6.2: "server.app",
+    6.0: "adapters.static build.output build.plan build.report build.freshness server.door server.encoding"
+    " server.protocol server.state testing",
+    6.1: "adapters.adapter server.static",
+    6.2: "build.build server.app",
     6.3: "asgi",
     6.4: "server.run",
     8.0: "cli.console",

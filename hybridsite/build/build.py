@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hybridsite import __version__, csp
+from hybridsite.adapters.adapter import find_adapter
 from hybridsite.answers import SAFE_HEADERS
 from hybridsite.build.output import Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
@@ -63,11 +64,14 @@ async def build_site(
         began = time.perf_counter()
         faults = Faults()
         site = load_site(root, Mode(prerendering=True, drafts=options.drafts), environ=environ, faults=faults)
+        adapter = find_adapter(site.settings.build.adapter)
+        adapter.check(site, faults)
         pages = await plan(site, faults)
         with Output(site.root) as output:
             warnings = {warning.location: warning for warning in site.settings.warnings}
             files, rows = await _write_pages(site, pages, output, faults, warnings)
             files += _copy_public(site, pages, output, faults)
+            told = tuple(adapter.finish(site, {file.file for file in files}, output.write))
             notices = site.notices.faults()
             for notice in notices if options.strict else ():
                 faults.add(notice)
@@ -76,7 +80,7 @@ async def build_site(
             sources = _copy_sources(site, output)
             output.write(MANIFEST, Manifest(__version__, options.drafts, tuple(files), errors, sources).to_json())
             output.exchange()
-    return BuildReport(tuple(rows), tuple(notices), tuple(warnings.values()), time.perf_counter() - began)
+    return BuildReport(tuple(rows), tuple(notices), (*warnings.values(), *told), time.perf_counter() - began)
 
 
 async def _write_pages(
