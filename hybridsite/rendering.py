@@ -188,9 +188,15 @@ def _origin_is_own(site: Site, request: Request) -> bool:
     if not security.check_origin or request.method in ("GET", "HEAD"):
         return True
     scope = request.scope
-    host = request.headers.get("host", "")
-    own = {f"{scope.get('scheme', 'http')}://{host}", *security.origins, *([site.url] if site.url else [])}
-    return origin_allowed(request.method, scope["headers"], own, site.settings.session.cookie.name)
+    asked = f"{scope.get('scheme', 'http')}://{request.headers.get('host', '')}"
+    # Of the site's own host [site] url says the scheme; another host is one that the site is tried under.
+    known = site.url if site.url.partition("://")[2] == asked.partition("://")[2] else asked
+    own = {known, *security.origins, *([site.url] if site.url else [])}
+    if origin_allowed(request.method, scope["headers"], own, site.settings.session.cookie.name):
+        return True
+    if told := site.refusals.sentence(request.headers.get("origin"), known, site.url):
+        _log.warning("%s", told)
+    return False
 
 
 async def _open_session(site: Site, request: Request, resource: Resource) -> Session | None:

@@ -38,6 +38,7 @@ from hybridsite.redirects import check_redirects, read_redirect
 from hybridsite.resources import Resource, load_resources
 from hybridsite.routes import Redirect, Route, pair_modules, read_route
 from hybridsite.routing import Router
+from hybridsite.security import OriginRefusals
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates, unknown_action
@@ -104,6 +105,7 @@ class Site:
     broken: frozenset[str] = frozenset()
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
+    refusals: OriginRefusals = field(default_factory=OriginRefusals)
     built: Mapping[str, GivenFile] = field(default_factory=dict)
     guarded: frozenset[tuple[str, ...]] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
