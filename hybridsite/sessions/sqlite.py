@@ -97,6 +97,7 @@ class SqliteStore:
     """
 
     reach: ClassVar[Reach] = "machine"
+    by_turns: ClassVar[bool] = True
 
     def __init__(
         self,
