@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from markupsafe import Markup
 from starlette.types import Receive, Scope, Send
 
 from hybridsite.action_table import ACTIONS, Action, load_actions
-from hybridsite.assets.markup import check_call, picture_html
+from hybridsite.assets.markup import image_html
 from hybridsite.assets.table import FOLDER as ASSET_FOLDER
 from hybridsite.assets.table import NO_ASSETS, Assets
 from hybridsite.assets.workshop import Workshop
 from hybridsite.config import Settings, load_settings, setting_locations
+from hybridsite.csp import Policy
 from hybridsite.data import load_data
 from hybridsite.errors import (
     DriverError,
     Faults,
+    FrontMatterError,
     Location,
     ModuleError,
     RouteError,
     SiteErrors,
     SourceError,
 )
+from hybridsite.headers import HeaderRules
 from hybridsite.modules import (
     Handler,
     load_module,
@@ -39,6 +43,7 @@ from hybridsite.redirects import check_redirects, read_redirect
 from hybridsite.resources import Resource, load_resources
 from hybridsite.routes import Redirect, Route, pair_modules, read_route
 from hybridsite.routing import Router
+from hybridsite.security import OriginRefusals
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates, unknown_action
@@ -107,6 +112,7 @@ class Site:
     assets: Assets = NO_ASSETS
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
+    refusals: OriginRefusals = field(default_factory=OriginRefusals)
     built: Mapping[str, GivenFile] = field(default_factory=dict)
     guarded: frozenset[tuple[str, ...]] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
@@ -146,6 +152,17 @@ class Site:
         """The policy of the site's URLs."""
         return self.router.policy
 
+    @cached_property
+    def headers(self) -> HeaderRules:
+        """The rules of [headers]."""
+        return HeaderRules(self.settings.headers)
+
+    @cached_property
+    def csp(self) -> Policy | None:
+        """The Content-Security-Policy of its pages, or None."""
+        said = self.settings.security.csp
+        return Policy() if said is True else None if said is False else Policy(said)
+
     def url_for(self, source: str, /, **params: object) -> str:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Router.url_for` does."""
         if source in self.broken:
@@ -160,29 +177,15 @@ class Site:
 
     def asset(self, name: str) -> str:
         """Gives the URL of a file in assets/, with its fingerprint. Raises AssetError and SourceError."""
-        return self.policy.url("file", tuple(self.assets.file(str(name)).split("/")))
+        return self.file_url(self.assets.file(str(name)))
 
-    def image(
-        self,
-        name: str,
-        *,
-        alt: object = None,
-        widths: object = None,
-        sizes: str | None = None,
-        loading: str = "lazy",
-        **attributes: object,
-    ) -> Markup:
-        """Gives the `<picture>` of a file in assets/, in AVIF and WebP. Raises AssetError.
+    def image(self, name: str, **options: Any) -> Markup:
+        """Gives the `<picture>` of a file in assets/, as `image_html` does. Raises AssetError."""
+        return image_html(self.assets, self.file_url, str(name), **options)
 
-        `widths` are in pixels, none above its own; `sizes` is HTML's; other attributes go to its `<img>`.
-        """
-        checked = check_call(str(name), alt, widths, loading)
-        picture = self.assets.picture(str(name), checked)
-
-        def url(file: str) -> str:
-            return self.policy.url("file", tuple(file.split("/")))
-
-        return picture_html(picture, url, alt=alt, sizes=sizes, loading=loading, attributes=attributes)
+    def file_url(self, file: str) -> str:
+        """Gives the URL of a file by its path below the site's root."""
+        return self.policy.url("file", tuple(file.split("/")))
 
     def resource(self, route: Route) -> Resource:
         """What answers a route that the router, or the name of an action, led to."""
@@ -218,21 +221,21 @@ def load_site(
     settings = load_settings(root, environ, serving=not mode.prerendering)
     goes_on, faults = faults is not None, Faults() if faults is None else faults
     files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, ASSET_FOLDER), faults)
-    for name, noun in _NOT_YET.items():
-        if (root / name).exists():
-            faults.add(ModuleError(f"{noun} are not in this version of hybridsite yet", location=Location(name)))
+    _refuse_what_comes_later(root, faults)
     make_importable(root)
     data = _load_data(_below(files, DATA_FOLDER), faults)
     actions = _load_actions(root, faults)
     sources = {name: path for name, path in files.items() if name.startswith(_TEMPLATES) and not name.endswith(".py")}
     assets = Workshop(_below(files, ASSET_FOLDER), cache) if assets is None else assets
-    templates = Templates(root, sources, settings.templates.variable, actions, assets.names())
+    with_nonces = settings.security.csp is not False
+    templates = Templates(root, sources, settings.templates.variable, actions, with_nonces, assets.names())
     middleware = _load_middleware(root, faults)
     with faults.collect():
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
     routes = _routes(_below(files, "pages"), faults)
     loaded = load_resources(root, settings, templates, routes, faults)
+    _check_guards(root, loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
@@ -254,6 +257,12 @@ def _give_globals(site: Site) -> None:
     """Gives templates what is the same in all of them."""
     names = {"site": site, "data": site.data, "url_for": site.url_for, "action": site.action_url}
     site.templates.environment.globals.update(names, asset=site.asset, image=site.image)
+
+
+def _refuse_what_comes_later(root: Path, faults: Faults) -> None:
+    for name, noun in _NOT_YET.items():
+        if (root / name).exists():
+            faults.add(ModuleError(f"{noun} are not in this version of hybridsite yet", location=Location(name)))
 
 
 def _index(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Path]:
@@ -324,6 +333,17 @@ def _load_middleware(root: Path, faults: Faults) -> tuple[Handler, ...]:
         if (root / MIDDLEWARE).exists():
             return middleware_functions(load_module(root, MIDDLEWARE))
     return ()
+
+
+def _check_guards(root: Path, resources: Iterable[Resource], faults: Faults) -> None:
+    """Adds a fault for each guarded page of a site without middleware, which would keep it from nobody."""
+    if (root / MIDDLEWARE).exists():
+        return
+    for resource in resources:
+        if resource.guard and resource.source is not None:
+            what = "guard: true guards nothing: the site has no middleware"
+            mend = f"write {MIDDLEWARE}, which refuses whom the page is not for, or take the line out"
+            faults.add(FrontMatterError(what, mend=mend, location=resource.source.location("guard")))
 
 
 def _load_actions(root: Path, faults: Faults) -> Mapping[str, Action] | None:

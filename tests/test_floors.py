@@ -22,14 +22,15 @@ PACKAGE = ROOT / "hybridsite"
 FLOORS: dict[float, str] = {
     0.0: "decorators errors uploads",
     0.1: "__init__",
-    0.2: "assets.calls assets.encoder assets.store assets.svg assets.table",
+    0.2: "assets.calls assets.encoder assets.store assets.table",
     0.3: "assets.markup",
     0.25: "check.finding check.markup",
     0.26: "check.report",
-    1.0: "analysis documents exchange frozen manifest media modules notices outcomes printing undefined units urls",
+    1.0: "analysis csp documents exchange frozen headers manifest media modules nonces notices outcomes printing"
+    " undefined units urls",
     1.1: "settings toml_positions yamldoc",
     1.2: "config sources",
-    1.25: "assets.images assets.previous assets.references",
+    1.25: "assets.images assets.previous assets.references assets.svg",
     1.3: "assets.css assets.scripts",
     1.35: "assets.workshop",
     1.9: "routes",
@@ -50,13 +51,13 @@ FLOORS: dict[float, str] = {
     4.1: "finding",
     5.0: "rendering",
     5.1: "check.external check.links check.places",
-    6.0: "build.output build.plan build.report build.freshness server.door server.encoding server.protocol"
-    " server.state testing",
-    6.05: "build.assets",
-    6.1: "build.build server.static",
-    6.15: "check.usage",
-    6.16: "check.check",
-    6.2: "server.app",
+    6.0: "adapters.static build.output build.plan build.report build.freshness server.door server.encoding"
+    " server.protocol server.state testing",
+    6.1: "adapters.adapter build.headers server.static",
+    6.15: "build.assets",
+    6.2: "build.build server.app",
+    6.21: "check.usage",
+    6.22: "check.check",
     6.3: "asgi",
     6.4: "server.run",
     8.0: "cli.console",
@@ -203,7 +204,7 @@ def test_help_is_fast() -> None:
 def test_the_core_is_small() -> None:
     core = [path for name, path in modules().items() if name not in DRIVERS]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 13500
+    assert lines < 14500
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

@@ -7,12 +7,31 @@ from collections.abc import Callable, Mapping, Sequence
 
 from markupsafe import Markup, escape
 
-from hybridsite.assets.table import MAX_WIDTH, MAX_WIDTHS, Picture, Variant
+from hybridsite.assets.table import MAX_WIDTH, MAX_WIDTHS, Assets, Picture, Variant
 from hybridsite.errors import AssetError, did_you_mean
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _OWN = ("src", "srcset", "width", "height")
 _AVIF = "image/avif"
+
+
+def image_html(
+    assets: Assets,
+    url: Callable[[str], str],
+    name: str,
+    *,
+    alt: object = None,
+    widths: object = None,
+    sizes: str | None = None,
+    loading: str = "lazy",
+    **attributes: object,
+) -> Markup:
+    """Gives the HTML of an asset that is a picture. Raises AssetError.
+
+    `widths` are in pixels, none above its own; `sizes` is HTML's; other attributes go to its `<img>`.
+    """
+    picture = assets.picture(name, check_call(name, alt, widths, loading))
+    return picture_html(picture, url, alt=alt, sizes=sizes, loading=loading, attributes=attributes)
 
 
 def check_call(name: str, alt: object, widths: object, loading: object) -> Sequence[int]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from hybridsite.assets.svg import headers_of
+from hybridsite import csp
 from hybridsite.assets.table import FOLDER, IMMUTABLE
 from hybridsite.errors import ServeError
 from hybridsite.manifest import BuiltFile, etag, read_manifest
@@ -60,7 +60,8 @@ def kept_assets(state: Path, policy: UrlPolicy, now: float) -> Iterator[tuple[Bu
             if _is_fresh(path, now):
                 name, kind = path.relative_to(state / PREVIOUS).as_posix(), media_type(path.name)
                 url, tag = policy.url("file", tuple(name.split("/"))), etag(path.read_bytes())
-                yield BuiltFile(url, name, kind, tag, headers_of(kind, IMMUTABLE)), path
+                policed = (("content-security-policy", csp.SVG),) if kind.startswith("image/svg+xml") else ()
+                yield BuiltFile(url, name, kind, tag, (IMMUTABLE, *policed)), path
 
 
 def _files(state: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""SVG: never drawn here, only its size is read; and the header under which nothing in one runs."""
+"""SVG: never drawn here, only its size is read."""
 
 from __future__ import annotations
 
@@ -7,19 +7,9 @@ from xml.parsers import expat
 
 from hybridsite.errors import AssetError, Location
 
-# An SVG that is opened as a page of its own is a document of the site's origin: CVE-2025-65019.
-POLICY = (
-    "content-security-policy",
-    "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; sandbox",
-)
 _LENGTH = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)(?:px)?\s*")
 _BOX = re.compile(r"[\s,]*".join([r"\s*[-+0-9.e]+", r"[-+0-9.e]+", *[r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"] * 2]) + r"\s*")
 _MOST = 100_000
-
-
-def headers_of(kind: str, *own: tuple[str, str]) -> tuple[tuple[str, str], ...]:
-    """Gives the headers of a file that is sent as it is: its own, and that nothing runs, where it is an SVG."""
-    return (*own, POLICY) if kind.startswith("image/svg+xml") else own
 
 
 class _Found(Exception):

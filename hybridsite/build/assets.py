@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 
 from hybridsite.assets.calls import AssetCall
-from hybridsite.assets.svg import headers_of
 from hybridsite.assets.table import FOLDER, IMMUTABLE, RASTER, BuiltAssets
 from hybridsite.assets.workshop import Progress, Workshop
+from hybridsite.build.headers import sent_with
 from hybridsite.build.output import Output
 from hybridsite.errors import AssetError, Faults, Location, RouteError
 from hybridsite.manifest import BuiltFile, etag, server_sources
@@ -97,6 +97,7 @@ def write_assets(
         if made.file.casefold() in owners:
             raise RouteError(f"an asset and another file both write {made.file}", location=Location(FOLDER))
         output.write(f"client/{made.file}", body)
-        url = site.policy.url("file", tuple(made.file.split("/")))
-        files.append(BuiltFile(url, made.file, made.type, etag(body), headers_of(made.type, IMMUTABLE)))
+        segments = tuple(made.file.split("/"))
+        kind, headers = sent_with(site, segments, made.type, body, (IMMUTABLE,))
+        files.append(BuiltFile(site.file_url(made.file), made.file, kind, etag(body), headers))
     return files, workshop.built()

@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hybridsite import __version__
+from hybridsite.adapters.adapter import find_adapter
 from hybridsite.answers import SAFE_HEADERS
 from hybridsite.assets.previous import keep_assets
-from hybridsite.assets.svg import headers_of
 from hybridsite.assets.table import NO_ASSETS
 from hybridsite.build.assets import write_assets
+from hybridsite.build.headers import with_header
 from hybridsite.build.output import DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.report import BuildReport, RouteRow
@@ -29,6 +30,7 @@ from hybridsite.errors import (
     RouteError,
     SiteError,
     SourceError,
+    TemplateError,
     frames_of,
     place_of,
 )
@@ -82,12 +84,16 @@ async def build_site(
         names = list(server_sources(root))  # before they are read: what vanishes later is a fault
         mode, cache = Mode(prerendering=True, drafts=options.drafts), state / "cache" / "assets"
         site = load_site(root, mode, environ=environ, faults=faults, cache=cache)
+        adapter = find_adapter(site.settings.build.adapter)
+        adapter.check(site, faults)
         pages = await plan(site, faults)
         with Output(site.root) as output:
-            files, rows = await _write_pages(site, pages, output, faults)
+            warnings = {warning.location: warning for warning in site.settings.warnings}
+            files, rows = await _write_pages(site, pages, output, faults, warnings)
             files += _copy_public(site, pages, output, faults)
             made, assets = write_assets(site, output, files, faults, encoding)
             files += made
+            told = tuple(adapter.finish(site, {file.file for file in files}, output.write))
             notices = site.notices.faults()
             for notice in notices if options.strict else ():
                 faults.add(notice)
@@ -101,7 +107,7 @@ async def build_site(
             if not options.dry:
                 _keep_previous(site, state)
                 output.exchange()
-    return BuildReport(tuple(rows), tuple(notices), site.settings.warnings, time.perf_counter() - began)
+    return BuildReport(tuple(rows), tuple(notices), (*warnings.values(), *told), time.perf_counter() - began)
 
 
 def _keep_previous(site: Site, state: Path) -> None:
@@ -113,7 +119,11 @@ def _keep_previous(site: Site, state: Path) -> None:
 
 
 async def _write_pages(
-    site: Site, pages: list[PlannedPage], output: Output, faults: Faults
+    site: Site,
+    pages: list[PlannedPage],
+    output: Output,
+    faults: Faults,
+    warnings: dict[Location | None, SiteError],
 ) -> tuple[list[BuiltFile], list[RouteRow]]:
     files: list[BuiltFile] = []
     rows = {route.source: RouteRow.of(route, site) for route in site.router.routes}
@@ -124,6 +134,11 @@ async def _write_pages(
             kind = _checked_type(page, status, headers)
             guard = page.match.route.source if site.resources[page.match.route.source].guard else None
             own = _own_headers(headers)
+            if site.csp is not None and kind.startswith("text/html"):
+                text, source = body.decode(), Location(page.match.route.source)
+                own = with_header(own, "content-security-policy", site.csp.header_for_html(text))
+                if source not in warnings and (blocked := site.csp.blocked(text)):
+                    warnings[source] = _warning(blocked[0], page.url, source)
             files.append(BuiltFile(page.url, page.output, kind, etag(body), own, _alias(site, page), guard))
             output.write(files[-1].place, body)
             rows[page.match.route.source].add(len(body), time.perf_counter() - began)
@@ -229,6 +244,13 @@ def _own_headers(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], .
     )
 
 
+def _warning(attribute: str, url: str, source: Location) -> SiteError:
+    shown = attribute if len(attribute) <= 60 else f"{attribute[:59]}…"
+    why = f"it stands in {url}, and the Content-Security-Policy names no attributes"
+    mend = "put it into a file or an element, or allow it: csp = { style-src-attr = [\"'unsafe-inline'\"] }"
+    return TemplateError(f"no browser follows {shown}", why=why, mend=mend, location=source)
+
+
 def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: Faults) -> list[BuiltFile]:
     """Copies public/. A file that a page writes too is a fault."""
     owners = {unicodedata.normalize("NFC", page.output).casefold(): page.match.route.source for page in pages}
@@ -270,11 +292,10 @@ def _public_file(site: Site, name: str, body: bytes) -> Iterator[BuiltFile]:
     if any(part.startswith(".") for part in segments) and segments[0] != ".well-known":
         return
     tag, kind = etag(body), media_type(name)
-    headers = headers_of(kind)
-    if segments[-1] == "index.html":
-        yield BuiltFile(site.policy.url("page", segments[:-1]), name, kind, tag, headers)
-    else:
-        yield BuiltFile(site.policy.url("file", segments), name, kind, tag, headers)
+    is_page = segments[-1] == "index.html"
+    url = site.policy.url("page", segments[:-1]) if is_page else site.policy.url("file", segments)
+    kind, headers = sent_with(site, segments[:-1] if is_page else segments, kind, body)
+    yield BuiltFile(url, name, kind, tag, headers)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -14,7 +14,7 @@ from hybridsite.check.finding import CheckFault
 from hybridsite.check.links import BuiltPage, LinkTable, link_table
 from hybridsite.check.markup import Link, MarkupFault, read_markup
 from hybridsite.check.places import SourcePlaces
-from hybridsite.check.usage import idle_guards, orphans, unused_files
+from hybridsite.check.usage import orphans, unused_files
 from hybridsite.errors import Location, SiteError, SiteErrors
 from hybridsite.redirects import follow
 from hybridsite.routes import Match
@@ -83,8 +83,7 @@ class _Check:
         broken = {page.url for page in built.pages} - {file.url for file in built.files}
         self._is_whole = not broken and not built.site.broken
         if isinstance(built.site.assets, Workshop):  # which writes none where a page is broken
-            files = (file.split("/") for file in built.site.assets.files())
-            broken |= {built.site.policy.url("file", tuple(segments)) for segments in files}
+            broken |= {built.site.file_url(file) for file in built.site.assets.files()}
         self._led_to: set[str] = set()
         shown = {page.output for page in built.pages if page.match.route.kind == "error"}
         forms = [url for file in built.files for url in (file.url, file.alias) if url and file.file not in shown]
@@ -95,7 +94,6 @@ class _Check:
         yield from self.links()
         for page in self._pages:
             yield from self._markup(page)
-        yield from idle_guards(self._site)
         if self._is_whole:  # what a broken page needs, or leads to, isn't known
             yield from unused_files(self._site)
             yield from self._orphans()

@@ -11,11 +11,10 @@ RULES = {
     "missing-alt": "A picture has no alt.",
     "nesting": "A tag stands where a browser won't leave it, or is never closed.",
     "external-link": "A page of another site doesn't answer.",
-    "idle-guard": "A guard that guards nothing.",
     "unused-file": "A component, a layout or an asset that nothing refers to.",
     "orphan-page": "A page that no other page leads to.",
 }
-WARNINGS = frozenset({"unused-file", "orphan-page", "idle-guard"})
+WARNINGS = frozenset({"unused-file", "orphan-page"})
 
 
 class CheckFault(SiteError):

@@ -75,12 +75,3 @@ def orphans(site: Site, led_to: Collection[str], pages: Collection[tuple[str, st
             mend="link to it, or delete it",
             location=Location(source),
         )
-
-
-def idle_guards(site: Site) -> Iterator[CheckFault]:
-    """Yields the pages that are given out behind the middleware of a site that has none."""
-    for resource in site.resources.values():
-        if resource.guard and not site.middleware and resource.source is not None:
-            what, why = "guard: true guards nothing", "the site has no middleware.py, so everybody gets the page"
-            mend = "write the middleware that asks who the visitor is, or take the line out"
-            yield CheckFault("idle-guard", what, why=why, mend=mend, location=resource.source.location("guard"))

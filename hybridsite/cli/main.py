@@ -69,7 +69,7 @@ def serve(
 
 @main.command()
 @SITE
-@click.option("--strict", is_flag=True, help="End 1 for warnings too: unused files, orphan pages, idle guards.")
+@click.option("--strict", is_flag=True, help="End 1 for warnings too: unused files and orphan pages.")
 @click.option("--external", is_flag=True, help="Ask other sites whether the pages that are linked to are there.")
 @click.option("--drafts", is_flag=True, help="Check pages with draft: true too.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", help="How to tell it.")
