@@ -202,9 +202,10 @@ def test_help_is_fast() -> None:
 
 
 def test_the_core_is_small() -> None:
-    core = [path for name, path in modules().items() if name not in DRIVERS]
+    beside = ("adapters.", "assets.", "check.")  # features, and what takes another's place
+    core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 14500
+    assert lines < 13600
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

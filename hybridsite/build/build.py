@@ -17,7 +17,7 @@ from hybridsite.answers import SAFE_HEADERS
 from hybridsite.assets.previous import keep_assets
 from hybridsite.assets.table import NO_ASSETS
 from hybridsite.build.assets import write_assets
-from hybridsite.build.headers import with_header
+from hybridsite.build.headers import sent_with, with_header
 from hybridsite.build.output import DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.report import BuildReport, RouteRow
