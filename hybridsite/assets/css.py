@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -41,6 +42,14 @@ def style_sheet(name: str, sources: Sources, store: ResultStore) -> bytes:
         kept = bundle.made()
         store.put(key, kept)
     return kept
+
+
+def urls_in(text: str) -> Iterator[tuple[str, int]]:
+    """Yields what a style sheet's `url()` and @import lead to, each with where it stands."""
+    for found in _TOKEN.finditer(text):
+        group = "from" if found["import"] else "to"
+        if found[group]:
+            yield _unquoted(found[group]), found.start(group)
 
 
 class _Bundle:

@@ -7,6 +7,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+UNUSED = 30 * 86_400.0
+"""The seconds for which a result is kept that nobody asks for."""
+
 
 class ResultStore:
     """Bytes by key. A folder that can't be written costs the work of doing it again, and nothing else."""
@@ -24,7 +27,11 @@ class ResultStore:
         except OSError:
             return None
         digest, body = kept[:32], kept[32:]
-        return body if hashlib.sha256(body).digest() == digest else None
+        if hashlib.sha256(body).digest() != digest:
+            return None
+        with suppress(OSError):
+            os.utime(self._folder / key[:2] / key)  # so that `sweep` knows it as used
+        return body
 
     def put(self, key: str, body: bytes) -> None:
         """Keeps a result."""
@@ -37,6 +44,13 @@ class ResultStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             aside.write_bytes(hashlib.sha256(body).digest() + body)
             aside.replace(path)
+
+    def sweep(self, now: float) -> None:
+        """Removes what nobody has asked for in thirty days. `now` is in seconds since the epoch."""
+        for path in self._folder.rglob("*") if self._folder is not None else ():
+            with suppress(OSError):
+                if path.is_file() and now - path.stat().st_mtime > UNUSED:
+                    path.unlink()
 
 
 def key_of(*parts: str | bytes) -> str:

@@ -157,6 +157,7 @@ class Workshop:
                     future.result()
                 if time.monotonic() - began > PATIENCE:
                     progress(done, len(work))
+        self._store.sweep(time.time())
 
     def files(self) -> set[str]:
         """Gives the paths of all files that there will be, encoded or not."""

@@ -7,18 +7,23 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hybridsite.assets.css import urls_in
+from hybridsite.assets.references import located
+from hybridsite.assets.table import FOLDER
 from hybridsite.assets.workshop import Workshop
 from hybridsite.build.build import BuildOptions, Built, build_site
 from hybridsite.check.external import ask_all
 from hybridsite.check.finding import CheckFault
 from hybridsite.check.links import BuiltPage, LinkTable, link_table
-from hybridsite.check.markup import Link, MarkupFault, read_markup
+from hybridsite.check.markup import Link, MarkupFault, PageMarkup, read_markup
 from hybridsite.check.places import SourcePlaces
 from hybridsite.check.usage import orphans, unused_files
+from hybridsite.documents import place
 from hybridsite.errors import Location, SiteError, SiteErrors
 from hybridsite.redirects import follow
 from hybridsite.routes import Match
 from hybridsite.site import Site
+from hybridsite.sources import read_text
 
 _PUBLIC = "public"
 _STRICT = frozenset({"broken-link", "broken-anchor"})
@@ -111,6 +116,7 @@ class _Check:
                     yield self._placed(fault, page, link, number)
             self._led_to |= self._table.led_to - {page.url}  # a page that only links to itself is no less alone
             self._table.led_to.clear()
+        yield from self._style_sheets()
         yield from self._on_demand()
         yield from self._redirects()
 
@@ -152,6 +158,32 @@ class _Check:
         if page.source.startswith(f"{_PUBLIC}/"):
             return Location(page.source, fault.line, fault.column)
         return self._places.of_tag(page.source, fault.text, self._lines[page.file][fault.line - 1], fault.column)
+
+    def _style_sheets(self) -> Iterator[CheckFault]:
+        """Follows the paths from the root in assets' style sheets, and all in public ones: a build looks up the others."""
+        for file in self._built.files:
+            if not file.type.startswith("text/css"):
+                continue
+            page = BuiltPage(file.url, file.file, PageMarkup())
+            text = (self._built.folder / file.place).read_text("utf-8", errors="replace")
+            for url, at in urls_in(text):
+                fault = self._table.check(page, Link("link", "href", url, 0, 0))
+                if fault is not None:
+                    own = (self._site.root / _PUBLIC / file.file).is_file()
+                    public = Location(f"{_PUBLIC}/{file.file}", *place(text, at))
+                    fault.location = public if own else self._in_assets(url)
+                    yield fault
+
+    def _in_assets(self, url: str) -> Location:
+        """Gives the place in assets/ where a style sheet names a URL."""
+        assert isinstance(self._site.assets, Workshop)
+        for name in sorted(self._site.assets.known()):
+            if name.endswith(".css"):
+                text = read_text(self._site.root / FOLDER / name, f"{FOLDER}/{name}")
+                for found, at in urls_in(text):
+                    if found == url:
+                        return located(name, text, at)
+        return Location(FOLDER)
 
     def _on_demand(self) -> Iterator[CheckFault]:
         """Follows the links that stand as they are in pages rendered on demand: those leave no file to be read."""

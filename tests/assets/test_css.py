@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from pathlib import Path
 
 import pytest
 
+from hybridsite.assets.store import ResultStore
 from tests.assets.support import fault, made, workshop
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 3"/>'
@@ -105,3 +108,16 @@ def test_work_is_remembered_by_content(tmp_path: Path, monkeypatch: pytest.Monke
     kept.write_bytes(kept.read_bytes()[:-3])  # what a machine that loses its power leaves
     with pytest.raises(TypeError):
         workshop(tmp_path, {}, cache).file("a.css")
+
+
+def test_what_nobody_asks_for_goes_out_of_the_cache(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    for key in ("old", "new"):
+        store.put(key, b"x")
+    month = 31 * 86_400
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            os.utime(path, (time.time() - month,) * 2)
+    assert store.get("new") == b"x"
+    store.sweep(time.time())
+    assert (store.get("old"), store.get("new")) == (None, b"x")

@@ -59,7 +59,8 @@ GOOD: dict[str, str | bytes] = {
     "actions.py": "from hybridsite import action\n\n@action\n"
     "def post(context):\n    return context.redirect('/led/')\n",
     "assets/site.css": '@import "_part.css";\na { background: url(in.svg) }',
-    "assets/_part.css": "b { c: d }",
+    "assets/_part.css": "b { background: url(/a.svg) }",
+    "public/p.css": "@import 'p.css'; b { background: url('a.svg') }",
     "assets/in.svg": '<svg viewBox="0 0 4 3"/>',
     "assets/in/x.svg": '<svg viewBox="0 0 4 3"/>',
     "assets/b.svg": '<svg viewBox="0 0 4 3"/>',
@@ -131,9 +132,12 @@ def test_every_planted_fault_is_found_and_nothing_else(tmp_path: Path) -> None:
         "pages/thanks.html": '{% extends "layouts/base.html" %}{% block main %}<a href="/p/">p</a>{% endblock %}',
         "pages/now.html": ON_DEMAND + '{% extends "layouts/base.html" %}{% block main %}'
         "<a href='/thanks/'>x</a><a href='/on-demand/'>x</a>{% endblock %}",
+        "assets/_part.css": "b { c: d }\ne { background: url(/gone.svg) }",
+        "public/p.css": "/* url(x) */\nb { background: url('b.svg') }",
         "public/old.html": "<p>old\n<a href='old.htm'>x</a>",
     }
     assert lines(site(tmp_path, planted)) == [
+        'assets/_part.css:2:21 broken-link: the file "/gone.svg" leads to nothing',
         'assets/unused.svg unused-file: nothing refers to this asset',
         'components/unused.html unused-file: no page uses this component',
         'data/d.toml:2:9 broken-link: the link "/from/data/" leads to nothing',
@@ -162,6 +166,7 @@ def test_every_planted_fault_is_found_and_nothing_else(tmp_path: Path) -> None:
         'pages/p.html:18:30 broken-link: the link "/shop/é/deeper/" leads to nothing',
         'pages/p.html:19:10 broken-link: the link "/_actions/none" leads to nothing',
         'public/old.html:2:1 broken-link: the link "old.htm" (/old.htm) leads to nothing',
+        'public/p.css:2:21 broken-link: the file "b.svg" (/b.svg) leads to nothing',
         'site.toml:8:1 broken-link: the redirect "/gone" leads to nothing',
     ]  # fmt: skip
 
