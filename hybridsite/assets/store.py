@@ -7,7 +7,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-UNUSED = 30 * 86_400.0
+DAY = 86_400.0
+UNUSED = 30 * DAY
 """The seconds for which a result is kept that nobody asks for."""
 
 
@@ -46,8 +47,14 @@ class ResultStore:
             aside.replace(path)
 
     def sweep(self, now: float) -> None:
-        """Removes what nobody has asked for in thirty days. `now` is in seconds since the epoch."""
-        for path in self._folder.rglob("*") if self._folder is not None else ():
+        """Removes what nobody has asked for in thirty days, once a day. `now` is in seconds since the epoch."""
+        if self._folder is None or not self._folder.is_dir():
+            return
+        marker = self._folder / ".swept"
+        if marker.exists() and abs(now - marker.stat().st_mtime) < DAY:
+            return
+        marker.touch()
+        for path in self._folder.rglob("*"):
             with suppress(OSError):
                 if path.is_file() and now - path.stat().st_mtime > UNUSED:
                     path.unlink()

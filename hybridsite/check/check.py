@@ -160,7 +160,7 @@ class _Check:
         return self._places.of_tag(page.source, fault.text, self._lines[page.file][fault.line - 1], fault.column)
 
     def _style_sheets(self) -> Iterator[CheckFault]:
-        """Follows the paths from the root in assets' style sheets, and all in public ones: a build looks up the others."""
+        """Follows what style sheets lead to: paths from the root in assets, for a build looks up the others."""
         for file in self._built.files:
             if not file.type.startswith("text/css"):
                 continue
