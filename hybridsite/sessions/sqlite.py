@@ -289,8 +289,8 @@ class SqliteStore:
             self._end_snapshot()
             if writes and self._connection is not None:
                 rows = _write_together(self._connection, writes)
-        except sqlite3.DatabaseError:
-            pass  # what is wrong is told to whoever is concerned
+        except Exception:
+            pass  # what is wrong is told to whoever is concerned; nobody waits in vain
         for write, count in zip(writes, rows, strict=True):
             write.done.set_result(count)
 
