@@ -15,10 +15,12 @@ from starlette.responses import RedirectResponse, Response
 
 from hybridsite.errors import ContextError, Location, is_of_site
 from hybridsite.exchange import UNSAFE_HEADER, Cookies, EarlyResponse, Outgoing, PrerenderRequest, Rendered
+from hybridsite.island_tag import PLACE
 from hybridsite.modules import run_from_thread
 from hybridsite.outcomes import NO_RESULT, ActionResult
 from hybridsite.resources import Resource
 from hybridsite.routes import Match
+from hybridsite.senders import sender
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.sessions.office import SessionOffice
 from hybridsite.sessions.session import Session
@@ -32,7 +34,10 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.
 
 
 class Context:
-    """One request, as the site's code sees it. `session` is None, and noted as a fault, where there is none."""
+    """One request, as the site's code sees it. `session` is None, and noted as a fault, where there is none.
+
+    `pieces` makes what places islands, when a template first asks for one.
+    """
 
     def __init__(
         self,
@@ -43,6 +48,8 @@ class Context:
         path: RequestPath,
         session: Session | None,
         result: ActionResult | None = None,
+        *,
+        pieces: Callable[[Context], Any] | None = None,
     ) -> None:
         self.site = site
         self.params: Mapping[str, str] = match.params
@@ -52,6 +59,8 @@ class Context:
         self._path = path
         self._session = session
         self._result = result
+        self._match = match
+        self._make_pieces = pieces
         self._sessions: SessionManager | None = site.sessions
         self._is_error_page = match.route.kind == "error"
 
@@ -162,7 +171,13 @@ class Context:
             if self.prerendering:
                 self._note(_caller(str(self.site.root)) or self.resource.route.location)
             return None
-        plain = self._session._show_result("/".join(self._path.segments), use_up=self._is_seen())
+        path = self._path
+        if self.resource.route.kind == "island":
+            told = sender(self._request, self.site.policy, self.site.url)  # the page that it is put into
+            if told is None:
+                return None
+            path = told[0]
+        plain = self._session._show_result("/".join(path.segments), use_up=self._is_seen())
         return None if plain is None else ActionResult.from_plain(plain)
 
     @property
@@ -202,8 +217,14 @@ class Context:
         """Status and headers of what will be sent."""
         return Outgoing(self.resource.route.status)
 
-    def touched(self, name: Literal["response", "cookies"]) -> bool:
-        """Tells whether the code asked for `response`, or for `cookies`."""
+    @cached_property
+    def _pieces(self) -> Any:
+        """What places the islands of the templates."""
+        assert self._make_pieces is not None
+        return self._make_pieces(self)
+
+    def touched(self, name: Literal["response", "cookies", "_pieces"]) -> bool:
+        """Tells whether the code asked for `response`, for `cookies`, or for an island."""
         return name in self.__dict__
 
     def redirect(self, to: str, status: int = 302) -> Response:
@@ -300,6 +321,7 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
         "client_address": lambda context: context.client_address,
         "route": lambda context: context.route,
         "locale": lambda context: context.locale,
+        PLACE: lambda context: context._pieces,
     }
 )
 

@@ -10,16 +10,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hybridsite import actions, endpoints, middleware, pages
+from hybridsite import actions, endpoints, islands, middleware, pages
 from hybridsite.action_table import ACTIONS
-from hybridsite.answers import error_answer, finished, make_private, phrase, plain_error, redirect
+from hybridsite.answers import error_answer, finished, log_failure, make_private, phrase, plain_error, redirect
 from hybridsite.context import Context
-from hybridsite.errors import ActionError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
+from hybridsite.errors import ActionError, NotFound, SessionUnavailable
 from hybridsite.exchange import EarlyResponse
+from hybridsite.island_table import IslandMatch
 from hybridsite.outcomes import ActionResult
 from hybridsite.redirects import follow
 from hybridsite.resources import Resource
-from hybridsite.routes import Match, Route
+from hybridsite.routes import ISLANDS, Match, Route
 from hybridsite.security import origin_allowed
 from hybridsite.sessions.outage import UnavailableSession
 from hybridsite.sessions.session import Session
@@ -41,7 +42,7 @@ async def render(
     path: RequestPath | None = None,
     result: ActionResult | None = None,
 ) -> Response:
-    """Answers a request for a page, an endpoint or an action.
+    """Answers a request for a page, an endpoint, an action or islands.
 
     A build gives the match that it planned, with the props; a server lets the router find it, and gives the path where
     it has read it already. `result` is the outcome of an action that the page is to show.
@@ -63,11 +64,12 @@ async def render(
         path = RequestPath(segments, site.policy.has_slash(kind, segments) is not False)
     if planned is None and (fallback := site.router.errors.get(404)) and not fallback.prerender:
         planned = Match(fallback, {})
-    resource = _NO_RESOURCE if planned is None else site.resource(planned.route)
+    resource = _NO_RESOURCE if planned is None else site.resource(planned)
     if not _origin_is_own(site, request):
         return finished(site, request, resource, await _error_page(site, request, 403))
     session = await _open_session(site, request, resource)
-    context = Context(site, planned or Match(resource.route, {}), resource, request, path, session, result)
+    match = planned or Match(resource.route, {})
+    context = Context(site, match, resource, request, path, session, result, pieces=islands.Pieces)
 
     async def last() -> Response:
         return await _produce(context)
@@ -89,16 +91,10 @@ async def respond(site: Site, request: Request, path: RequestPath | None = None)
     try:
         return await render(site, request, path=path)
     except SessionUnavailable as error:
-        _log.debug("%s is answered 503", request.url.path, exc_info=error)  # the outage itself is logged once
+        log_failure(site, request, error)
         return finished(site, request, _NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
     except Exception as error:
-        place = place_of(error, str(site.root))
-        if isinstance(error, SiteError):
-            _log.error("%s", error if error.location else f"{place}: {error}" if place else error)
-            _log.debug("how it came to this", exc_info=error)
-        else:
-            trace = (type(error), error, traceback_of(error, str(site.root)))
-            _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=trace)
+        log_failure(site, request, error)
         return finished(site, request, _NO_RESOURCE, await _failure(site, request, 500))
 
 
@@ -124,6 +120,8 @@ def _find(site: Site, request: Request, path: RequestPath) -> Match | Response |
     if path.segments[:1] == (ACTIONS,):
         action = site.actions.get(path.segments[1]) if len(path.segments) == 2 and not path.slash else None
         return Match(action.resource.route, {}) if action else None
+    if path.segments[:1] == (ISLANDS,):
+        return islands.find(site, path) or error_answer(site, 404)
     if request.method not in ("GET", "HEAD") and site.policy.url("page", path.segments, slash=path.slash) in site.built:
         allow = {"Allow": "GET, HEAD, OPTIONS"}
         return (
@@ -169,17 +167,8 @@ def _is_https(site: Site, request: Request) -> bool:
 
 async def _produce(context: Context) -> Response:
     """Calls what the route leads to; what it raises as an answer becomes one, so that middleware sees every answer."""
-    resource = context.resource
     try:
-        if resource is _NO_RESOURCE:
-            raise NotFound
-        if resource.route.kind == "action":
-            given = await actions.respond(context, context._request.method)
-            return given if isinstance(given, Response) else await _shown_here(context.site, context._request, given)
-        if resource.route.kind == "endpoint":
-            return await endpoints.respond(context, context._request.method)
-        # The page for 404 answers every method: what isn't there can't be changed either.
-        return await pages.respond(context, "GET" if resource.route.kind == "error" else context._request.method)
+        return await islands.filled(context, await _given(context))
     except EarlyResponse as early:
         return early.response
     except SessionUnavailable:
@@ -188,6 +177,22 @@ async def _produce(context: Context) -> Response:
         if context.site.mode.prerendering:
             raise
         return await _answer_to(error, context)
+
+
+async def _given(context: Context) -> Response:
+    """Calls the function of the kind of route that answers."""
+    resource, method = context.resource, context._request.method
+    if resource is _NO_RESOURCE:
+        raise NotFound
+    if isinstance(context._match, IslandMatch):
+        return await islands.respond(context, context._match, method)
+    if resource.route.kind == "action":
+        given = await actions.respond(context, method)
+        return given if isinstance(given, Response) else await _shown_here(context.site, context._request, given)
+    if resource.route.kind == "endpoint":
+        return await endpoints.respond(context, method)
+    # The page for 404 answers every method: what isn't there can't be changed either.
+    return await pages.respond(context, "GET" if resource.route.kind == "error" else method)
 
 
 async def _answer_to(error: NotFound | ActionError | HTTPException, context: Context) -> Response:
@@ -243,10 +248,10 @@ async def _error_page(
     if isinstance(session, UnavailableSession):
         session = None  # so that a layout which asks for the session can show the error
     path = context._path if context else RequestPath((), True)
-    own = Context(site, Match(route, {}), resource, request, path, session)
+    own = Context(site, Match(route, {}), resource, request, path, session, pieces=islands.Pieces)
     if context is not None:
         own.__dict__.update(locals=context.locals, cookies=context.cookies)
-    page = await pages.respond(own, "GET")
+    page = await islands.filled(own, await pages.respond(own, "GET"))
     if own.touched("response"):
         page.headers.update(own.response.headers)
     if resource.front is not None:

@@ -21,6 +21,7 @@ from hybridsite.errors import (
     SiteErrors,
     SourceError,
 )
+from hybridsite.island_table import IslandMatch, IslandTable, load_components
 from hybridsite.modules import (
     Handler,
     load_module,
@@ -30,7 +31,7 @@ from hybridsite.modules import (
 from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
 from hybridsite.redirects import check_redirects, read_redirect
 from hybridsite.resources import Resource, load_resources
-from hybridsite.routes import Redirect, Route, pair_modules, read_route
+from hybridsite.routes import Match, Redirect, Route, pair_modules, read_route
 from hybridsite.routing import Router
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
@@ -82,6 +83,7 @@ class Site:
     middleware: tuple[Handler, ...] = ()
     actions: Mapping[str, Action] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+    islands: IslandTable = field(default_factory=IslandTable)
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
     built: frozenset[str] = frozenset()
@@ -134,8 +136,11 @@ class Site:
             raise unknown_action(str(name), self.actions)
         return self.policy.url("action", (ACTIONS, name))
 
-    def resource(self, route: Route) -> Resource:
-        """What answers a route that the router, or the name of an action, led to."""
+    def resource(self, match: Match) -> Resource:
+        """What answers a path that the router, the name of an action, or digests of islands led to."""
+        route = match.route
+        if isinstance(match, IslandMatch):
+            return self.islands.resource(self.templates, (island.component for island in match.islands.values()))
         if route.kind == "action":
             return self.actions[route.segments[-1][0].text].resource
         return self.resources[route.source]
@@ -178,7 +183,8 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
     routes = _routes(_below(files, "pages"), faults)
-    loaded = load_resources(root, settings, templates, routes, faults)
+    components = load_components(root, index, faults)
+    loaded = load_resources(root, settings, templates, routes, components, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
@@ -194,7 +200,10 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
         faults.raise_any()
     by_source = {resource.route.source: resource for resource in resources}
     broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
-    site = Site(root, mode, settings, router, by_source, templates, drafts, data, middleware, actions or {}, broken)
+    islands = IslandTable(components)
+    site = Site(
+        root, mode, settings, router, by_source, templates, drafts, data, middleware, actions or {}, broken, islands
+    )
     templates.environment.globals.update(site=site, data=data, url_for=site.url_for, action=site.action_url)
     _check_session(site)
     return site
@@ -268,7 +277,7 @@ def _check_driver(root: Path, settings: Settings) -> None:
 
 def _check_session(site: Site) -> None:
     """Notes every place where a template uses the session of a page that has none."""
-    for resource in site.resources.values():
+    for resource in (*site.resources.values(), *_fetched(site)):
         rendered_now = site.mode.prerendering or not resource.prerender
         if resource.closure is None or site.has_session(resource) or not rendered_now:
             continue
@@ -282,6 +291,13 @@ def _check_session(site: Site) -> None:
                 way=_way(resource, [f"{step.template}:{step.line}" for step in steps]),
                 mend=site.mend(resource),
             )
+
+
+def _fetched(site: Site) -> Iterator[Resource]:
+    """Yields what answers the islands of prerendered pages, component by component."""
+    pages = [resource.closure for resource in site.resources.values() if resource.closure and resource.prerender]
+    for component in sorted({component for closure in pages for component in closure.islands}):
+        yield site.islands.resource(site.templates, [component])
 
 
 def _way(resource: Resource, steps: list[str]) -> list[str]:

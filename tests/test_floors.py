@@ -22,11 +22,13 @@ PACKAGE = ROOT / "hybridsite"
 FLOORS: dict[float, str] = {
     0.0: "decorators errors uploads",
     0.1: "__init__",
+    0.2: "island_tag previous",
     1.0: "analysis documents exchange frozen manifest media modules notices outcomes printing undefined units urls",
     1.1: "settings toml_positions yamldoc",
     1.2: "config sources",
+    1.8: "senders",
     1.9: "routes",
-    2.0: "data forms frontmatter markdown routing security sessions.codec sessions.cookie sessions.store",
+    2.0: "island_client data forms frontmatter markdown routing security sessions.codec sessions.cookie sessions.store",
     2.1: "redirects sessions.changes sessions.contract sessions.drivers sessions.dynamodb sessions.flashes sessions.fs"
     " sessions.index sessions.key_value sessions.memory sessions.postgres_connections sessions.redis_scripts"
     " sessions.sqlite templating",
@@ -36,10 +38,11 @@ FLOORS: dict[float, str] = {
     2.5: "sessions.manager",
     2.6: "sessions.office",
     3.0: "resources",
-    3.05: "action_table",
+    3.05: "action_table island_table",
     3.1: "site",
     3.2: "context",
     4.0: "actions answers endpoints middleware pages",
+    4.1: "islands",
     5.0: "rendering",
     6.0: "build.output build.plan build.report build.freshness server.door server.encoding server.protocol"
     " server.state testing",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from starlette.responses import Response
 
 from hybridsite import __version__
 from hybridsite.answers import SAFE_HEADERS
-from hybridsite.build.output import Output, build_lock
+from hybridsite.build.output import DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.report import BuildReport, RouteRow
 from hybridsite.errors import (
@@ -23,14 +24,19 @@ from hybridsite.errors import (
     Location,
     ModuleError,
     RouteError,
+    ServeError,
     SiteError,
     SourceError,
     frames_of,
     place_of,
 )
-from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, etag, server_sources
+from hybridsite.island_client import HEADERS, script, script_path
+from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, etag, read_manifest, server_sources
 from hybridsite.media import media_type
+from hybridsite.previous import keep_islands
 from hybridsite.rendering import render
+from hybridsite.routes import ISLANDS
+from hybridsite.security import derived_key, signing_keys
 from hybridsite.site import Mode, Site, load_site
 from hybridsite.urls import PathRefused
 
@@ -62,19 +68,54 @@ async def build_site(
         began = time.perf_counter()
         faults = Faults()
         site = load_site(root, Mode(prerendering=True, drafts=options.drafts), environ=environ, faults=faults)
+        site = with_island_key(site, state, environ)
         pages = await plan(site, faults)
         with Output(site.root) as output:
             files, rows = await _write_pages(site, pages, output, faults)
             files += _copy_public(site, pages, output, faults)
+            files += _write_island_client(site, output)
             notices = site.notices.faults()
             for notice in notices if options.strict else ():
                 faults.add(notice)
             faults.raise_any()
             errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
             sources = _copy_sources(site, output)
-            output.write(MANIFEST, Manifest(__version__, options.drafts, tuple(files), errors, sources).to_json())
+            placed = {digest: (island.component, island.props) for digest, island in site.islands.placed.items()}
+            manifest = Manifest(__version__, options.drafts, tuple(files), errors, sources, placed)
+            output.write(MANIFEST, manifest.to_json())
+            _keep_previous(site, state)
             output.exchange()
     return BuildReport(tuple(rows), tuple(notices), site.settings.warnings, time.perf_counter() - began)
+
+
+def with_island_key(site: Site, state: Path, environ: Mapping[str, str]) -> Site:
+    """Gives the site with the key of its islands' digests. Raises SecretError where it has islands and no secret."""
+    key = cache(lambda: derived_key(signing_keys(environ, state)[0], "islands"))
+    if site.templates.has_islands():
+        key()  # else each page would tell what is wrong with it
+    return replace(site, islands=replace(site.islands, key=key, placed={}))
+
+
+def _write_island_client(site: Site, output: Output) -> list[BuiltFile]:
+    """Writes the script that fills islands, if the site has any."""
+    if not site.templates.has_islands():
+        return []
+    path = script_path()
+    name, url = "/".join(path), site.policy.url("file", path)
+    output.write(f"client/{name}", script())
+    return [BuiltFile(url, name, media_type(name), etag(script()), HEADERS)]
+
+
+def _keep_previous(site: Site, state: Path) -> None:
+    """Keeps what the pages of the build before this one refer to."""
+    try:
+        before = read_manifest(site.root / DIST).islands
+    except ServeError:
+        before = {}
+    try:
+        keep_islands(state, before, time.time())
+    except OSError as error:
+        raise BuildError("what the last build gave out can't be kept", why=error.strerror or "") from error
 
 
 async def _write_pages(
@@ -206,6 +247,9 @@ def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: F
             if not path.resolve().is_relative_to(site.root):
                 raise SourceError("the link leads out of the site", mend="copy the file into the site", location=shown)
             key = unicodedata.normalize("NFC", name).casefold()
+            if key.startswith(f"{ISLANDS}/"):
+                mend = "rename the folder"
+                raise RouteError(f"names below /{ISLANDS}/ belong to islands", mend=mend, location=shown)
             try:
                 site.policy.read(site.policy.url("file", tuple(name.split("/"))).encode("ascii"))
             except PathRefused:
