@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridsite.previous import FOLDER, KEPT, keep_islands, kept_islands
+from hybridsite.previous import FOLDER, KEPT, Islands, keep_islands, kept_islands
 
 NOW = 1_800_000_000.0
-ONE = {"a" * 24: ("components/a.html", {"n": 1})}
-OTHER = {"b" * 24: ("components/b.html", {})}
+ONE: Islands = {"a" * 24: ("components/a.html", {"n": 1})}
+OTHER: Islands = {"b" * 24: ("components/b.html", {})}
 
 
 def test_each_build_has_a_day_of_its_own(tmp_path: Path) -> None:
     keep_islands(tmp_path, ONE, NOW)
     keep_islands(tmp_path, OTHER, NOW + 1000)
-    assert kept_islands(tmp_path, NOW + KEPT - 1) == ONE | OTHER
+    assert kept_islands(tmp_path, NOW + KEPT - 1) == {**ONE, **OTHER}
     assert kept_islands(tmp_path, NOW + KEPT) == OTHER
     assert kept_islands(tmp_path, NOW + 1000 + KEPT) == {}
 
