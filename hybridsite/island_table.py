@@ -11,7 +11,7 @@ import hmac
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
@@ -23,10 +23,15 @@ from hybridsite.modules import SiteModule, check_definitions, load_module
 from hybridsite.resources import Resource, joined
 from hybridsite.routes import ISLANDS, Match, Part, Route
 from hybridsite.templating import COMPONENTS, Templates
+from hybridsite.urls import RequestPath
 
 # 144 bits, in 24 characters that need no escape in a URL.
 _DIGEST_BYTES = 18
 _MOST_DEPTH = 50
+# So many pieces one request may ask for: the script asks for the rest by another one.
+MOST_PIECES = 50
+_JSON = ".json"
+_ROUTE = Route(((Part(ISLANDS, "text"),), (Part("islands", "param"),)), "island", template="(islands)", prerender=False)
 
 
 class Island(NamedTuple):
@@ -69,14 +74,27 @@ class IslandTable:
         self.placed[digest] = island
         return digest
 
+    def find(self, path: RequestPath) -> IslandMatch | None:
+        """Finds what a path below `/_islands/` asks for: `DIGEST`, or `DIGEST,DIGEST.json`. None where none is known.
+
+        Each is looked up in a table, so a path of another kind costs no more than one of an island.
+        """
+        if len(path.segments) != 2 or path.slash:
+            return None
+        asked = path.segments[1]
+        as_json = asked.endswith(_JSON)
+        digests = asked.removesuffix(_JSON).split(",", MOST_PIECES)
+        if len(digests) > (MOST_PIECES if as_json else 1):
+            return None
+        found = {digest: self.known[digest] for digest in digests if digest in self.known}
+        return IslandMatch(_ROUTE, {}, islands=found, as_json=as_json) if found else None
+
     def resource(self, templates: Templates, components: Iterable[str]) -> Resource:
         """Gives what answers a request for islands of these components: as private as the most private of them."""
         names = list(dict.fromkeys(components))
         closure = reduce(joined, (templates.closure(name, in_place=True) for name in names))
         modules = [self.modules[name] for name in closure.islands + tuple(names) if name in self.modules]
-        segments = ((Part(ISLANDS, "text"),), (Part("islands", "param"),))
-        route = Route(segments, "island", template=names[0], prerender=False)
-        return Resource(route, names[0], closure=closure, pieces=tuple(modules))
+        return Resource(replace(_ROUTE, template=names[0]), names[0], closure=closure, pieces=tuple(modules))
 
 
 def load_components(root: Path, files: Iterable[str], faults: Faults) -> Mapping[str, SiteModule]:

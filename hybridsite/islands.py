@@ -18,15 +18,8 @@ from hybridsite.errors import Answer, ModuleError, NotFound, SessionUnavailable,
 from hybridsite.exchange import Outgoing
 from hybridsite.island_client import script_path
 from hybridsite.island_table import Island, IslandMatch, read_island
-from hybridsite.routes import ISLANDS, Part, Route
-from hybridsite.site import Site
-from hybridsite.urls import RequestPath
 
-# So many pieces one request may ask for: the script asks for the rest by another one.
-MOST_PIECES = 50
-_JSON = ".json"
 _MOST_DEPTH = 50
-_ROUTE = Route(((Part(ISLANDS, "text"),), (Part("islands", "param"),)), "island", template="(islands)", prerender=False)
 
 
 class Pieces:
@@ -122,23 +115,6 @@ async def filled(context: Context, response: Response) -> Response:
         response.body = whole.encode("utf-8", "surrogateescape")
         response.headers["content-length"] = str(len(response.body))
     return response
-
-
-def find(site: Site, path: RequestPath) -> IslandMatch | None:
-    """Finds what a path below `/_islands/` asks for: `DIGEST`, or `DIGEST,DIGEST.json`. None where nothing is known.
-
-    Each is looked up in a table, so a path of another kind costs no more than one of an island.
-    """
-    if len(path.segments) != 2 or path.slash:
-        return None
-    asked = path.segments[1]
-    as_json = asked.endswith(_JSON)
-    digests = asked.removesuffix(_JSON).split(",", MOST_PIECES)
-    if len(digests) > (MOST_PIECES if as_json else 1):
-        return None
-    known = site.islands.known
-    found = {digest: known[digest] for digest in digests if digest in known}
-    return IslandMatch(_ROUTE, {}, islands=found, as_json=as_json) if found else None
 
 
 async def respond(context: Context, match: IslandMatch, method: str) -> Response:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+from starlette.types import Receive, Scope, Send
 
 from hybridsite.action_table import ACTIONS, Action, load_actions
 from hybridsite.config import Settings, load_settings, setting_locations
@@ -21,7 +23,7 @@ from hybridsite.errors import (
     SiteErrors,
     SourceError,
 )
-from hybridsite.island_table import IslandMatch, IslandTable, load_components
+from hybridsite.island_table import IslandTable, load_components
 from hybridsite.modules import (
     Handler,
     load_module,
@@ -31,7 +33,7 @@ from hybridsite.modules import (
 from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
 from hybridsite.redirects import check_redirects, read_redirect
 from hybridsite.resources import Resource, load_resources
-from hybridsite.routes import Match, Redirect, Route, pair_modules, read_route
+from hybridsite.routes import Redirect, Route, pair_modules, read_route
 from hybridsite.routing import Router
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
@@ -63,13 +65,27 @@ class ErrorFile(NamedTuple):
     headers: tuple[tuple[str, str], ...]
 
 
+class GivenFile(Protocol):
+    """A built file, as the server gives it out: with conditions, ranges and codings.
+
+    `headers` are those of the whole file. `guard` is the source of the page with `guard: true` that it is, or None.
+    """
+
+    headers: Sequence[tuple[bytes, bytes]]
+    guard: str | None
+
+    async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers GET and HEAD."""
+
+
 @dataclass(frozen=True, eq=False)
 class Site:
     """Everything known before a request. Templates and modules see it as `site`.
 
     `drafts` names the files that are left out as drafts.
     `broken` names the pages that didn't load, where a build goes on to find the faults of the others.
-    A server adds what it opened (`sessions`) and what the build wrote: the URLs of files (`built`), the error pages.
+    A server adds what it opened (`sessions`) and what the build wrote: the files by their URLs (`built`), the
+    paths of those among them that are guarded, and the error pages.
     """
 
     root: Path
@@ -86,7 +102,8 @@ class Site:
     islands: IslandTable = field(default_factory=IslandTable)
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
-    built: frozenset[str] = frozenset()
+    built: Mapping[str, GivenFile] = field(default_factory=dict)
+    guarded: frozenset[tuple[str, ...]] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
 
     @property
@@ -136,11 +153,8 @@ class Site:
             raise unknown_action(str(name), self.actions)
         return self.policy.url("action", (ACTIONS, name))
 
-    def resource(self, match: Match) -> Resource:
-        """What answers a path that the router, the name of an action, or digests of islands led to."""
-        route = match.route
-        if isinstance(match, IslandMatch):
-            return self.islands.resource(self.templates, (island.component for island in match.islands.values()))
+    def resource(self, route: Route) -> Resource:
+        """What answers a route that the router, or the name of an action, led to."""
         if route.kind == "action":
             return self.actions[route.segments[-1][0].text].resource
         return self.resources[route.source]

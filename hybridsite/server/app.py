@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from hybridsite.answers import FileAnswer
 from hybridsite.errors import TemplateError
 from hybridsite.island_table import Island
 from hybridsite.manifest import MANIFEST, Manifest, read_manifest
@@ -108,7 +109,7 @@ class App:
         request = Request(scope, _limited(receive, scope, self._site.settings.security.max_body))
         try:
             response = await respond(self._site, request, path)
-            if scope["method"] == "HEAD":
+            if scope["method"] == "HEAD" and not isinstance(response, FileAnswer):
                 response = _without_body(response)
             await response(scope, receive, send)
         finally:
@@ -163,13 +164,14 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     place = Path(place)
     dist = place if is_dist(place) else place / "dist"
     manifest = read_manifest(dist)
-    index = FileIndex.load(manifest, dist / "client")
+    index = FileIndex.load(manifest, dist)
     site = load_site(dist / "server", Mode(prerendering=False, drafts=manifest.drafts), environ=environ)
+    guarded = frozenset(
+        site.policy.read(url.encode()).segments for url, file in index.built.items() if file.guard is not None
+    )
     state = state_folder(place, environ)
     islands = replace(site.islands, known=_known_islands(site, manifest, state))
-    site = replace(
-        site, built=frozenset(url.decode() for url in index.files), error_files=index.errors, islands=islands
-    )
+    site = replace(site, built=index.built, guarded=guarded, error_files=index.errors, islands=islands)
     sessions = make_sessions(site.settings, state, environ)
     return App(replace(site, sessions=sessions), index)
 
