@@ -190,15 +190,15 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
     sources = {name: path for name, path in index.items() if not name.endswith(".py")}
     templates = Templates(root, sources, settings.templates.variable, actions)
-    middleware: tuple[Handler, ...] = ()
+    chain: tuple[Handler, ...] = ()
     with faults.collect():
-        middleware = _load_middleware(root)
+        chain = _load_middleware(root)
     with faults.collect():
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
     routes = _routes(_below(files, "pages"), faults)
-    components = load_components(root, index, faults)
-    loaded = load_resources(root, settings, templates, routes, components, faults)
+    islands = IslandTable(load_components(root, index, faults))
+    loaded = load_resources(root, settings, templates, routes, islands.modules, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
@@ -214,10 +214,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
         faults.raise_any()
     by_source = {resource.route.source: resource for resource in resources}
     broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
-    islands = IslandTable(components)
-    site = Site(
-        root, mode, settings, router, by_source, templates, drafts, data, middleware, actions or {}, broken, islands
-    )
+    site = Site(root, mode, settings, router, by_source, templates, drafts, data, chain, actions or {}, broken, islands)
     templates.environment.globals.update(site=site, data=data, url_for=site.url_for, action=site.action_url)
     _check_session(site)
     return site
