@@ -28,6 +28,8 @@ from hybridsite.urls import RequestPath
 # 144 bits, in 24 characters that need no escape in a URL.
 _DIGEST_BYTES = 18
 _MOST_DEPTH = 50
+# Pages ask for the same few sets of components; a stranger could ask for any.
+_MOST_RESOURCES = 1000
 # So many pieces one request may ask for: the script asks for the rest by another one.
 MOST_PIECES = 50
 _JSON = ".json"
@@ -66,6 +68,7 @@ class IslandTable:
     known: Mapping[str, Island] = field(default_factory=dict)
     placed: dict[str, Island] = field(default_factory=dict)
     key: Callable[[], bytes] | None = None
+    _resources: dict[tuple[str, ...], Resource] = field(default_factory=dict, repr=False)
 
     def place(self, island: Island) -> str:
         """Gives the digest of an island that a page refers to, and notes the island under it."""
@@ -91,9 +94,17 @@ class IslandTable:
 
     def resource(self, templates: Templates, components: Iterable[str]) -> Resource:
         """Gives what answers a request for islands of these components: as private as the most private of them."""
-        names = list(dict.fromkeys(components))
+        names = tuple(dict.fromkeys(components))
+        resource = self._resources.get(names)
+        if resource is None:
+            resource = self._resource(templates, names)
+            if len(self._resources) < _MOST_RESOURCES:
+                self._resources[names] = resource
+        return resource
+
+    def _resource(self, templates: Templates, names: tuple[str, ...]) -> Resource:
         closure = reduce(joined, (templates.closure(name, in_place=True) for name in names))
-        modules = [self.modules[name] for name in closure.islands + tuple(names) if name in self.modules]
+        modules = [self.modules[name] for name in closure.islands + names if name in self.modules]
         return Resource(replace(_ROUTE, template=names[0]), names[0], closure=closure, pieces=tuple(modules))
 
 

@@ -20,6 +20,9 @@ from hybridsite.island_client import script_path
 from hybridsite.island_table import Island, IslandMatch, read_island
 
 _MOST_DEPTH = 50
+# What stands for a piece until the template is done: digits between characters that no filter changes, the first ones
+# known to nobody ahead.
+_MARK = re.compile("\ue000([0-9]+)-([0-9]+)\ue000")
 
 
 class Pieces:
@@ -33,9 +36,7 @@ class Pieces:
         self._context = context
         self._waiting: list[tuple[Island, str]] = []
         self._has_script = False
-        # Digits between characters that no filter changes, and that nobody can know ahead.
-        self._mark = f"\ue000{secrets.randbits(64)}"
-        self._marks = re.compile(rf"{self._mark}-([0-9]+)\ue000")
+        self._token = ""
 
     def __call__(self, component: str, props: Mapping[str, object], when: str, fallback: str) -> Markup:
         """Gives the HTML of an island. Raises TemplateError for props that are none, and what its component raises."""
@@ -44,8 +45,14 @@ class Pieces:
             return self._place(island, when, fallback)
         if component not in self._context.site.islands.modules:
             return Markup(self._rendered(island, {}))
+        self._token = self._token or str(secrets.randbits(64))
         self._waiting.append((island, fallback))
-        return Markup(f"{self._mark}-{len(self._waiting) - 1}\ue000")
+        return Markup(f"\ue000{self._token}-{len(self._waiting) - 1}\ue000")
+
+    @property
+    def are_waiting(self) -> bool:
+        """Whether marks stand in what was rendered."""
+        return bool(self._waiting)
 
     def _place(self, island: Island, when: str, fallback: str) -> Markup:
         # A slot outside of a shadow tree shows what it holds, and has no box of its own (HTML, 15.3.1).
@@ -93,20 +100,30 @@ class Pieces:
 
         `as_json` where the marks stand in strings of JSON. Raises what their components do, but for NotFound.
         """
-        parts = self._marks.split(text)
-        for at in range(1, len(parts), 2):
-            island, fallback = self._waiting[int(parts[at])]
+        if not self._waiting:
+            return text
+        parts: list[str] = []
+        end = 0
+        for mark in _MARK.finditer(text):
+            if mark[1] != self._token:
+                continue
+            island, fallback = self._waiting[int(mark[2])]
             try:
                 piece = await self.piece(island, depth)
             except NotFound:
                 piece = fallback
-            parts[at] = json.dumps(piece, ensure_ascii=False)[1:-1] if as_json else piece
-        return "".join(parts)
+            parts += text[end : mark.start()], json.dumps(piece, ensure_ascii=False)[1:-1] if as_json else piece
+            end = mark.end()
+        return "".join([*parts, text[end:]])
 
 
 async def filled(context: Context, response: Response) -> Response:
     """Gives an answer with the islands that its templates placed, all of them filled."""
-    if not context.touched("_pieces") or not isinstance(getattr(response, "body", None), bytes):
+    if (
+        not context.touched("_pieces")
+        or not context._pieces.are_waiting
+        or not isinstance(getattr(response, "body", None), bytes)
+    ):
         return response
     text = bytes(response.body).decode("utf-8", "surrogateescape")
     kind = response.headers.get("content-type", "")
