@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -13,16 +14,19 @@ from starlette.types import Receive, Scope, Send
 
 from hybridsite.action_table import ACTIONS, Action, load_actions
 from hybridsite.config import Settings, load_settings, setting_locations
+from hybridsite.csp import Policy
 from hybridsite.data import load_data
 from hybridsite.errors import (
     DriverError,
     Faults,
+    FrontMatterError,
     Location,
     ModuleError,
     RouteError,
     SiteErrors,
     SourceError,
 )
+from hybridsite.headers import HeaderRules
 from hybridsite.island_table import IslandTable, load_components
 from hybridsite.modules import (
     Handler,
@@ -35,6 +39,7 @@ from hybridsite.redirects import check_redirects, read_redirect
 from hybridsite.resources import Resource, load_resources
 from hybridsite.routes import Redirect, Route, pair_modules, read_route
 from hybridsite.routing import Router
+from hybridsite.security import OriginRefusals
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates, unknown_action
@@ -102,6 +107,7 @@ class Site:
     islands: IslandTable = field(default_factory=IslandTable)
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
+    refusals: OriginRefusals = field(default_factory=OriginRefusals)
     built: Mapping[str, GivenFile] = field(default_factory=dict)
     guarded: frozenset[tuple[str, ...]] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
@@ -141,6 +147,17 @@ class Site:
         """The policy of the site's URLs."""
         return self.router.policy
 
+    @cached_property
+    def headers(self) -> HeaderRules:
+        """The rules of [headers]."""
+        return HeaderRules(self.settings.headers)
+
+    @cached_property
+    def csp(self) -> Policy | None:
+        """The Content-Security-Policy of its pages, or None."""
+        said = self.settings.security.csp
+        return Policy() if said is True else None if said is False else Policy(said)
+
     def url_for(self, source: str, /, **params: object) -> str:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Router.url_for` does."""
         if source in self.broken:
@@ -158,6 +175,12 @@ class Site:
         if route.kind == "action":
             return self.actions[route.segments[-1][0].text].resource
         return self.resources[route.source]
+
+    @property
+    def fetched(self) -> list[str]:
+        """The components of the islands on prerendered pages, which a server has to answer."""
+        pages = [resource.closure for resource in self.resources.values() if resource.closure and resource.prerender]
+        return sorted({component for closure in pages for component in closure.islands})
 
     def has_session(self, resource: Resource) -> bool:
         """Whether requests for it have a session: the site has a driver, and the page isn't rendered at build."""
@@ -179,9 +202,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     settings = load_settings(root, environ, serving=not mode.prerendering)
     goes_on, faults = faults is not None, Faults() if faults is None else faults
     files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER), faults)
-    for name, noun in _NOT_YET.items():
-        if (root / name).exists():
-            faults.add(ModuleError(f"{noun} are not in this version of hybridsite yet", location=Location(name)))
+    _refuse_what_comes_later(root, faults)
     make_importable(root)
     data: Mapping[str, object] = MappingProxyType({})
     with faults.collect():
@@ -189,7 +210,8 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     actions = _load_actions(root, faults)
     index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
     sources = {name: path for name, path in index.items() if not name.endswith(".py")}
-    templates = Templates(root, sources, settings.templates.variable, actions)
+    with_nonces = settings.security.csp is not False
+    templates = Templates(root, sources, settings.templates.variable, actions, with_nonces)
     chain: tuple[Handler, ...] = ()
     with faults.collect():
         chain = _load_middleware(root)
@@ -199,6 +221,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     routes = _routes(_below(files, "pages"), faults)
     islands = IslandTable(load_components(root, index, faults))
     loaded = load_resources(root, settings, templates, routes, islands.modules, faults)
+    _check_guards(root, loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
@@ -218,6 +241,12 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     templates.environment.globals.update(site=site, data=data, url_for=site.url_for, action=site.action_url)
     _check_session(site)
     return site
+
+
+def _refuse_what_comes_later(root: Path, faults: Faults) -> None:
+    for name, noun in _NOT_YET.items():
+        if (root / name).exists():
+            faults.add(ModuleError(f"{noun} are not in this version of hybridsite yet", location=Location(name)))
 
 
 def _index(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Path]:
@@ -264,6 +293,17 @@ def _redirects(root: Path, settings: Settings, faults: Faults) -> list[Route]:
     return routes
 
 
+def _check_guards(root: Path, resources: Iterable[Resource], faults: Faults) -> None:
+    """Adds a fault for each guarded page of a site without middleware, which would keep it from nobody."""
+    if (root / MIDDLEWARE).exists():
+        return
+    for resource in resources:
+        if resource.guard and resource.source is not None:
+            what = "guard: true guards nothing: the site has no middleware"
+            mend = f"write {MIDDLEWARE}, which refuses whom the page is not for, or take the line out"
+            faults.add(FrontMatterError(what, mend=mend, location=resource.source.location("guard")))
+
+
 def _load_middleware(root: Path) -> tuple[Handler, ...]:
     return middleware_functions(load_module(root, MIDDLEWARE)) if (root / MIDDLEWARE).exists() else ()
 
@@ -288,7 +328,8 @@ def _check_driver(root: Path, settings: Settings) -> None:
 
 def _check_session(site: Site) -> None:
     """Notes every place where a template uses the session of a page that has none."""
-    for resource in (*site.resources.values(), *_fetched(site)):
+    fetched = (site.islands.resource(site.templates, [component]) for component in site.fetched)
+    for resource in (*site.resources.values(), *fetched):
         rendered_now = site.mode.prerendering or not resource.prerender
         if resource.closure is None or site.has_session(resource) or not rendered_now:
             continue
@@ -302,13 +343,6 @@ def _check_session(site: Site) -> None:
                 way=_way(resource, [f"{step.template}:{step.line}" for step in steps]),
                 mend=site.mend(resource),
             )
-
-
-def _fetched(site: Site) -> Iterator[Resource]:
-    """Yields what answers the islands of prerendered pages, component by component."""
-    pages = [resource.closure for resource in site.resources.values() if resource.closure and resource.prerender]
-    for component in sorted({component for closure in pages for component in closure.islands}):
-        yield site.islands.resource(site.templates, [component])
 
 
 def _way(resource: Resource, steps: list[str]) -> list[str]:
