@@ -261,6 +261,20 @@ def test_under_a_strict_policy_it_works_and_no_script_of_a_piece_runs(visitor: B
     assert faults == []
 
 
+def test_with_the_sites_own_policy_it_works_too(browser: Browser, make_site: MakeSite) -> None:
+    site = make_site({**SITE, "site.toml": "[security]\ncsp = true\n"})
+    with Server(site) as server:
+        context = browser.new_context(base_url=server.url)
+        page = context.new_page()
+        faults = faults_of(page)
+        answer = page.goto("/")
+        assert answer is not None
+        assert "script-src" in answer.headers["content-security-policy"]
+        expect(page.locator("#one b")).to_have_text("one")
+        assert faults == []
+        context.close()
+
+
 def test_it_has_no_box_of_its_own(visitor: BrowserContext) -> None:
     page = visitor.new_page()
     page.goto("/strict/")
