@@ -9,6 +9,8 @@ from wrk (`apt install wrk`), one thread, a connection a visitor, each visitor w
     on demand       the page rendered by each request    beside Starlette with the same templates
     session read    … showing a number in the session    beside Starlette with SessionMiddleware, reading
     session write   … and counting it up                 beside Starlette with SessionMiddleware, writing
+    action          a form, checked by a model, that leaves its outcome in the session: 303
+                                                         beside uvicorn and a bare function that reads the form
 """
 
 from __future__ import annotations
@@ -55,9 +57,15 @@ WRITE = (
     "    context.session['count'] = context.session.get('count', 0) + 1\n"
     "    return {'title': 'Inks'}\n"
 )
+ACTIONS = (
+    "from pydantic import BaseModel, Field\nfrom hybridsite import action\n\n\n"
+    "class Order(BaseModel):\n    product: str\n    quantity: int = Field(1, ge=1, le=99)\n\n\n"
+    "@action\nasync def order(context, form: Order):\n    return form.quantity\n"
+)
 ON_DEMAND = "---\nprerender: false\n---\n"
 SITE = {
     "site.toml": "",
+    "actions.py": ACTIONS,
     "layouts/base.html": LAYOUT,
     "pages/index.html": PAGE,
     "pages/index.py": LOAD,
@@ -89,6 +97,13 @@ async def bare(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
+async def form(scope, receive, send):
+    while (await receive()).get("more_body"):
+        pass
+    seen = [(b"location", b"/"), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 303, "headers": seen})
+    await send({"type": "http.response.body", "body": b""})
+
 async def now(request):
     return HTMLResponse(templates.get_template("page").render(request=request, title="Inks"))
 
@@ -111,20 +126,28 @@ for line in io.lines(%r) do cookies[#cookies + 1] = line end
 local turn = 0
 request = function()
   turn = turn %% #cookies + 1
-  return wrk.format("GET", nil, {["Cookie"] = cookies[turn]})
+  return wrk.format(%s)
 end
 """
 
 
+GET = '"GET", nil, {["Cookie"] = cookies[turn]}'
+POST = (
+    '"POST", nil, {["Cookie"] = cookies[turn], ["Origin"] = "http://127.0.0.1:" .. wrk.port, '
+    '["Content-Type"] = "application/x-www-form-urlencoded"}, "product=woad&quantity=2"'
+)
+
+
 @dataclass(frozen=True)
 class Pair:
-    """What is measured: a path of the site, the peer that answers it too, and the ratio to reach."""
+    """What is measured: a path of the site, the peer that answers it too, and the ratio to reach, if there is one."""
 
     name: str
     path: str
     peer: str
-    goal: float
+    goal: float | None
     cookies: bool = False
+    form: bool = False
 
 
 PAIRS = (
@@ -132,6 +155,7 @@ PAIRS = (
     Pair("on demand", "/now/", "plain", 0.9),
     Pair("session read", "/read/", "sessions", 1.0, cookies=True),
     Pair("session write", "/write/", "sessions", 0.9, cookies=True),
+    Pair("action", "/_actions/order", "form", None, cookies=True, form=True),
 )
 
 
@@ -186,14 +210,20 @@ def free_port() -> int:
 
 
 def cookies(port: int, visitors: int, into: Path) -> None:
-    """Lets visitors begin a session, and writes a wrk script that asks as each of them in turn."""
+    """Lets visitors begin a session, and writes wrk scripts that ask, and post, as each of them in turn."""
     lines = []
     for _ in range(visitors):
         given = fetch(port, "/write/").getheader("set-cookie")
         assert given, "no session was begun"
         lines.append(given.partition(";")[0])
     (into.with_suffix(".txt")).write_text("\n".join(lines) + "\n")
-    into.write_text(WRK % str(into.with_suffix(".txt")))
+    for script, asked in ((into, GET), (posting(into), POST)):
+        script.write_text(WRK % (str(into.with_suffix(".txt")), asked))
+
+
+def posting(script: Path) -> Path:
+    """Gives the place of the script that posts, beside the one that asks."""
+    return script.with_name(f"post-{script.name}")
 
 
 def load(port: int, path: str, visitors: int, seconds: int, script: Path | None) -> float:
@@ -227,7 +257,7 @@ def measure(rounds: int, seconds: int, visitors: int) -> dict[str, object]:
         (folder / "headers.json").write_text(json.dumps([(n.lower(), v) for n, v in headers if n.lower() != "date"]))
         results: dict[str, object] = {"start to first answer, s": round(statistics.median(starts), 3)}
         print(f"start to first answer: {statistics.median(starts):.2f} s (goal 0.6)")
-        ports = {peer: free_port() for peer in ("bare", "plain", "sessions")}
+        ports = {peer: free_port() for peer in ("bare", "form", "plain", "sessions")}
         for peer, port in ports.items():
             command = [*python, "uvicorn", f"peer:{peer}", "--port", str(port), "--no-access-log", "--no-server-header"]
             stack.enter_context(running([*command, "--log-level", "error"], port, folder))
@@ -239,11 +269,14 @@ def measure(rounds: int, seconds: int, visitors: int) -> dict[str, object]:
             theirs: list[float] = []
             for _ in range(rounds):
                 for port, into in ((ours, mine), (ports[pair.peer], theirs)):
-                    into.append(load(port, pair.path, visitors, seconds, scripts[port] if pair.cookies else None))
+                    script = scripts.get(port, scripts[ours]) if pair.cookies else None
+                    script = posting(script) if script and pair.form else script
+                    into.append(load(port, pair.path, visitors, seconds, script))
             ratio = statistics.median(a / b for a, b in zip(mine, theirs, strict=True))
             results[pair.name] = {"ratio": round(ratio, 3), "goal": pair.goal, "ours": mine, "peer": theirs}
             rates = f"{statistics.median(mine):8.0f} requests/s, {statistics.median(theirs):8.0f} of {pair.peer:8}"
-            print(f"{pair.name:14} {rates}  ratio {ratio:.2f} (goal {pair.goal})")
+            goal = "" if pair.goal is None else f" (goal {pair.goal})"
+            print(f"{pair.name:14} {rates}  ratio {ratio:.2f}{goal}")
         return results
 
 
