@@ -43,6 +43,16 @@ def duration(value: object) -> object:
     return float(match[1]) * _SECONDS[match[2]]
 
 
+def told(seconds: float) -> str:
+    """Gives a length of time as people say it, in the largest unit that needs no fraction: `14 days`."""
+    for unit, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= unit and seconds % unit == 0:
+            break
+    else:
+        unit, name = 1, "second"
+    return f"{seconds / unit:g} {name}{'' if seconds == unit else 's'}"
+
+
 def lasting(seconds: float) -> float:
     """Refuses a length of time that is zero, negative, infinite or no number."""
     if not 0 < seconds < 1e11:  # 3,000 years

@@ -63,6 +63,7 @@ async def build_site(
     with build_lock(state, waiting):
         began = time.perf_counter()
         faults = Faults()
+        names = list(server_sources(root))  # before they are read: what vanishes later is a fault
         site = load_site(root, Mode(prerendering=True, drafts=options.drafts), environ=environ, faults=faults)
         adapter = find_adapter(site.settings.build.adapter)
         adapter.check(site, faults)
@@ -77,7 +78,7 @@ async def build_site(
                 faults.add(notice)
             faults.raise_any()
             errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
-            sources = _copy_sources(site, output)
+            sources = _copy_sources(site, names, output)
             output.write(MANIFEST, Manifest(__version__, options.drafts, tuple(files), errors, sources).to_json())
             output.exchange()
     return BuildReport(tuple(rows), tuple(notices), (*warnings.values(), *told), time.perf_counter() - began)
@@ -281,10 +282,10 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if not path.is_dir() or path.is_symlink())
 
 
-def _copy_sources(site: Site, output: Output) -> dict[str, str]:
+def _copy_sources(site: Site, names: list[str], output: Output) -> dict[str, str]:
     """Copies what rendering on demand needs into dist/server/, and gives each file with its hash."""
     sources: dict[str, str] = {}
-    for name in server_sources(site.root):
+    for name in names:
         if name in site.drafts:
             continue
         path = site.root / name
@@ -292,7 +293,11 @@ def _copy_sources(site: Site, output: Output) -> dict[str, str]:
             raise SourceError(
                 "the link leads out of the site", mend="copy the file into the site", location=Location(name)
             )
-        body = path.read_bytes()
+        try:
+            body = path.read_bytes()
+        except OSError as error:  # it was there when the site was loaded
+            why = error.strerror or ""
+            raise BuildError("the file can't be read", why=why, location=Location(name)) from error
         output.write(f"server/{name}", body)
         sources[name] = etag(body).strip('"')
     return sources
