@@ -32,6 +32,7 @@ from hybridsite.errors import (
     SourceError,
 )
 from hybridsite.headers import HeaderRules
+from hybridsite.island_table import IslandTable, load_components
 from hybridsite.modules import (
     Handler,
     load_module,
@@ -109,6 +110,7 @@ class Site:
     middleware: tuple[Handler, ...] = ()
     actions: Mapping[str, Action] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+    islands: IslandTable = field(default_factory=IslandTable)
     assets: Assets = NO_ASSETS
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
@@ -193,6 +195,12 @@ class Site:
             return self.actions[route.segments[-1][0].text].resource
         return self.resources[route.source]
 
+    @property
+    def fetched(self) -> list[str]:
+        """The components of the islands on prerendered pages, which a server has to answer."""
+        pages = [resource.closure for resource in self.resources.values() if resource.closure and resource.prerender]
+        return sorted({component for closure in pages for component in closure.islands})
+
     def has_session(self, resource: Resource) -> bool:
         """Whether requests for it have a session: the site has a driver, and the page isn't rendered at build."""
         return self.settings.session.driver is not False and not resource.prerender
@@ -229,12 +237,13 @@ def load_site(
     assets = Workshop(_below(files, ASSET_FOLDER), cache) if assets is None else assets
     with_nonces = settings.security.csp is not False
     templates = Templates(root, sources, settings.templates.variable, actions, with_nonces, assets.names())
-    middleware = _load_middleware(root, faults)
+    chain = _load_middleware(root, faults)
     with faults.collect():
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
     routes = _routes(_below(files, "pages"), faults)
-    loaded = load_resources(root, settings, templates, routes, faults)
+    islands = IslandTable(load_components(root, files, faults))
+    loaded = load_resources(root, settings, templates, routes, islands.modules, faults)
     _check_guards(root, loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
@@ -246,7 +255,7 @@ def load_site(
     by_source = {resource.route.source: resource for resource in resources}
     broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
     site = Site(
-        root, mode, settings, router, by_source, templates, drafts, data, middleware, actions or {}, broken, assets
+        root, mode, settings, router, by_source, templates, drafts, data, chain, actions or {}, broken, islands, assets
     )
     _give_globals(site)
     _check_session(site)
@@ -366,7 +375,8 @@ def _check_driver(root: Path, settings: Settings) -> None:
 
 def _check_session(site: Site) -> None:
     """Notes every place where a template uses the session of a page that has none."""
-    for resource in site.resources.values():
+    fetched = (site.islands.resource(site.templates, [component]) for component in site.fetched)
+    for resource in (*site.resources.values(), *fetched):
         rendered_now = site.mode.prerendering or not resource.prerender
         if resource.closure is None or site.has_session(resource) or not rendered_now:
             continue

@@ -226,3 +226,13 @@ def test_an_earlier_svg_runs_nothing_either(tmp_path: Path) -> None:  # case X7
     old = page(root, "index.html").strip()
     write_files(root, {"assets/a.svg": SVG.replace("1", "2")})
     assert ask(app_of(root), old).header["content-security-policy"].endswith("sandbox")
+
+
+def test_an_island_has_the_pictures_that_its_component_names(tmp_path: Path) -> None:
+    files = {
+        "components/badge.html": '<< image("a.jpg", widths=[20], alt="") >>',
+        "pages/index.html": '{% island "components/badge.html" %}{% endisland %}',
+        "assets/a.jpg": drawn(),
+    }
+    built_here(write_site(tmp_path, {**FILES, **files}))
+    assert {one.width for one in read_manifest(tmp_path / "dist").assets.pictures["a.jpg"].variants} == {20}

@@ -22,7 +22,7 @@ PACKAGE = ROOT / "hybridsite"
 FLOORS: dict[float, str] = {
     0.0: "decorators errors uploads",
     0.1: "__init__",
-    0.2: "assets.calls assets.encoder assets.store assets.table",
+    0.2: "assets.calls assets.encoder assets.store assets.table island_tag previous",
     0.3: "assets.markup",
     0.25: "check.finding check.markup",
     0.26: "check.report",
@@ -33,8 +33,9 @@ FLOORS: dict[float, str] = {
     1.25: "assets.images assets.previous assets.references assets.svg",
     1.3: "assets.css assets.scripts",
     1.35: "assets.workshop",
+    1.8: "senders",
     1.9: "routes",
-    2.0: "data forms frontmatter markdown routing security sessions.codec sessions.cookie sessions.store",
+    2.0: "island_client data forms frontmatter markdown routing security sessions.codec sessions.cookie sessions.store",
     2.1: "redirects sessions.changes sessions.contract sessions.drivers sessions.dynamodb sessions.flashes sessions.fs"
     " sessions.index sessions.key_value sessions.memory sessions.postgres_connections sessions.redis_scripts"
     " sessions.sqlite templating",
@@ -44,11 +45,11 @@ FLOORS: dict[float, str] = {
     2.5: "sessions.manager",
     2.6: "sessions.office",
     3.0: "resources",
-    3.05: "action_table",
+    3.05: "action_table island_table",
     3.1: "site",
     3.2: "context",
     4.0: "actions answers endpoints middleware pages",
-    4.1: "finding",
+    4.1: "finding islands",
     5.0: "rendering",
     5.1: "check.external check.links check.places",
     6.0: "adapters.static build.output build.plan build.report build.freshness server.door server.encoding"
@@ -205,7 +206,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.")  # features, and what takes another's place
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 13600
+    assert lines < 13900
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

@@ -58,13 +58,23 @@ def _expect_call(workshop: Workshop, template: str, call: AssetCall) -> None:
 def on_demand_templates(site: Site) -> list[str]:
     """Gives the templates that a server may render: all of them, where code may name one that can't be followed."""
     found: dict[str, None] = {}
+    closures = []
     for resource in site.resources.values():
         if not resource.prerender:
-            dynamic = resource.closure is None or resource.closure.dynamic or resource.module is not None
-            if dynamic or site.middleware or site.actions:
-                return [name for name in site.templates.names() if site.templates.facts(name)]
-            found.update(dict.fromkeys(resource.closure.templates if resource.closure else ()))
+            if resource.closure is None or resource.module is not None or site.middleware or site.actions:
+                return _all_templates(site)
+            closures.append(resource.closure)
+        for component in resource.closure.islands if resource.closure else ():
+            closures.append(site.templates.closure(component, in_place=True))
+    for closure in closures:
+        if closure.dynamic:
+            return _all_templates(site)
+        found.update(dict.fromkeys(closure.templates))
     return list(found)
+
+
+def _all_templates(site: Site) -> list[str]:
+    return [name for name in site.templates.names() if site.templates.facts(name)]
 
 
 def named_in_python(site: Site, names: Iterable[str]) -> list[str]:

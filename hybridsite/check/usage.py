@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+from hybridsite.analysis import Closure
 from hybridsite.assets.table import FOLDER
 from hybridsite.assets.workshop import Workshop
 from hybridsite.build.assets import on_demand_templates
@@ -19,8 +20,9 @@ _PARTS = ("components/", "layouts/")
 
 def unused_files(site: Site) -> Iterator[CheckFault]:
     """Yields the components, layouts and assets that nothing refers to."""
-    used = {name for resource in site.resources.values() if resource.closure for name in resource.closure.templates}
-    dynamic = any(resource.closure and resource.closure.dynamic for resource in site.resources.values())
+    closures = _closures(site)
+    used = {name for closure in closures for name in closure.templates}
+    dynamic = any(closure.dynamic for closure in closures)
     words = _words(site, templates=dynamic)
     for name in sorted(site.templates.names()):
         if not name.startswith(_PARTS) or name in used or name in words or name.rpartition("/")[2] in words:
@@ -34,12 +36,16 @@ def unused_files(site: Site) -> Iterator[CheckFault]:
             yield CheckFault("unused-file", "nothing refers to this asset", mend="delete it", location=place)
 
 
+def _closures(site: Site) -> list[Closure]:
+    """Gives what every page leads to, and every island on one."""
+    closures = [resource.closure for resource in site.resources.values() if resource.closure]
+    islands = sorted({component for closure in closures for component in closure.islands})
+    return [*closures, *(site.templates.closure(component, in_place=True) for component in islands)]
+
+
 def _assets_of_pages(site: Site) -> set[str]:
     """Gives the assets that templates name, also on ways that were not taken."""
-    assert isinstance(site.assets, Workshop)
-    templates = {
-        name for resource in site.resources.values() if resource.closure for name in resource.closure.templates
-    }
+    templates = {name for closure in _closures(site) for name in closure.templates}
     calls = [
         call
         for name in templates.union(on_demand_templates(site))
@@ -47,7 +53,7 @@ def _assets_of_pages(site: Site) -> set[str]:
         for call in found.assets
         if call.exact or call.name
     ]
-    return {name for name in site.assets.known() if any(call.may_mean(name) for call in calls)}
+    return {name for name in site.assets.names() if any(call.may_mean(name) for call in calls)}
 
 
 def _words(site: Site, *, templates: bool) -> set[str]:
