@@ -179,11 +179,11 @@ class Site:
 
     def asset(self, name: str) -> str:
         """Gives the URL of a file in assets/, with its fingerprint. Raises AssetError and SourceError."""
-        return self.file_url(self.assets.file(str(name)))
+        return self.file_url(self.assets.file(normalize("NFC", str(name))))
 
     def image(self, name: str, **options: Any) -> Markup:
         """Gives the `<picture>` of a file in assets/, as `image_html` does. Raises AssetError."""
-        return image_html(self.assets, self.file_url, str(name), **options)
+        return image_html(self.assets, self.file_url, normalize("NFC", str(name)), **options)
 
     def file_url(self, file: str) -> str:
         """Gives the URL of a file by its path below the site's root."""

@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -169,7 +170,7 @@ def test_a_picture_as_it_is_is_sent_only_where_it_is_asked_for(tmp_path: Path) -
     assert ask(app, ask(app, "/api").text).body == drawn()
 
 
-def test_a_link_that_leads_out_of_the_site_is_a_fault(tmp_path: Path) -> None:
+def test_a_link_that_leads_out_of_the_site_is_a_fault(tmp_path: Path) -> None:  # case P4
     root = write_site(tmp_path / "site", {**FILES, "pages/index.html": ""})
     (root / "assets/x.css").symlink_to("/etc/hostname")
     with pytest.raises(SiteError, match=r"^assets/x\.css: the link leads out of the site; "):
@@ -229,10 +230,29 @@ def test_an_earlier_svg_runs_nothing_either(tmp_path: Path) -> None:  # case X7
 
 
 def test_an_island_has_the_pictures_that_its_component_names(tmp_path: Path) -> None:
-    files = {
+    files: dict[str, str | bytes] = {
         "components/badge.html": '<< image("a.jpg", widths=[20], alt="") >>',
         "pages/index.html": '{% island "components/badge.html" %}{% endisland %}',
         "assets/a.jpg": drawn(),
     }
     built_here(write_site(tmp_path, {**FILES, **files}))
     assert {one.width for one in read_manifest(tmp_path / "dist").assets.pictures["a.jpg"].variants} == {20}
+
+
+@pytest.mark.parametrize(("one", "other"), [("a.txt", "A.txt"), ("e\u0301.txt", "\u00e9.txt"), ("css/x", "CSS/x")])
+def test_two_files_that_are_one_on_many_disks_are_a_fault(tmp_path: Path, one: str, other: str) -> None:  # case P7
+    [line] = faults(tmp_path, {f"assets/{one}": "1", f"assets/{other}": "1", "pages/index.html": ""})
+    assert "are one file on many disks; rename one of them" in line
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "it's", 'say "hi"', "50%", "C#", "what?", "🛒", "e\u0301", "a,b", "x" * 200, "no"]
+)
+def test_an_asset_of_any_name_has_its_url(tmp_path: Path, name: str) -> None:  # case P5
+    html = "<< asset(page.name) >>\n<< image(page.picture, alt='') >>"
+    front = f"---\n{json.dumps({'name': f'{name}.txt', 'picture': f'{name}.svg'}, ensure_ascii=False)}\n---\n"
+    files = {f"assets/{name}.txt": "text", f"assets/{name}.svg": SVG, "pages/index.html": front + html}
+    app = app_of(write_site(tmp_path, files))
+    url, picture = page(tmp_path, "index.html").strip().split("\n")
+    assert ask(app, url).text == "text"
+    assert ask(app, unescape(re.findall('src="(.+?)"', picture)[0])).text == SVG

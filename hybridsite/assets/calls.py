@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from jinja2 import nodes
 
@@ -48,7 +49,7 @@ def _beginning(node: nodes.Expr) -> tuple[str, bool]:
     """Gives the text that an expression is, or begins with, and whether that is all of it."""
     match node:
         case nodes.Const(value=str(text)):
-            return text, True
+            return normalize("NFC", text), True
         case nodes.Concat(nodes=[first, *_]):
             return _beginning(first)[0], False
         case nodes.Add(left=left):

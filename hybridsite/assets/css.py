@@ -14,11 +14,12 @@ from hybridsite.assets.table import FOLDER
 from hybridsite.errors import AssetError, Location
 
 _STRING = r""""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'"""
+_BARE = r"""(?:[^)"'\s\\]|\\.)+"""
 # CSS Syntax 3, 4.3: comments, strings and url tokens, the only places where `url(` or `@import` may stand otherwise.
 _TOKEN = re.compile(
     rf"(?P<comment>/\*.*?(?:\*/|\Z))"
-    rf"|(?P<import>@import(?![\w-])\s*(?:url\(\s*)?(?P<from>{_STRING}|(?<=\()[^)\s\"']+)(?:\s*\))?)"
-    rf"|(?P<url>(?<![\w-])(?:url|src)\(\s*(?P<to>{_STRING}|[^)\"'\s]+)\s*\))"
+    rf"|(?P<import>@import(?![\w-])\s*(?:(?P<from>{_STRING})|url\(\s*(?P<from_url>{_STRING}|{_BARE})\s*\)))"
+    rf"|(?P<url>(?<![\w-])(?:url|src)\(\s*(?P<to>{_STRING}|{_BARE})\s*\))"
     rf"|(?P<string>{_STRING})",
     re.DOTALL | re.IGNORECASE,
 )
@@ -47,9 +48,9 @@ def style_sheet(name: str, sources: Sources, store: ResultStore) -> bytes:
 def urls_in(text: str) -> Iterator[tuple[str, int]]:
     """Yields what a style sheet's `url()` and @import lead to, each with where it stands."""
     for found in _TOKEN.finditer(text):
-        group = "from" if found["import"] else "to"
-        if found[group]:
-            yield _unquoted(found[group]), found.start(group)
+        for group in ("from", "from_url", "to"):
+            if found[group]:
+                yield _unquoted(found[group]), found.start(group)
 
 
 class _Bundle:
@@ -63,15 +64,15 @@ class _Bundle:
     def add(self, name: str, chain: list[str]) -> None:
         """Reads a file and those that it imports."""
         text = self._sources.text(name)
-        number = f"{len(self.parts)}.css"
-        self.parts[name] = number  # keeps its place: the order is that of the first mention
+        self.parts[name] = ""  # keeps its place: the order is that of the first mention
         self.parts[name] = _TOKEN.sub(lambda found: self._rewritten(found, name, text, [*chain, name]), text)
 
     def _rewritten(self, found: re.Match[str], name: str, text: str, chain: list[str]) -> str:
         if found["import"]:
-            target = _unquoted(found["from"])
-            other = resolve(target, name, text, found.start("from"), self._sources.known())
-            where = located(name, text, found.start("from"))
+            group = "from" if found["from"] else "from_url"
+            target = _unquoted(found[group])
+            other = resolve(target, name, text, found.start(group), self._sources.known())
+            where = located(name, text, found.start(group))
             if other is None:
                 raise AssetError(
                     f'@import of "{target}" leads out of assets/',

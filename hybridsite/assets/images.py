@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -104,7 +105,7 @@ def _run(name: str, job: str, patience: float) -> None:
         done = subprocess.run(command, input=job, capture_output=True, encoding="utf-8", timeout=patience)
     except subprocess.TimeoutExpired:
         done = None
-    if done is None or done.returncode in (-24, -9):  # SIGXCPU, SIGKILL
+    if done is None or -done.returncode in (signal.SIGXCPU, signal.SIGKILL):
         why, mend = "it took too long", "save it anew in a drawing program, as a plain JPEG or PNG"
         raise AssetError(f"the picture {name} can't be encoded", why=why, mend=mend, location=place)
     if done.returncode:

@@ -34,10 +34,10 @@ class Sources(Protocol):
 def resolve(target: str, name: str, text: str, at: int, known: Collection[str]) -> str | None:
     """Gives the name of the asset that `target` means in the asset `name`; None for what lies elsewhere.
 
-    Elsewhere are other hosts, `data:`, paths from the root, and parts of the file itself. `at` is where in `text` the
-    target stands. Raises AssetError, with that place, where there is no such asset.
+    Elsewhere are other hosts, `data:`, paths from the root, folders, and parts of the file itself. `at` is where in
+    `text` the target stands. Raises AssetError, with that place, where there is no such asset.
     """
-    if _ELSEWHERE.match(target):
+    if _ELSEWHERE.match(target) or target.endswith("/") or target in (".", ".."):
         return None
     path = unquote(re.split(r"[?#]", target, maxsplit=1)[0])
     found = posixpath.normpath(posixpath.join(posixpath.dirname(name), path))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _WHOLE = frozenset({"string", "template_string", "regex", "comment", "hash_bang_line", "html_comment"})
 _MAP = re.compile(r"//[#@]\s*sourceMappingURL=\s*(\S+)\s*")
+_MADE = (".min.js", ".min.mjs")
 _WORD = re.compile(rb"[\w$#@\\\x80-\xff]")
 _ENDS_NOTHING = frozenset(b"{([,;")
 _NOTHING_BEFORE = frozenset(b"})],;")
@@ -33,7 +34,7 @@ def script(name: str, sources: Sources, store: ResultStore) -> bytes:
     `*.min.js`, and what has a source map, are sent as they are, but for the names of assets.
     """
     text = sources.text(name)
-    key = key_of("js", "1", version("tree-sitter-javascript"), text)
+    key = key_of("js", "1", version("tree-sitter-javascript"), str(name.endswith(_MADE)), text)
     kept = store.get(key)
     if kept is None:
         kept = _taken_apart(name, text)
@@ -68,7 +69,7 @@ def _taken_apart(name: str, text: str) -> bytes:
 
     data = text.encode()
     root = tree_sitter.Parser(tree_sitter.Language(tree_sitter_javascript.language())).parse(data).root_node
-    as_it_is = name.endswith(".min.js") or _MAP.search(text) is not None
+    as_it_is = name.endswith(_MADE) or _MAP.search(text) is not None
     if root.has_error and not as_it_is:
         return json.dumps({"fault": _first_fault(root, data)}).encode()
     references = dict(_references(root, data))

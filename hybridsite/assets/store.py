@@ -13,7 +13,7 @@ UNUSED = 30 * DAY
 
 
 class ResultStore:
-    """Bytes by key. A folder that can't be written costs the work of doing it again, and nothing else."""
+    """Bytes by key. A folder that can't be written costs memory, and the work of doing it again."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
@@ -21,7 +21,7 @@ class ResultStore:
 
     def get(self, key: str) -> bytes | None:
         """Gives what was put under a key, or None. What was cut short is as if it weren't there."""
-        if self._folder is None:
+        if self._folder is None or key in self._memory:
             return self._memory.get(key)
         try:
             kept = (self._folder / key[:2] / key).read_bytes()
@@ -41,10 +41,12 @@ class ResultStore:
             return
         path = self._folder / key[:2] / key
         aside = path.with_name(f"{key}.{os.getpid()}")
-        with suppress(OSError):
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
             aside.write_bytes(hashlib.sha256(body).digest() + body)
             aside.replace(path)
+        except OSError:
+            self._memory[key] = body
 
     def sweep(self, now: float) -> None:
         """Removes what nobody has asked for in thirty days, once a day. `now` is in seconds since the epoch."""

@@ -50,7 +50,14 @@ class Workshop:
 
     def __init__(self, index: Mapping[str, Path], cache: Path | None = None) -> None:
         named = ((unicodedata.normalize("NFC", name).removeprefix(f"{FOLDER}/"), path) for name, path in index.items())
-        self._index = dict(named)
+        self._index: dict[str, Path] = {}
+        self._doubles: list[tuple[str, str]] = []
+        seen: dict[str, str] = {}
+        for name, path in named:
+            if (other := seen.get(name.casefold())) is not None:  # in another case, or by other code points of Unicode
+                self._doubles.append((other, name))
+            seen[name.casefold()] = name
+            self._index[name] = path
         self._public = {name for name in self._index if not any(part[0] == "_" for part in name.split("/"))}
         self._store = ResultStore(cache)
         self._files: dict[str, Made] = {}
@@ -135,6 +142,9 @@ class Workshop:
 
     def make_all(self, faults: Faults) -> None:
         """Makes every asset but the pictures, which are sent as they are only where somebody asks for that."""
+        for one, other in self._doubles:
+            what = f"{one} and {other} are one file on many disks"
+            faults.add(AssetError(what, mend="rename one of them", location=Location(f"{FOLDER}/{other}")))
         with self._lock:
             for name in sorted(self._public):
                 if not name.lower().endswith(RASTER):

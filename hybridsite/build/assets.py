@@ -14,6 +14,7 @@ from hybridsite.errors import AssetError, Faults, Location, RouteError
 from hybridsite.manifest import BuiltFile, etag, server_sources
 from hybridsite.site import Site
 
+_QUOTED = re.compile(r"""(?=(["'])([^"'\n]+)\1)""")
 _PICTURES = (*RASTER, ".svg")
 
 
@@ -78,13 +79,18 @@ def _all_templates(site: Site) -> list[str]:
 
 
 def named_in_python(site: Site, names: Iterable[str]) -> list[str]:
-    """Gives the names that stand as texts in the site's Python files."""
+    """Gives the names that stand as texts in Python files that call `asset()`."""
     words: set[str] = set()
     for file in server_sources(site.root):
         if file.endswith(".py"):
             text = (site.root / file).read_text("utf-8", errors="replace")
-            words.update(found[2] for found in re.finditer(r"""(["'])([^"'\n]+)\1""", text))
+            words |= quoted_texts(text) if "asset(" in text else set()
     return sorted(words.intersection(names))
+
+
+def quoted_texts(text: str) -> set[str]:
+    """Gives what stands in quotes; of two quoted texts what stands between them, too."""
+    return {found[2] for found in _QUOTED.finditer(text)}
 
 
 def write_assets(

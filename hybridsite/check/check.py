@@ -127,9 +127,11 @@ class _Check:
                 text = (self._built.folder / file.place).read_text("utf-8", errors="replace")
                 route = routes.get(file.file)
                 source = route.source if route else f"{_PUBLIC}/{file.file}"
-                self._lines[file.file] = text.split("\n")
+                markup = read_markup(text)
+                if markup.faults:
+                    self._lines[file.file] = text.split("\n")
                 is_error = route is not None and route.kind == "error"
-                yield BuiltPage(file.url, source, read_markup(text), file.file, is_error)
+                yield BuiltPage(file.url, source, markup, file.file, is_error)
 
     def _placed(self, fault: CheckFault, page: BuiltPage, link: Link, number: int) -> CheckFault:
         if page.source.startswith(f"{_PUBLIC}/"):

@@ -97,7 +97,8 @@ class LinkTable:
         return next((match for match in self.site.router.match(segments) if not match.route.prerender), None)
 
     def _no_answer(self, path: str) -> str:
-        draft = next((file for file in self.site.drafts if path.strip("/").split("/")[-1] in file), None)
+        last = path.strip("/").rpartition("/")[2]
+        draft = next((file for file in sorted(self.site.drafts) if last and last in file), None)
         return f"{draft} is a draft" if draft else "nothing answers there"
 
     def _file_of(self, path: str) -> str | None:

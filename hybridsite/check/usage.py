@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 
 from hybridsite.analysis import Closure
 from hybridsite.assets.table import FOLDER
 from hybridsite.assets.workshop import Workshop
-from hybridsite.build.assets import on_demand_templates
+from hybridsite.build.assets import on_demand_templates, quoted_texts
 from hybridsite.check.finding import CheckFault
 from hybridsite.errors import Location
 from hybridsite.manifest import server_sources
 from hybridsite.site import Site
 
-_TEXT = re.compile(r"""(?=(["'])([^"'\n]+)\1)""")  # of two quoted texts, what stands between them too
 _PARTS = ("components/", "layouts/")
 
 
@@ -62,7 +60,7 @@ def _words(site: Site, *, templates: bool) -> set[str]:
     for file in server_sources(site.root):
         if file.endswith(".py") or (templates and file in site.templates.names()):
             text = (site.root / file).read_text("utf-8", errors="replace")
-            words.update(found[2] for found in _TEXT.finditer(text))
+            words |= quoted_texts(text)
     return words
 
 

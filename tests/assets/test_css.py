@@ -17,7 +17,7 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 3"/>'
 
 def test_imports_are_bundled_and_minified_with_their_conditions(tmp_path: Path) -> None:
     files = {
-        "css/site.css": '@import "_base.css" layer(base);\n@import url(_print.css) print;\na { color: #ff0000; }\n',
+        "css/site.css": '@import "_base.css" layer(base);\n@import url( _print.css ) print;\na { color: #ff0000; }\n',
         "css/_base.css": "body { margin: 0px }",
         "css/_print.css": "nav { display: none }",
     }
@@ -121,3 +121,10 @@ def test_what_nobody_asks_for_goes_out_of_the_cache(tmp_path: Path) -> None:
     assert store.get("new") == b"x"
     store.sweep(time.time())
     assert (store.get("old"), store.get("new")) == (None, b"x")
+
+
+def test_a_cache_that_can_not_be_written_costs_nothing_but_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    store = ResultStore(tmp_path / "file/cache")
+    store.put("key", b"x")
+    assert store.get("key") == b"x"
