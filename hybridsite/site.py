@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
+from unicodedata import normalize
 
 from markupsafe import Markup
 from starlette.types import Receive, Scope, Send
