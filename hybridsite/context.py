@@ -13,6 +13,9 @@ from typing import Any, Literal, TypeVar
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from hybridsite.cache.control import CacheControl
+from hybridsite.cache.entry import Cached
+from hybridsite.cache.watching import WatchedRequest, WatchedUrl
 from hybridsite.errors import ContextError, Location, is_of_site
 from hybridsite.exchange import UNSAFE_HEADER, Cookies, EarlyResponse, Outgoing, PrerenderRequest, Rendered
 from hybridsite.modules import run_from_thread
@@ -53,6 +56,7 @@ class Context:
         self._session = session
         self._result = result
         self._sessions: SessionManager | None = site.sessions
+        self._cached: Cached | None = None
         self._is_error_page = match.route.kind == "error"
 
     # The request.
@@ -70,15 +74,19 @@ class Context:
 
         Its origin is `[site] url` where that is set.
         """
-        scheme, _, netloc = (self.site.url or self._origin()).partition("://")
-        query = "" if self.prerendering else self._request.scope.get("query_string", b"").decode("latin-1")
-        return Url(scheme, netloc, self.site.policy.path(self._path), query)
+        request = self._request.unwatched if isinstance(self._request, WatchedRequest) else self._request
+        scheme, _, netloc = (self.site.url or self._origin(request)).partition("://")
+        query = "" if self.prerendering else request.scope.get("query_string", b"").decode("latin-1")
+        url = Url(scheme, netloc, self.site.policy.path(self._path), query)
+        if isinstance(self._request, WatchedRequest):
+            return WatchedUrl(url, self._request.reads, own_origin=bool(self.site.url))
+        return url
 
-    def _origin(self) -> str:
-        host = self._request.headers.get("host", "")
+    def _origin(self, request: Request) -> str:
+        host = request.headers.get("host", "")
         if self.prerendering or not _HOST.fullmatch(host):
             host = "localhost"
-        return f"{self._request.scope.get('scheme', 'http')}://{host}"
+        return f"{request.scope.get('scheme', 'http')}://{host}"
 
     @property
     def prerendering(self) -> bool:
@@ -172,6 +180,8 @@ class Context:
             raise ContextError(
                 "context.sessions is asked for where there are no sessions", mend=self.site.mend(self.resource)
             )
+        if isinstance(self._request, WatchedRequest):
+            self._request.reads.others.add("the sessions of others")
         return OtherSessions(self._sessions, self._session)
 
     def _note(self, place: Location) -> None:
@@ -202,8 +212,22 @@ class Context:
         """Status and headers of what will be sent."""
         return Outgoing(self.resource.route.status)
 
-    def touched(self, name: Literal["response", "cookies"]) -> bool:
-        """Tells whether the code asked for `response`, or for `cookies`."""
+    @cached_property
+    def cache(self) -> CacheControl:
+        """How long the answer is kept for all who ask alike. Raises ContextError on a prerendered page."""
+        if self.prerendering:
+            raise ContextError(
+                "context.cache is asked for on a prerendered page",
+                why="it is a file, the same until the next build",
+                mend=f"give {self.resource.route.source} prerender: false",
+            )
+        return CacheControl(self.site.cache, self.site.policy, self._is_private)
+
+    def _is_private(self) -> bool:
+        return self.resource.names_session or (self._session is not None and self._session.touched)
+
+    def touched(self, name: Literal["response", "cookies", "cache"]) -> bool:
+        """Tells whether the code asked for `response`, for `cookies`, or for `cache`."""
         return name in self.__dict__
 
     def redirect(self, to: str, status: int = 302) -> Response:

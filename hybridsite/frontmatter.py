@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from hybridsite.cache.policy import CachePolicy, PolicyFault, read_policy
 from hybridsite.errors import Faults, FrontMatterError, one_slip
 from hybridsite.sources import Source
 
 RESERVED = ("prerender", "guard", "layout", "jinja", "draft", "paths", "paginate", "cache", "headers")
-_NOT_YET = ("guard", "paths", "paginate", "cache")
+_NOT_YET = ("guard", "paths", "paginate")
 # RFC 9110, 5.1 and 5.5: a field name is a token, a value holds no control characters.
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 # RFC 9110, 7.6.1 and 8.6: these say how one message travels, which is the server's to know.
@@ -34,6 +35,7 @@ class FrontMatter:
     draft: bool
     headers: Mapping[str, str]
     page: Mapping[str, object]
+    cache: CachePolicy | None = None
 
 
 def read_front_matter(source: Source, *, own_keys: Collection[str] = ()) -> FrontMatter:
@@ -73,6 +75,7 @@ def read_front_matter(source: Source, *, own_keys: Collection[str] = ()) -> Fron
         draft=values.get("draft") is True,
         headers=MappingProxyType({str(name): str(value) for name, value in headers.items()}),
         page=MappingProxyType(page),
+        cache=read_policy(values["cache"]) if "cache" in values else None,
     )
 
 
@@ -90,6 +93,11 @@ def _check(source: Source, key: str, value: object) -> None:
         raise fault(f'"{key}" is for Markdown pages', mend)
     if key == "layout" and not (isinstance(value, str) and value):
         raise fault('"layout" has to name a template', 'for example layout: "layouts/post.html"')
+    if key == "cache":
+        try:
+            read_policy(value)
+        except PolicyFault as unfit:
+            raise fault(unfit.what, unfit.mend) from None
     if key == "headers":
         if not isinstance(value, Mapping):
             raise fault('"headers" has to be a mapping of names to values')

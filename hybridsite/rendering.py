@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from functools import partial
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hybridsite import actions, endpoints, middleware, pages
+from hybridsite import actions, caching, endpoints, middleware, pages
 from hybridsite.action_table import ACTIONS
 from hybridsite.answers import error_answer, finished, make_private, phrase, plain_error, redirect
+from hybridsite.cache.watching import WatchedRequest
 from hybridsite.context import Context
 from hybridsite.errors import ActionError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
 from hybridsite.exchange import EarlyResponse
@@ -40,11 +42,13 @@ async def render(
     planned: Match | None = None,
     path: RequestPath | None = None,
     result: ActionResult | None = None,
+    fresh: bool = False,
 ) -> Response:
     """Answers a request for a page, an endpoint or an action.
 
     A build gives the match that it planned, with the props; a server lets the router find it, and gives the path where
     it has read it already. `result` is the outcome of an action that the page is to show.
+    `fresh` has a kept answer made anew.
     Raises SiteError, or whatever the site's code raised, where that code is at fault: nothing of the session is
     saved then.
     """
@@ -66,22 +70,39 @@ async def render(
     resource = _NO_RESOURCE if planned is None else site.resource(planned.route)
     if not _origin_is_own(site, request):
         return finished(site, request, resource, await _error_page(site, request, 403))
-    session = await _open_session(site, request, resource)
-    context = Context(site, planned or Match(resource.route, {}), resource, request, path, session, result)
-
-    async def last() -> Response:
-        return await _produce(context)
-
+    watched = None if result else caching.watched(site.cache, request, site.policy.path(path), resource)
+    session = await _open_session(site, request, resource) if watched is None or site.middleware else None
+    context = Context(site, planned or Match(resource.route, {}), resource, watched or request, path, session, result)
     try:
-        response = await middleware.run(site.middleware, context, last)
+        response = await middleware.run(site.middleware, context, partial(_from_cache, context, request, fresh))
     except (NotFound, ActionError, HTTPException) as error:  # raised by the middleware itself
         if site.mode.prerendering:
             raise
         response = await _answer_to(error, context)
-    cookie = None
+    cookie, session = None, context._session
     if session is not None and site.sessions is not None:
         cookie = (await site.sessions.save(session, https=_is_https(site, request))).set_cookie
-    return finished(site, request, resource, response, context, session, cookie)
+    return caching.concluded(context, request, finished(site, request, resource, response, context, session, cookie))
+
+
+async def _from_cache(context: Context, request: Request, fresh: bool) -> Response:
+    """Gives the kept answer, or produces one; without middleware the session is opened only for that."""
+    site = context.site
+    if site.cache is None:
+        return await _produce(context)
+
+    async def produce() -> Response:
+        if context._request is not request and not site.middleware:
+            context._session = await _open_session(site, request, context.resource)
+        return await _produce(context)
+
+    async def again(request: Request) -> Response:
+        return await render(site, request, path=context._path, fresh=True)
+
+    try:
+        return await caching.respond(context, produce, again, fresh=fresh)
+    except caching.SharedFailure:
+        return await _failure(site, request, 500, context=context)
 
 
 async def respond(site: Site, request: Request, path: RequestPath | None = None) -> Response:
@@ -223,6 +244,7 @@ async def _shown_here(site: Site, request: Request, shown: actions.Shown) -> Res
 def _is_script_at_action(site: Site, request: Request) -> bool:
     """Tells whether JSON is asked of an action: its errors, too, are told in JSON."""
     place = site.policy.path(RequestPath((ACTIONS,), slash=True))
+    request = request.unwatched if isinstance(request, WatchedRequest) else request
     return request.scope["path"].startswith(place) and actions.speaks_json(request)
 
 

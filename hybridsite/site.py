@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from hybridsite.action_table import ACTIONS, Action, load_actions
+from hybridsite.cache.shelf import Shelf
 from hybridsite.config import Settings, load_settings, setting_locations
 from hybridsite.data import load_data
 from hybridsite.errors import (
@@ -68,7 +69,7 @@ class Site:
 
     `drafts` names the files that are left out as drafts.
     `broken` names the pages that didn't load, where a build goes on to find the faults of the others.
-    A server adds what it opened (`sessions`) and what the build wrote: the URLs of files (`built`), the error pages.
+    A server adds what it opened (`sessions`, `cache`), and what the build wrote: the URLs of files, the error pages.
     """
 
     root: Path
@@ -83,6 +84,7 @@ class Site:
     actions: Mapping[str, Action] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
     sessions: SessionManager | None = None
+    cache: Shelf | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
     built: frozenset[str] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)

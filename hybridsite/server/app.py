@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,11 +14,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from hybridsite.caching import answered
 from hybridsite.manifest import MANIFEST, read_manifest
 from hybridsite.rendering import respond
 from hybridsite.security import forwarded
 from hybridsite.server.door import host_name, is_refused
-from hybridsite.server.state import make_sessions
+from hybridsite.server.state import make_cache, make_sessions
 from hybridsite.server.static import FileIndex
 from hybridsite.site import Mode, Site, load_site
 from hybridsite.urls import PathRefused, RequestPath
@@ -35,6 +37,7 @@ class App:
 
     def __init__(self, site: Site, index: FileIndex) -> None:
         self._site = site
+        self._cache = site.cache
         self._files = index.files
         self._segments = {site.policy.read(url).segments for url in index.files}
         self._hosts = frozenset(name.casefold() for name in site.settings.server.allowed_hosts)
@@ -50,7 +53,7 @@ class App:
             file = self._files.get(raw)
             if file is not None and scope["method"] in ("GET", "HEAD"):
                 await file.send(scope, receive, send)
-            else:
+            elif self._cache is None or not await answered(self._cache, raw, scope, send):
                 await self._respond(raw, scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
@@ -62,12 +65,16 @@ class App:
         try:
             if self._site.sessions is not None:
                 await self._site.sessions.start()
+            if self._site.cache is not None:
+                await self._site.cache.start()
         except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             raise
         self._site.notices.listen(lambda fault: _log.error("%s", fault))
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        if self._site.cache is not None:
+            await self._site.cache.stop()
         if self._site.sessions is not None:
             await self._site.sessions.stop()
         await send({"type": "lifespan.shutdown.complete"})
@@ -163,4 +170,5 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     site = load_site(dist / "server", Mode(prerendering=False, drafts=manifest.drafts), environ=environ)
     site = replace(site, built=frozenset(url.decode() for url in index.files), error_files=index.errors)
     sessions = make_sessions(site.settings, state_folder(place, environ), environ)
-    return App(replace(site, sessions=sessions), index)
+    cache = make_cache(site.settings, hashlib.sha256(manifest.to_json()).hexdigest()[:32], environ)
+    return App(replace(site, sessions=sessions, cache=cache), index)
