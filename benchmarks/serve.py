@@ -6,6 +6,7 @@ Each pair is measured in turns, and told as the median of the rounds' ratios, si
 from wrk (`apt install wrk`), one thread, a connection a visitor, each visitor with a cookie of its own.
 
     prerendered     the page as a file                   beside uvicorn and a bare function: same bytes and headers
+    cached          the page from the route cache        beside the same page as a file
     on demand       the page rendered by each request    beside Starlette with the same templates
     session read    … showing a number in the session    beside Starlette with SessionMiddleware, reading
     session write   … and counting it up                 beside Starlette with SessionMiddleware, writing
@@ -63,6 +64,8 @@ SITE = {
     "pages/index.py": LOAD,
     "pages/now.html": ON_DEMAND + PAGE,
     "pages/now.py": LOAD,
+    "pages/kept.html": ON_DEMAND.replace("false\n", "false\ncache: {max_age: 600}\n") + PAGE,
+    "pages/kept.py": LOAD,
     "pages/read.html": ON_DEMAND + COUNT,
     "pages/read.py": LOAD,
     "pages/write.html": ON_DEMAND + COUNT,
@@ -125,10 +128,12 @@ class Pair:
     peer: str
     goal: float
     cookies: bool = False
+    peer_path: str = ""
 
 
 PAIRS = (
     Pair("prerendered", "/", "bare", 0.95),
+    Pair("cached", "/kept/", "ours", 0.8, peer_path="/"),
     Pair("on demand", "/now/", "plain", 0.9),
     Pair("session read", "/read/", "sessions", 1.0, cookies=True),
     Pair("session write", "/write/", "sessions", 0.9, cookies=True),
@@ -231,6 +236,7 @@ def measure(rounds: int, seconds: int, visitors: int) -> dict[str, object]:
         for peer, port in ports.items():
             command = [*python, "uvicorn", f"peer:{peer}", "--port", str(port), "--no-access-log", "--no-server-header"]
             stack.enter_context(running([*command, "--log-level", "error"], port, folder))
+        ports["ours"] = ours
         scripts = {port: folder / f"{port}.lua" for port in (ours, ports["sessions"])}
         for port, script in scripts.items():
             cookies(port, visitors, script)
@@ -238,8 +244,11 @@ def measure(rounds: int, seconds: int, visitors: int) -> dict[str, object]:
             mine: list[float] = []
             theirs: list[float] = []
             for _ in range(rounds):
-                for port, into in ((ours, mine), (ports[pair.peer], theirs)):
-                    into.append(load(port, pair.path, visitors, seconds, scripts[port] if pair.cookies else None))
+                for port, path, into in (
+                    (ours, pair.path, mine),
+                    (ports[pair.peer], pair.peer_path or pair.path, theirs),
+                ):
+                    into.append(load(port, path, visitors, seconds, scripts[port] if pair.cookies else None))
             ratio = statistics.median(a / b for a, b in zip(mine, theirs, strict=True))
             results[pair.name] = {"ratio": round(ratio, 3), "goal": pair.goal, "ours": mine, "peer": theirs}
             rates = f"{statistics.median(mine):8.0f} requests/s, {statistics.median(theirs):8.0f} of {pair.peer:8}"

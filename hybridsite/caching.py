@@ -121,7 +121,9 @@ class _Turn:
             self._context._cached = Cached("MISS", made.entry, made.key)
             return _answer(made.entry)
         if policy_of(self._context) is not None:
-            self._context._cached = Cached("BYPASS")
+            # What was invalidated while it was made is not kept, and yet it could have been.
+            could = made.entry is not None and made.answer.status_code == 200
+            self._context._cached = Cached("MISS" if could else "BYPASS")
         response: Response = made.answer
         return response
 
@@ -167,6 +169,8 @@ class _Turn:
                 await self._cache.store.release(key, looked.since)
         if made.entry is None:
             self._cache.set_apart(key)
+        elif made.kept:
+            self._cache.take_back(key)
         if fresh and made.answer.status_code >= 500:
             told = f"it is answered {made.answer.status_code} now", "the stale one is given out as long as it may be"
             self._cache.warn(self._source, *told)

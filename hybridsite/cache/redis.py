@@ -44,8 +44,8 @@ local left = redis.call('PTTL', KEYS[1])
 if data then
   local valid = of == born
   if valid then
-    for _, at in ipairs(redis.call('HMGET', KEYS[2], unpack(cmsgpack.unpack(marks)))) do
-      if at and tonumber(at) > tonumber(since) then valid = false end
+    for place, at in ipairs(redis.call('HMGET', KEYS[2], 'now', unpack(cmsgpack.unpack(marks)))) do
+      if place > 1 and at and tonumber(at) > tonumber(since) then valid = false end
     end
   end
   if not valid then
@@ -67,8 +67,8 @@ return {born, now, mine, left, data}
 _KEEP = """
 if redis.call('GET', KEYS[3]) == ARGV[7] then redis.call('DEL', KEYS[3]) end
 if redis.call('HGET', KEYS[2], 'born') ~= ARGV[1] then return 0 end
-for _, at in ipairs(redis.call('HMGET', KEYS[2], unpack(cmsgpack.unpack(ARGV[3])))) do
-  if at and tonumber(at) > tonumber(ARGV[2]) then return 0 end
+for place, at in ipairs(redis.call('HMGET', KEYS[2], 'now', unpack(cmsgpack.unpack(ARGV[3])))) do
+  if place > 1 and at and tonumber(at) > tonumber(ARGV[2]) then return 0 end
 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'd', ARGV[4], 'b', ARGV[1], 's', ARGV[2], 'm', ARGV[3], 'f', ARGV[6])

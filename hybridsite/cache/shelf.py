@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections import OrderedDict
@@ -158,7 +159,8 @@ class Shelf:
             finally:
                 await self.store.release(key, since)
 
-        self._spawn(refresh())
+        # Nothing of the visitor who met the stale answer goes with it, not even what a library has put into its context.
+        self._spawn(refresh(), contextvars.Context())
 
     def refreshed(self, key: str) -> None:
         """Notes that a refresh did its work."""
@@ -171,6 +173,10 @@ class Shelf:
         if len(self._apart) > _MOST_APART:
             self._apart.popitem(last=False)
 
+    def take_back(self, key: str) -> None:
+        """Notes that an answer was kept after all."""
+        self._apart.pop(key, None)
+
     def is_apart(self, key: str) -> bool:
         """Tells whether the answers under a key are visitors' own."""
         return self._apart.get(key, 0.0) > time.monotonic()
@@ -181,8 +187,8 @@ class Shelf:
             self._warned.add((source, what))
             _log.warning("%s: the answer is not kept; %s; %s", source, what, mend)
 
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(work)
+    def _spawn(self, work: Coroutine[Any, Any, Any], within: contextvars.Context | None = None) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work, context=within)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

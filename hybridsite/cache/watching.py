@@ -74,6 +74,9 @@ class WatchedRequest(Request):
     def scope(self, scope: Scope) -> None:
         pass  # the unwatched one has it
 
+    def __bool__(self) -> bool:
+        return True
+
     @property
     def method(self) -> str:
         """GET and HEAD are answered alike."""
