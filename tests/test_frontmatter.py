@@ -71,7 +71,7 @@ def test_everything_said() -> None:
         ("cache: {max_age: 1, swr: -1}", "2:1", ('"swr" of "cache" must be over 0 seconds',)),
         ("cache: {max_age: 1, tags: [1]}", "2:1", ('1 in "tags" of "cache" is no tag',)),
         ("cache: {max_age: 1, tags: 1}", "2:1", ('1 in "tags" of "cache" is no tag',)),
-        ("cache: {max_age: 1, vary: [a b]}", "2:1", ("'a b' in \"vary\" of \"cache\" is no name of a header",)),
+        ("cache: {max_age: 1, vary: [a b]}", "2:1", ('\'a b\' in "vary" of "cache" is no name of a header',)),
         ("cache: {max_age: 1, vary: [Cookie]}", "2:1", ('varies by "cookie" can\'t be kept', "says who asks")),
         ("cache: {max_age: 1, vary: authorization}", "2:1", ('varies by "authorization"',)),
         # case H2, case R4

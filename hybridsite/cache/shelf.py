@@ -159,7 +159,7 @@ class Shelf:
             finally:
                 await self.store.release(key, since)
 
-        # Nothing of the visitor who met the stale answer goes with it, not even what a library has put into its context.
+        # Nothing of the visitor who met the stale answer goes with it, not even what a library put into its context.
         self._spawn(refresh(), contextvars.Context())
 
     def refreshed(self, key: str) -> None:

@@ -204,7 +204,7 @@ def test_bytes_of_another_program_are_no_entry(shared: Make, redis_server: Redis
         async with opened(shared) as store:
             await store.keep("a", entry(), (await store.look("a", claim=False)).since)
             with redis.Redis.from_url(redis_server.url) as client:
-                [key] = client.keys("*:e:*")  # type: ignore[misc]
+                [key] = client.keys("*:e:*")
                 client.hset(key, "d", b"\xc1 nothing")
             assert (await store.look("a", claim=False)).entry is None
 
@@ -287,5 +287,5 @@ def test_cancelled_looks_never_give_another_ones_entry(shared: Make) -> None:
 
 @pytest.mark.parametrize("url", ["http://host", "redis+sentinel://host", "redis://host:port"])
 def test_a_url_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         RedisStore(url)
