@@ -82,16 +82,18 @@ def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     return made, module.value("doing")
 
 
-plans = st.lists(st.sampled_from(ACTS), max_size=4)
+plans = st.lists(st.sampled_from(ACTS), max_size=3)
 visits = st.lists(
-    st.tuples(st.integers(0, VISITORS - 1), st.integers(0, 1), st.sampled_from(["GET", "GET", "HEAD"])),
-    min_size=1,
-    max_size=5,
+    st.tuples(
+        st.integers(0, VISITORS - 1), st.sampled_from([0, 0, 0, 1]), st.sampled_from(["GET", "GET", "GET", "HEAD"])
+    ),
+    min_size=2,
+    max_size=6,
 )
-steps = st.lists(st.one_of(visits, st.tuples(st.integers(0, 1), plans)), min_size=1, max_size=8)
+steps = st.lists(st.one_of(visits, st.tuples(st.integers(0, 1), plans)), min_size=2, max_size=8)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=st.tuples(plans, plans), middleware=st.lists(st.sampled_from(ONLY_READS), max_size=2), steps=steps)
 def test_nobody_gets_what_is_anothers(
     app: tuple[App, Any],

@@ -43,6 +43,11 @@ class App:
         self._hosts = frozenset(name.casefold() for name in site.settings.server.allowed_hosts)
         self._read = lru_cache(maxsize=1024)(site.policy.read)  # most requests are for the same paths
 
+    @property
+    def keeps_pages(self) -> bool:
+        """Whether a page of the site may be kept by the cache."""
+        return self._cache is not None and any(found.may_be_kept for found in self._site.resources.values())
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speaks ASGI 3."""
         if scope["type"] == "http":

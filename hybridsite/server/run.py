@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 import socket
@@ -18,6 +19,8 @@ from hybridsite.errors import ServeError
 from hybridsite.server.app import STATE_VARIABLE, create_app, state_folder
 from hybridsite.server.protocol import Protocol
 from hybridsite.sessions.drivers import find_store
+
+_log = logging.getLogger("hybridsite")
 
 
 def run(
@@ -44,6 +47,12 @@ def run(
             mend='use [session] driver = "sqlite", or one worker',
         )
     app = create_app(place, environ=environ)  # faults of the site show here, once, before any worker starts
+    if workers > 1 and settings.cache.driver == "memory" and app.keeps_pages:
+        _log.warning(
+            "each of %d workers has a cache of its own: what one invalidates the others give out until its time; "
+            'write [cache] driver = "redis", or serve with one worker',
+            workers,
+        )
     with _bind(host, port) as listener:
         listening(_address(listener))
         config = uvicorn.Config(
