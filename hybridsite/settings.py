@@ -222,7 +222,7 @@ class CacheSettings(Section):
         WithJsonSchema({"enum": ["memory", "redis", False]}),
     ] = Field(
         default="memory",
-        description="`memory` for one process, `redis` for all servers that share it, or false for no cache.",
+        description='Who shares it: "memory" is of one process, "redis" of all servers; false for no cache.',
     )
     max_size: Size = Field(
         default=64 * 2**20, description='The most that the driver `memory` holds: "64MiB", or bytes.'

@@ -21,6 +21,10 @@ from hybridsite.server.protocol import Protocol
 from hybridsite.sessions.drivers import find_store
 
 _log = logging.getLogger("hybridsite")
+_CACHES = (
+    "each of %d workers has a cache of its own: what one invalidates the others give out until its time; "
+    'write [cache] driver = "redis", or serve with one worker'
+)
 
 
 def run(
@@ -48,11 +52,7 @@ def run(
         )
     app = create_app(place, environ=environ)  # faults of the site show here, once, before any worker starts
     if workers > 1 and settings.cache.driver == "memory" and app.keeps_pages:
-        _log.warning(
-            "each of %d workers has a cache of its own: what one invalidates the others give out until its time; "
-            'write [cache] driver = "redis", or serve with one worker',
-            workers,
-        )
+        _log.warning(_CACHES, workers)
     with _bind(host, port) as listener:
         listening(_address(listener))
         config = uvicorn.Config(
