@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.context import Context
 from hybridsite.errors import ContextError
 from hybridsite.resources import Resource
 from hybridsite.sessions.session import Session
-from hybridsite.site import Site
+from hybridsite.site import GivenFile, Site
+from hybridsite.urls import PathRefused, RequestPath
 
 # OWASP HTTP Headers Cheat Sheet.
 SAFE_HEADERS = (
@@ -23,6 +26,8 @@ SAFE_HEADERS = (
     (b"x-frame-options", b"SAMEORIGIN"),
 )
 _NO_CACHE = (b"cache-control", b"no-cache")
+# A browser may keep a member's page, and asks the guard before each use of it; nobody else may.
+_GUARDED = (b"cache-control", b"private, no-cache")
 _PRIVATE = ((b"cache-control", b"private, no-store"), (b"vary", b"Cookie"))
 _UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
 _STATUSES = frozenset(HTTPStatus)
@@ -43,6 +48,46 @@ def error_answer(site: Site, status: int, headers: Mapping[str, str] | None = No
     response.headers.update(dict(file.headers))
     response.headers.update(headers or {})
     return response
+
+
+# RFC 9110, 8 and 14: what tells of the bytes that are sent, which the file alone knows.
+_OF_THE_BYTES = frozenset(
+    {
+        *(b"content-type", b"content-length", b"content-encoding", b"content-range"),
+        *(b"etag", b"last-modified", b"accept-ranges"),
+    }
+)
+
+
+class FileAnswer(Response):
+    """A built file as an answer: to a rewrite, or behind a guard. Middleware may change its headers and its status.
+
+    What led to it was asked of one visitor, so it is kept no longer than an answer on demand, whatever the file says.
+    """
+
+    def __init__(self, file: GivenFile) -> None:
+        super().__init__()
+        self._file = file
+        self.raw_headers = [pair for pair in file.headers if pair[0] != b"cache-control" or b"no-store" in pair[1]]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the file: 304 and 206 where the request asks for that, and the status is none of another kind."""
+        others = [pair for pair in self.raw_headers if pair[0] not in _OF_THE_BYTES]
+
+        async def send_as_answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = [pair for pair in message["headers"] if pair[0] in _OF_THE_BYTES]
+                status = message["status"] if self.status_code == 200 else self.status_code
+                message = {**message, "status": status, "headers": [*own, *others]}
+            await send(message)
+
+        if self.status_code != 200 or scope["method"] not in ("GET", "HEAD"):
+            method = "HEAD" if scope["method"] == "HEAD" else "GET"
+            kept = [pair for pair in scope["headers"] if not pair[0].startswith(b"if-") and pair[0] != b"range"]
+            scope = {**scope, "method": method, "headers": kept}
+        await self._file.send(scope, receive, send_as_answer)
+        if self.background is not None:
+            await self.background()
 
 
 def phrase(status: int) -> str:
@@ -89,13 +134,49 @@ def finished(
         response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
     if private:
         make_private(response)
+    if site.headers and not (site.mode.prerendering and resource.route.kind == "error"):
+        _add_site_headers(site, request, resource, response, context)
+    add_policy(site, response, context)
     known = {name for name, _ in response.raw_headers}
     if not site.mode.prerendering and b"cache-control" not in known:
-        response.raw_headers.append(_NO_CACHE)
+        response.raw_headers.append(_GUARDED if resource.guard else _NO_CACHE)
     response.raw_headers.extend(pair for pair in SAFE_HEADERS if pair[0] not in known)
     if _UNSENDABLE.search(b"".join([value for _, value in response.raw_headers])):
         raise ContextError("a header of the answer holds what no header can carry (CR, LF or NUL)")
     return response
+
+
+def _add_site_headers(
+    site: Site, request: Request, resource: Resource, response: Response, context: Context | None
+) -> None:
+    """Adds what [headers] says of the path, where the answer doesn't say it itself."""
+    path: RequestPath | None = None
+    with suppress(PathRefused):
+        path = context._path if context else site.policy.read(raw_path(request))
+    known = {name for name, _ in response.raw_headers}
+    if response.status_code >= 300 or b"set-cookie" in known or resource.guard:
+        known.add(b"cache-control")  # what is not the page, or is one visitor's, is kept as long as it says itself
+    for name, value in site.headers.of(path.segments if path else None).items():
+        pair = (name.lower().encode("latin-1"), value.encode("latin-1"))
+        if pair[0] not in known:
+            response.raw_headers.append(pair)
+
+
+def add_policy(site: Site, response: Response, context: Context | None) -> None:
+    """Gives a page on demand its Content-Security-Policy; a built one has had it from the build."""
+    if site.csp is None or site.mode.prerendering:
+        return
+    headers = dict(response.raw_headers)
+    if b"content-security-policy" not in headers and headers.get(b"content-type", b"").startswith(b"text/html"):
+        nonce = context.csp_nonce if context is not None and context.touched("csp_nonce") else None
+        response.raw_headers.append((b"content-security-policy", site.csp.header(nonce=nonce).encode()))
+
+
+def raw_path(request: Request) -> bytes:
+    """Gives the path of a request as it was sent."""
+    raw = request.scope.get("raw_path") or request.scope["path"].encode("utf-8", "surrogateescape")
+    path: bytes = raw.partition(b"?")[0]
+    return path
 
 
 def make_private(response: Response) -> None:

@@ -19,6 +19,7 @@ from hybridsite.cache.shelf import Flight, Made, Shelf, Vocabulary, nobody
 from hybridsite.cache.store import Looked
 from hybridsite.cache.watching import WatchedRequest
 from hybridsite.context import Context
+from hybridsite.exchange import Rewrite
 from hybridsite.manifest import etag
 from hybridsite.resources import Resource
 
@@ -183,7 +184,7 @@ class _Turn:
     async def _judged(self, key: str, since: object) -> Made:
         response = await self._produce()
         policy = policy_of(self._context)
-        if policy is None:
+        if policy is None or isinstance(response, Rewrite):
             return Made(response, None, key, False)
         vocabulary = self._cache.learn(self._source, policy)
         found = self._obstacle(vocabulary) or self._flaw(response, vocabulary)
@@ -233,6 +234,11 @@ class _Turn:
             return "the session was used", "take its use out, or take the cache out"
         if context.touched("cookies") and context.cookies.touched:
             return "a cookie was read or set", "take it out, or take the cache out"
+        if context.touched("csp_nonce") and context.csp_nonce is not None:
+            return (
+                "a script or a style in it has a nonce",
+                "put what is inline into a file: a nonce is for one answer alone",
+            )
         undeclared = self._request.reads.undeclared(vocabulary.vary, vocabulary.query)
         return None if undeclared is None else (f"it goes by {undeclared}", undeclared.mend)
 

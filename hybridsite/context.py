@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
@@ -17,13 +18,13 @@ from hybridsite.cache.control import CacheControl
 from hybridsite.cache.entry import Cached
 from hybridsite.cache.watching import WatchedRequest, WatchedUrl
 from hybridsite.errors import ContextError, Location, is_of_site
-from hybridsite.exchange import UNSAFE_HEADER, Cookies, EarlyResponse, Outgoing, PrerenderRequest, Rendered
+from hybridsite.exchange import UNSAFE_HEADER, Cookies, EarlyResponse, Outgoing, PrerenderRequest, Rendered, Rewrite
 from hybridsite.modules import run_from_thread
 from hybridsite.outcomes import NO_RESULT, ActionResult
 from hybridsite.resources import Resource
 from hybridsite.routes import Match
 from hybridsite.sessions.manager import SessionManager
-from hybridsite.sessions.office import SessionOffice
+from hybridsite.sessions.office import OtherSessions
 from hybridsite.sessions.session import Session
 from hybridsite.site import Site
 from hybridsite.undefined import UndefinedSession
@@ -58,6 +59,16 @@ class Context:
         self._sessions: SessionManager | None = site.sessions
         self._cached: Cached | None = None
         self._is_error_page = match.route.kind == "error"
+
+    def _onward(self, match: Match, resource: Resource, request: Request, path: RequestPath) -> Context:
+        """Gives the context of the same visit for the path that a rewrite led to."""
+        onward = Context(self.site, match, resource, request, path, self._session, self._result)
+        onward.__dict__.update(locals=self.locals, cookies=self.cookies)
+        if self.touched("csp_nonce"):
+            onward.__dict__["csp_nonce"] = self.csp_nonce
+        if self.touched("response"):
+            onward.response.headers = self.response.headers
+        return onward
 
     # The request.
 
@@ -226,8 +237,16 @@ class Context:
     def _is_private(self) -> bool:
         return self.resource.names_session or (self._session is not None and self._session.touched)
 
-    def touched(self, name: Literal["response", "cookies", "cache"]) -> bool:
-        """Tells whether the code asked for `response`, for `cookies`, or for `cache`."""
+    @cached_property
+    def csp_nonce(self) -> str | None:
+        """What a script or a style that stands in the page says to be run: `nonce="<< csp_nonce >>"`.
+
+        None where the site has no Content-Security-Policy, and on prerendered pages, which go by hashes.
+        """
+        return secrets.token_urlsafe(16) if self.site.csp and not self.prerendering else None
+
+    def touched(self, name: Literal["response", "cookies", "cache", "csp_nonce"]) -> bool:
+        """Tells whether the code asked for `response`, `cookies`, `cache` or `csp_nonce`."""
         return name in self.__dict__
 
     def redirect(self, to: str, status: int = 302) -> Response:
@@ -247,6 +266,20 @@ class Context:
         if scheme and scheme[1].lower() not in ("http", "https"):
             raise ContextError(f'redirect() doesn\'t lead to "{scheme[1]}:" URLs')
         return RedirectResponse(to, status)
+
+    def rewrite(self, path: str) -> Response:
+        """Gives an answer by which the request goes on for another path of the site: `return context.rewrite("/x/")`.
+
+        The path is a URL as `url_for` gives it, and may have a query. Session, cookies and locals stay, the middleware
+        runs again, and the method is GET. Raises ContextError for what is no path, and on a prerendered page.
+        """
+        if self.site.mode.prerendering:
+            raise ContextError(
+                "rewrite() is asked for on a prerendered page",
+                why="a build writes each page at its own address",
+                mend=f"give {self.resource.route.source} prerender: false",
+            )
+        return Rewrite.to(path)
 
     def render(self, template: str, **values: object) -> Rendered:
         """Renders another template of the site with this context and `values`."""
@@ -279,30 +312,15 @@ class Context:
     def _template_redirect(self, to: str, status: int = 302) -> None:
         raise EarlyResponse(self.redirect(to, status))
 
+    def _template_rewrite(self, path: str) -> None:
+        raise EarlyResponse(self.rewrite(path))
+
 
 class Locals(SimpleNamespace):
     """A namespace that templates may also ask for a key (`locals["user"]`)."""
 
     def __getitem__(self, name: str) -> object:
         return self.__dict__[name]
-
-
-class OtherSessions:
-    """`context.sessions`: sessions other than the visitor's own, for back-office code."""
-
-    def __init__(self, manager: SessionManager, own: Session | None) -> None:
-        self._office = SessionOffice(manager)
-        self._own = own
-        self.open = self._office.open
-        self.list = self._office.find
-
-    async def revoke(self, *, name: str, value: object) -> int:
-        """Ends every session in which `name` is `value`, and gives how many there were.
-
-        The visitor's own may be one of them, and what is set in it after that begins another, as after `destroy`.
-        Raises SessionIndexError, SessionValueError, SessionUnavailable.
-        """
-        return await self._office.revoke(name=name, value=value, own=self._own)
 
 
 _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
@@ -318,9 +336,11 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
         "locals": lambda context: context.locals,
         "prerendering": lambda context: context.prerendering,
         "redirect": lambda context: context._template_redirect,
+        "rewrite": lambda context: context._template_rewrite,
         "render": lambda context: context.render,
         "cookies": lambda context: _Lazy(lambda: context.cookies),
         "response": lambda context: context.response,
+        "csp_nonce": lambda context: context.csp_nonce,
         "client_address": lambda context: context.client_address,
         "route": lambda context: context.route,
         "locale": lambda context: context.locale,

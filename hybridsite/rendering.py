@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from functools import partial
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,26 +12,36 @@ from starlette.responses import Response
 
 from hybridsite import actions, caching, endpoints, middleware, pages
 from hybridsite.action_table import ACTIONS
-from hybridsite.answers import error_answer, finished, make_private, phrase, plain_error, redirect
+from hybridsite.answers import (
+    FileAnswer,
+    add_policy,
+    error_answer,
+    finished,
+    make_private,
+    phrase,
+    plain_error,
+    raw_path,
+)
 from hybridsite.cache.watching import WatchedRequest
 from hybridsite.context import Context
-from hybridsite.errors import ActionError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
-from hybridsite.exchange import EarlyResponse
+from hybridsite.errors import ActionError, ContextError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
+from hybridsite.exchange import EarlyResponse, Rewrite
+from hybridsite.finding import NO_RESOURCE, Found, as_get, find, not_for_files
 from hybridsite.outcomes import ActionResult
-from hybridsite.redirects import follow
 from hybridsite.resources import Resource
-from hybridsite.routes import Match, Route
+from hybridsite.routes import Match
 from hybridsite.security import origin_allowed
 from hybridsite.sessions.outage import UnavailableSession
 from hybridsite.sessions.session import Session
-from hybridsite.site import Site
+from hybridsite.site import GivenFile, Site
 from hybridsite.urls import PathRefused, RequestPath
 
 _log = logging.getLogger("hybridsite")
 
 # A store is asked once a second whether it is back; what comes at once with all other visitors would be no help.
 _UNAVAILABLE = {"Retry-After": "5", "Cache-Control": "no-store"}
-_NO_RESOURCE = Resource(Route((), "error", template="(none)", prerender=False, status=404))
+# More than a handful lead in a circle, or might as well.
+MOST_REWRITES = 5
 
 
 async def render(
@@ -54,46 +63,42 @@ async def render(
     """
     if planned is None:
         try:
-            path = path or site.policy.read(_raw_path(request))
+            path = path or site.policy.read(raw_path(request))
         except PathRefused as refused:
-            return finished(site, request, _NO_RESOURCE, error_answer(site, refused.status))
-        found = _find(site, request, path)
+            return finished(site, request, NO_RESOURCE, error_answer(site, refused.status))
+        found = find(site, request, path)
         if isinstance(found, Response):
-            return finished(site, request, _NO_RESOURCE, found)
-        planned = found
+            return finished(site, request, NO_RESOURCE, found)
+        match, resource, file = found.match, found.resource, found.file
     else:
-        kind = planned.route.kind
-        segments = () if kind == "error" else site.router.fill(planned.route, planned.params)
+        match, resource, file = planned, site.resource(planned.route), None
+        kind = match.route.kind
+        segments = () if kind == "error" else site.router.fill(match.route, match.params)
         path = RequestPath(segments, site.policy.has_slash(kind, segments) is not False)
-    if planned is None and (fallback := site.router.errors.get(404)) and not fallback.prerender:
-        planned = Match(fallback, {})
-    resource = _NO_RESOURCE if planned is None else site.resource(planned.route)
     if not _origin_is_own(site, request):
         return finished(site, request, resource, await _error_page(site, request, 403))
-    watched = None if result else caching.watched(site.cache, request, site.policy.path(path), resource)
+    watched = None if result or file else caching.watched(site.cache, request, site.policy.path(path), resource)
     session = await _open_session(site, request, resource) if watched is None or site.middleware else None
-    context = Context(site, planned or Match(resource.route, {}), resource, watched or request, path, session, result)
-    try:
-        response = await middleware.run(site.middleware, context, partial(_from_cache, context, request, fresh))
-    except (NotFound, ActionError, HTTPException) as error:  # raised by the middleware itself
-        if site.mode.prerendering:
-            raise
-        response = await _answer_to(error, context)
-    cookie, session = None, context._session
+    context = Context(site, match, resource, watched or request, path, session, result)
+    steps = [context]
+    response = await _answer(steps, file, fresh)
+    context, cookie = steps[-1], None
+    session = context._session
     if session is not None and site.sessions is not None:
         cookie = (await site.sessions.save(session, https=_is_https(site, request))).set_cookie
-    return caching.concluded(context, request, finished(site, request, resource, response, context, session, cookie))
+    response = finished(site, request, context.resource, response, context, session, cookie)
+    return caching.concluded(context, request, response)
 
 
-async def _from_cache(context: Context, request: Request, fresh: bool) -> Response:
+async def _from_cache(context: Context, fresh: bool) -> Response:
     """Gives the kept answer, or produces one; without middleware the session is opened only for that."""
-    site = context.site
+    site, request = context.site, context._request
     if site.cache is None:
         return await _produce(context)
 
     async def produce() -> Response:
-        if context._request is not request and not site.middleware:
-            context._session = await _open_session(site, request, context.resource)
+        if isinstance(request, WatchedRequest) and not site.middleware:
+            context._session = await _open_session(site, request.unwatched, context.resource)
         return await _produce(context)
 
     async def again(request: Request) -> Response:
@@ -111,16 +116,34 @@ async def respond(site: Site, request: Request, path: RequestPath | None = None)
         return await render(site, request, path=path)
     except SessionUnavailable as error:
         _log.debug("%s is answered 503", request.url.path, exc_info=error)  # the outage itself is logged once
-        return finished(site, request, _NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
+        return finished(site, request, NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
+    except ErrorPageFailed as failed:
+        _tell(site, request, failed.cause)
+        return finished(site, request, NO_RESOURCE, plain_error(failed.status, failed.headers))
     except Exception as error:
-        place = place_of(error, str(site.root))
-        if isinstance(error, SiteError):
-            _log.error("%s", error if error.location else f"{place}: {error}" if place else error)
-            _log.debug("how it came to this", exc_info=error)
-        else:
-            trace = (type(error), error, traceback_of(error, str(site.root)))
-            _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=trace)
-        return finished(site, request, _NO_RESOURCE, await _failure(site, request, 500))
+        _tell(site, request, error)
+        return finished(site, request, NO_RESOURCE, await _failure(site, request, 500))
+
+
+class ErrorPageFailed(Exception):
+    """The site's own page for a status failed: the status is answered plainly, and nothing of the session is saved."""
+
+    def __init__(self, status: int, headers: Mapping[str, str] | None, cause: Exception) -> None:
+        super().__init__(f"the page for {status} fails itself: {cause}")
+        self.status = status
+        self.headers = headers
+        self.cause = cause
+
+
+def _tell(site: Site, request: Request, error: Exception) -> None:
+    """Logs what the site's code raised, with its place."""
+    place = place_of(error, str(site.root))
+    if isinstance(error, SiteError):
+        _log.error("%s", error if error.location else f"{place}: {error}" if place else error)
+        _log.debug("how it came to this", exc_info=error)
+    else:
+        trace = (type(error), error, traceback_of(error, str(site.root)))
+        _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=trace)
 
 
 async def _failure(
@@ -129,37 +152,60 @@ async def _failure(
     """Gives the site's page for a status, or a plain one where that page fails itself."""
     try:
         return await _error_page(site, request, status, headers, context)
-    except Exception as second:
-        _log.error("the page for %s fails itself: %s", status, second)
+    except ErrorPageFailed as failed:
+        _log.error("%s", failed)
         return plain_error(status, headers)
 
 
-def _raw_path(request: Request) -> bytes:
-    raw = request.scope.get("raw_path") or request.scope["path"].encode("utf-8", "surrogateescape")
-    path: bytes = raw.partition(b"?")[0]
-    return path
+async def _answer(steps: list[Context], file: GivenFile | None, fresh: bool = False) -> Response:
+    """Takes the last of the steps, each the context of a path that the request went on for, through the middleware."""
+    context = steps[-1]
+    site = context.site
+
+    async def last() -> Response:
+        return await _from_cache(context, fresh) if file is None else await _given(file, context)
+
+    async def onward(rewrite: Rewrite) -> Response:
+        return await _rewritten(steps, context, rewrite)
+
+    # A guarded page is built for nobody: the middleware is asked when somebody comes.
+    chain = () if site.mode.prerendering and context.resource.guard else site.middleware
+    try:
+        return await middleware.run(chain, context, last, onward)
+    except (NotFound, ActionError, HTTPException) as error:  # raised by the middleware itself
+        if site.mode.prerendering:
+            raise
+        return await _answer_to(error, context)
 
 
-def _find(site: Site, request: Request, path: RequestPath) -> Match | Response | None:
-    """Finds what answers a path now: None for nothing, a redirect where the path is another form of a canonical one."""
-    if path.segments[:1] == (ACTIONS,):
-        action = site.actions.get(path.segments[1]) if len(path.segments) == 2 and not path.slash else None
-        return Match(action.resource.route, {}) if action else None
-    if request.method not in ("GET", "HEAD") and site.policy.url("page", path.segments, slash=path.slash) in site.built:
-        allow = {"Allow": "GET, HEAD, OPTIONS"}
-        return (
-            Response(status_code=204, headers=allow) if request.method == "OPTIONS" else error_answer(site, 405, allow)
-        )
-    for match in site.router.match(path.segments):
-        if match.route.prerender:
-            continue  # its paths are files, which the server looked up before
-        query = request.scope.get("query_string", b"").decode("latin-1")
-        if match.route.redirect is not None:
-            usual = 301 if request.method in ("GET", "HEAD") else 308
-            return redirect(follow(site.router, match, query), match.route.redirect.status or usual)
-        to = site.policy.redirect(match.route.kind, path, query)
-        return match if to is None else redirect(to, 308)
-    return None
+async def _rewritten(steps: list[Context], context: Context, rewrite: Rewrite) -> Response:
+    """Answers what a rewrite leads to, as a GET of the same visit: through the middleware, as any other path."""
+    site = context.site
+    if len(steps) > MOST_REWRITES:
+        way = " → ".join([*(step.url.path for step in steps), rewrite.path])
+        raise ContextError(f"a request was rewritten over {MOST_REWRITES} times", why=way)
+    try:
+        path = site.policy.read(rewrite.path.encode("ascii"))
+    except PathRefused:
+        return await _answer_to(NotFound(), context)
+    found = find(site, as_get(site, context._request, path, rewrite.query), path, rewritten=True)
+    if isinstance(found, Response):
+        return found
+    match, resource, file = found.match, found.resource, found.file
+    path = RequestPath(path.segments, found.slash)  # the canonical form, which is what a guard looks for
+    page = as_get(site, context._request, path, rewrite.query)
+    if context._session is None:
+        context._session = await _open_session(site, context._request, resource)
+    steps.append(context._onward(match, resource, page, path))
+    return await _answer(steps, file)
+
+
+async def _given(file: GivenFile, context: Context) -> Response:
+    """Gives a built file out."""
+    method = context._request.method
+    if method in ("GET", "HEAD"):
+        return FileAnswer(file)
+    return not_for_files(context.site, method)
 
 
 def _origin_is_own(site: Site, request: Request) -> bool:
@@ -167,9 +213,15 @@ def _origin_is_own(site: Site, request: Request) -> bool:
     if not security.check_origin or request.method in ("GET", "HEAD"):
         return True
     scope = request.scope
-    host = request.headers.get("host", "")
-    own = {f"{scope.get('scheme', 'http')}://{host}", *security.origins, *([site.url] if site.url else [])}
-    return origin_allowed(request.method, scope["headers"], own, site.settings.session.cookie.name)
+    asked = f"{scope.get('scheme', 'http')}://{request.headers.get('host', '')}"
+    # Of the site's own host [site] url says the scheme; another host is one that the site is tried under.
+    known = site.url if site.url.partition("://")[2] == asked.partition("://")[2] else asked
+    own = {known, *security.origins, *([site.url] if site.url else [])}
+    if origin_allowed(request.method, scope["headers"], own, site.settings.session.cookie.name):
+        return True
+    if told := site.refusals.sentence(request.headers.get("origin"), known, site.url):
+        _log.warning("%s", told)
+    return False
 
 
 async def _open_session(site: Site, request: Request, resource: Resource) -> Session | None:
@@ -192,14 +244,16 @@ async def _produce(context: Context) -> Response:
     """Calls what the route leads to; what it raises as an answer becomes one, so that middleware sees every answer."""
     resource = context.resource
     try:
-        if resource is _NO_RESOURCE:
+        if resource is NO_RESOURCE:
             raise NotFound
         if resource.route.kind == "action":
             given = await actions.respond(context, context._request.method)
             return given if isinstance(given, Response) else await _shown_here(context.site, context._request, given)
         if resource.route.kind == "endpoint":
             return await endpoints.respond(context, context._request.method)
-        # The page for 404 answers every method: what isn't there can't be changed either.
+        if resource.route.kind == "error" and not context.prerendering:
+            # The page for 404 answers every method: what isn't there can't be changed either.
+            return await _page_for(context, 404)
         return await pages.respond(context, "GET" if resource.route.kind == "error" else context._request.method)
     except EarlyResponse as early:
         return early.response
@@ -209,6 +263,19 @@ async def _produce(context: Context) -> Response:
         if context.site.mode.prerendering:
             raise
         return await _answer_to(error, context)
+
+
+async def _page_for(context: Context, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Renders an error page. Raises ErrorPageFailed, and SessionUnavailable."""
+    try:
+        page = await pages.respond(context, "GET")
+        if isinstance(page, Rewrite):
+            raise ContextError(f"the page for {status} is rewritten", mend="use render(), or an include")
+        return page
+    except SessionUnavailable:
+        raise
+    except Exception as error:
+        raise ErrorPageFailed(status, headers, error) from error
 
 
 async def _answer_to(error: NotFound | ActionError | HTTPException, context: Context) -> Response:
@@ -226,13 +293,9 @@ async def _answer_to(error: NotFound | ActionError | HTTPException, context: Con
 
 async def _shown_here(site: Site, request: Request, shown: actions.Shown) -> Response:
     """Renders the page that a form stands on with the outcome, as a GET of its own: middleware and all."""
-    scope = {**request.scope, "method": "GET"}
-    scope["raw_path"], _, scope["query_string"] = shown.url.encode("ascii").partition(b"?")
-    scope["path"] = site.policy.path(shown.path)
-    scope["headers"] = [pair for pair in scope["headers"] if not pair[0].startswith(b"content-")]
-    page = Request(scope)
-    found = None if shown.url.partition("?")[0] in site.built else _find(site, page, shown.path)
-    if not isinstance(found, Match) or found.route.kind != "page":
+    page = as_get(site, request, shown.path, shown.url.partition("?")[2])
+    found = None if shown.url.partition("?")[0] in site.built else find(site, page, shown.path)
+    if not isinstance(found, Found) or found.match.route.kind != "page":
         return actions.plain_page(shown, site.language)
     response = await render(site, page, path=shown.path, result=shown.result)
     if response.status_code == 200:
@@ -268,7 +331,7 @@ async def _error_page(
     own = Context(site, Match(route, {}), resource, request, path, session)
     if context is not None:
         own.__dict__.update(locals=context.locals, cookies=context.cookies)
-    page = await pages.respond(own, "GET")
+    page = await _page_for(own, status, headers)
     if own.touched("response"):
         page.headers.update(own.response.headers)
     if resource.front is not None:
@@ -281,4 +344,5 @@ async def _error_page(
             make_private(page)
     if session is not None and resource.names_session:
         make_private(page)
+    add_policy(site, page, own)
     return page

@@ -22,8 +22,8 @@ PACKAGE = ROOT / "hybridsite"
 FLOORS: dict[float, str] = {
     0.0: "decorators errors uploads",
     0.1: "__init__",
-    1.0: "analysis documents exchange frozen manifest media modules notices outcomes printing redis_client"
-    " undefined units urls",
+    1.0: "analysis csp documents exchange frozen headers manifest media modules nonces notices outcomes printing"
+    " redis_client undefined units urls",
     1.1: "cache.policy cache.watching settings toml_positions yamldoc",
     1.2: "cache.entry config sources",
     1.3: "cache.store",
@@ -45,11 +45,12 @@ FLOORS: dict[float, str] = {
     3.1: "site",
     3.2: "context",
     4.0: "actions answers caching endpoints middleware pages",
+    4.1: "finding",
     5.0: "rendering",
-    6.0: "build.output build.plan build.report build.freshness server.door server.encoding server.protocol"
-    " server.state testing",
-    6.1: "build.build server.static",
-    6.2: "server.app",
+    6.0: "adapters.static build.output build.plan build.report build.freshness server.door server.encoding"
+    " server.protocol server.state testing",
+    6.1: "adapters.adapter server.static",
+    6.2: "build.build server.app",
     6.3: "asgi",
     6.4: "server.run",
     8.0: "cli.console",
@@ -201,7 +202,7 @@ def test_help_is_fast() -> None:
 def test_the_core_is_small() -> None:
     core = [path for name, path in modules().items() if name not in DRIVERS]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 12400
+    assert lines < 14000
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from hybridsite.answers import FileAnswer
 from hybridsite.caching import answered
 from hybridsite.manifest import MANIFEST, read_manifest
 from hybridsite.rendering import respond
@@ -116,7 +117,7 @@ class App:
         request = Request(scope, _limited(receive, scope, self._site.settings.security.max_body))
         try:
             response = await respond(self._site, request, path)
-            if scope["method"] == "HEAD":
+            if scope["method"] == "HEAD" and not isinstance(response, FileAnswer):
                 response = _without_body(response)
             await response(scope, receive, send)
         finally:
@@ -171,9 +172,12 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     place = Path(place)
     dist = place if is_dist(place) else place / "dist"
     manifest = read_manifest(dist)
-    index = FileIndex.load(manifest, dist / "client")
+    index = FileIndex.load(manifest, dist)
     site = load_site(dist / "server", Mode(prerendering=False, drafts=manifest.drafts), environ=environ)
-    site = replace(site, built=frozenset(url.decode() for url in index.files), error_files=index.errors)
+    guarded = frozenset(
+        site.policy.read(url.encode()).segments for url, file in index.built.items() if file.guard is not None
+    )
+    site = replace(site, built=index.built, guarded=guarded, error_files=index.errors)
     sessions = make_sessions(site.settings, state_folder(place, environ), environ)
     cache = make_cache(site.settings, hashlib.sha256(manifest.to_json()).hexdigest()[:32], environ)
     return App(replace(site, sessions=sessions, cache=cache), index)
