@@ -8,7 +8,7 @@ import hashlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,8 +17,6 @@ from hybridsite.errors import Location, ModuleError, SiteError, one_slip, place_
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PAGE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
-SESSION_NAMES = frozenset({"session", "sessions", "has_session", "flashes"})
-"""What code reaches the session by, as an attribute of the context."""
 
 Handler = Callable[..., Any]
 
@@ -26,10 +24,10 @@ Handler = Callable[..., Any]
 class SiteModule:
     """One Python file of the site, with the functions that hybridsite looks for in it."""
 
-    def __init__(self, file: str, module: ModuleType, *, names_session: bool, names_cache: bool = False) -> None:
+    def __init__(self, file: str, module: ModuleType, *, names_session: bool, sets_cache: bool = False) -> None:
         self.file = file
         self.names_session = names_session
-        self.names_cache = names_cache
+        self.sets_cache = sets_cache
         self._module = module
 
     def function(self, name: str) -> Handler | None:
@@ -93,7 +91,7 @@ def load_module(root: Path, file: str) -> SiteModule:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _load_fault(error, root, file) from error
-    return SiteModule(file, module, names_session=_names(tree, SESSION_NAMES), names_cache=_names(tree, {"cache"}))
+    return SiteModule(file, module, names_session=_names_session(tree), sets_cache=_sets_cache(tree))
 
 
 def make_importable(root: Path) -> None:
@@ -206,5 +204,12 @@ def _load_fault(error: BaseException, root: Path, file: str) -> ModuleError:
     return ModuleError("the file doesn't load", why=f"{type(error).__name__}: {error}", mend=mend, location=place)
 
 
-def _names(tree: ast.Module, names: Collection[str]) -> bool:
+def _sets_cache(tree: ast.Module) -> bool:
+    """Tells whether the code has `….cache.set`: what hides it is learnt when it is first called."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "set"]
+    return any(isinstance(node.value, ast.Attribute) and node.value.attr == "cache" for node in found)
+
+
+def _names_session(tree: ast.Module) -> bool:
+    names = {"session", "sessions", "has_session", "flashes"}
     return any(isinstance(node, ast.Attribute) and node.attr in names for node in ast.walk(tree))

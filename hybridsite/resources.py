@@ -54,7 +54,7 @@ class Resource:
     def may_be_kept(self) -> bool:
         """Whether the cache may keep its answers: front matter says so, or its code may."""
         said = self.front is not None and self.front.cache is not None
-        return said or (self.module is not None and self.module.names_cache)
+        return said or (self.module is not None and self.module.sets_cache)
 
     @property
     def guard(self) -> bool:
