@@ -93,14 +93,14 @@ class _Turn:
         if looked.entry is not None and not fresh:
             return self._found(looked.entry, key, looked, vocabulary)
         flight = self._cache.flights.get(key)
-        if flight is not None and (waits or is_head):
+        if flight is not None and flight.moment == looked.moment and (waits or is_head):
             return await self._joined(flight, vocabulary)
         if is_head:
             return await self._alone("MISS")
         make = self._made(key, looked, fresh=fresh, waits=waits)
         if not (waits or fresh):
             return self._own(await make)
-        flight = self._cache.fly(key, make)
+        flight = self._cache.fly(key, looked.moment, make)
         try:
             return self._own(await asyncio.shield(flight.task))
         except Exception:

@@ -673,6 +673,34 @@ def test_what_is_invalidated_while_it_is_rendered_is_not_kept(tmp_path: Path) ->
     running(test)
 
 
+def test_whoever_comes_after_an_invalidation_gets_what_was_rendered_after_it(tmp_path: Path) -> None:
+    code = "import asyncio\ngates = []\nstock = 5\nasync def load(context):\n    seen = stock\n" + (
+        "    gates.append(asyncio.Event())\n    await gates[-1].wait()\n    return {'turns': seen}\n"
+    )
+    page = kept("max_age: 60, tags: [x]") + "<< turns >>"
+    app = app_with(tmp_path, {"pages/index.html": page, "pages/index.py": code, "pages/drop.py": DROPPING})
+
+    async def test() -> None:
+        doing = module(app)
+        early = asyncio.create_task(get(app))
+        await flights(app, 1)
+        while not doing.gates:
+            await asyncio.sleep(0)
+        doing.stock = 4
+        await get(app, "/drop")
+        late = [asyncio.create_task(get(app)) for _ in range(5)]
+        while len(doing.gates) < 2:
+            await asyncio.sleep(0)
+        doing.gates[1].set()
+        assert {answer.text for answer in await asyncio.gather(*late)} == {"4"}
+        doing.gates[0].set()
+        assert (await early).text == "5"
+        assert (await get(app)).text == "4"
+        assert len(doing.gates) == 2
+
+    running(test)
+
+
 # Stale while it is made anew.
 
 

@@ -58,9 +58,9 @@ class MemoryStore:
         """Looks an entry up."""
         held = self._held.get(key)
         if held is None or not self._is_valid(held):
-            return Looked(None, 0.0, claim, self._now)
+            return Looked(None, 0.0, claim, self._now, self._now)
         self._held.move_to_end(key)
-        return Looked(held.entry, self._clock() - held.made, claim, self._now)
+        return Looked(held.entry, self._clock() - held.made, claim, self._now, self._now)
 
     async def keep(self, key: str, entry: Entry, since: object) -> bool:
         """Keeps an entry, unless it was invalidated meanwhile."""
@@ -99,7 +99,7 @@ class MemoryStore:
         if held is None:
             return None
         age = self._clock() - held.made
-        if age >= held.entry.max_age or not self._is_valid(held):
+        if age >= held.entry.max_age or (held.checked != self._now and not self._is_valid(held)):
             return None
         self._held.move_to_end(held.key)
         return held, age

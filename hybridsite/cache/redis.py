@@ -130,17 +130,17 @@ class RedisStore:
         token = secrets.token_hex(8).encode() if claim else b""
         found = await self._run(_LOOK, key, secrets.token_hex(8), token, _CLAIM)
         if found is None:
-            return Looked(None, 0.0, claim, None)
+            return Looked(None, 0.0, claim, None, None)
         born, now, mine, left, data = found
-        since = _Since(born, now, token)
+        since, moment = _Since(born, now, token), (born, now)
         if data is None or self._owed is None or self._owed:
-            return Looked(None, 0.0, bool(mine), since)
+            return Looked(None, 0.0, bool(mine), since, moment)
         try:
             entry = msgspec.msgpack.decode(data, type=Entry)
         except (msgspec.DecodeError, msgspec.ValidationError):  # of another version of hybridsite
             await self.drop(key)
-            return Looked(None, 0.0, claim, since)
-        return Looked(entry, max(0.0, entry.lifetime - left / 1000), bool(mine), since)
+            return Looked(None, 0.0, claim, since, moment)
+        return Looked(entry, max(0.0, entry.lifetime - left / 1000), bool(mine), since, moment)
 
     async def keep(self, key: str, entry: Entry, since: object) -> bool:
         """Keeps an entry, unless it was invalidated meanwhile, or Redis didn't answer when it was looked up."""

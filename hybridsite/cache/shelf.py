@@ -48,12 +48,16 @@ class Made(NamedTuple):
 
 
 class Flight:
-    """An answer under way. `told` when its failure has reached somebody, who logs it."""
+    """An answer under way. `told` when its failure has reached somebody, who logs it.
 
-    __slots__ = ("task", "told")
+    `moment` is that of the look before it: whoever comes after something was invalidated doesn't wait for it.
+    """
 
-    def __init__(self, task: asyncio.Task[Made]) -> None:
+    __slots__ = ("moment", "task", "told")
+
+    def __init__(self, task: asyncio.Task[Made], moment: object) -> None:
         self.task = task
+        self.moment = moment
         self.told = False
 
 
@@ -120,9 +124,9 @@ class Shelf:
 
     # Making one.
 
-    def fly(self, key: str, make: Coroutine[Any, Any, Made]) -> Flight:
+    def fly(self, key: str, moment: object, make: Coroutine[Any, Any, Made]) -> Flight:
         """Begins to make an answer, in a task of its own: whoever waits for it may go away."""
-        flight = Flight(self._spawn(make))
+        flight = Flight(self._spawn(make), moment)
         self.flights[key] = flight
 
         def ended(task: asyncio.Task[Made]) -> None:

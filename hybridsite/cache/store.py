@@ -11,14 +11,15 @@ from hybridsite.cache.entry import Entry
 class Looked(NamedTuple):
     """What a store has under a key: the entry and its age in seconds.
 
-    `mine` where it is the asker's turn to make a new one. `since` is the moment of this look, which `keep` has to be
-    told: what was invalidated after it is not kept.
+    `mine` where it is the asker's turn to make a new one. `since` is what `keep` has to be told: what was invalidated
+    after this look is not kept. `moment` is the same for two looks between which nothing was invalidated.
     """
 
     entry: Entry | None
     age: float
     mine: bool
     since: object
+    moment: object
 
 
 class CacheStore(Protocol):

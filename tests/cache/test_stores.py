@@ -222,7 +222,7 @@ def test_an_outage_costs_little_and_loses_no_invalidation(
             since = (await store.look("a", claim=True)).since
             await store.keep("a", entry("a", "t:x"), since)
             server.stop()  # it hangs
-            assert (await store.look("a", claim=True)) == (None, 0.0, True, None)
+            assert (await store.look("a", claim=True)) == (None, 0.0, True, None, None)
             begun = asyncio.get_running_loop().time()
             await store.invalidate(["t:x"])
             for _ in range(100):
