@@ -12,6 +12,8 @@ connection a visitor, each visitor with a cookie of its own.
     session read    … showing a number in the session    beside Starlette with SessionMiddleware, reading
     session write   … and counting it up                 beside Starlette with SessionMiddleware, writing
     island          a number in the session, as a piece  beside uvicorn and a bare function: same bytes and headers
+    action          a form, checked by a model, that leaves its outcome in the session: 303
+                                                         beside uvicorn and a bare function that reads the form
 """
 
 from __future__ import annotations
@@ -58,9 +60,15 @@ WRITE = (
     "    context.session['count'] = context.session.get('count', 0) + 1\n"
     "    return {'title': 'Inks'}\n"
 )
+ACTIONS = (
+    "from pydantic import BaseModel, Field\nfrom hybridsite import action\n\n\n"
+    "class Order(BaseModel):\n    product: str\n    quantity: int = Field(1, ge=1, le=99)\n\n\n"
+    "@action\nasync def order(context, form: Order):\n    return form.quantity\n"
+)
 ON_DEMAND = "---\nprerender: false\n---\n"
 SITE = {
     "site.toml": "",
+    "actions.py": ACTIONS,
     "layouts/base.html": LAYOUT,
     "pages/index.html": PAGE,
     "pages/index.py": LOAD,
@@ -100,6 +108,12 @@ async def bare(scope, receive, send):
 async def piece(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": piece_headers})
     await send({"type": "http.response.body", "body": b'{"' + b"x" * 24 + b'":"<b>1</b>"}'})
+async def form(scope, receive, send):
+    while (await receive()).get("more_body"):
+        pass
+    seen = [(b"location", b"/"), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 303, "headers": seen})
+    await send({"type": "http.response.body", "body": b""})
 
 async def now(request):
     return HTMLResponse(templates.get_template("page").render(request=request, title="Inks"))
@@ -123,20 +137,28 @@ for line in io.lines(%r) do cookies[#cookies + 1] = line end
 local turn = 0
 request = function()
   turn = turn %% #cookies + 1
-  return wrk.format("GET", nil, {["Cookie"] = cookies[turn]})
+  return wrk.format(%s)
 end
 """
 
 
+GET = '"GET", nil, {["Cookie"] = cookies[turn]}'
+POST = (
+    '"POST", nil, {["Cookie"] = cookies[turn], ["Origin"] = "http://127.0.0.1:" .. wrk.port, '
+    '["Content-Type"] = "application/x-www-form-urlencoded"}, "product=woad&quantity=2"'
+)
+
+
 @dataclass(frozen=True)
 class Pair:
-    """What is measured: a path of the site, the peer that answers it too, and the ratio to reach."""
+    """What is measured: a path of the site, the peer that answers it too, and the ratio to reach, if there is one."""
 
     name: str
     path: str
     peer: str
     goal: float | None
     cookies: bool = False
+    form: bool = False
 
 
 PAIRS = (
@@ -145,6 +167,7 @@ PAIRS = (
     Pair("session read", "/read/", "sessions", 1.0, cookies=True),
     Pair("session write", "/write/", "sessions", 0.9, cookies=True),
     Pair("island", "(by its digest)", "piece", None, cookies=True),
+    Pair("action", "/_actions/order", "form", None, cookies=True, form=True),
 )
 
 
@@ -236,14 +259,20 @@ def free_port() -> int:
 
 
 def cookies(port: int, visitors: int, into: Path) -> None:
-    """Lets visitors begin a session, and writes a wrk script that asks as each of them in turn."""
+    """Lets visitors begin a session, and writes wrk scripts that ask, and post, as each of them in turn."""
     lines = []
     for _ in range(visitors):
         given = fetch(port, "/write/").getheader("set-cookie")
         assert given, "no session was begun"
         lines.append(given.partition(";")[0])
     (into.with_suffix(".txt")).write_text("\n".join(lines) + "\n")
-    into.write_text(WRK % str(into.with_suffix(".txt")))
+    for script, asked in ((into, GET), (posting(into), POST)):
+        script.write_text(WRK % (str(into.with_suffix(".txt")), asked))
+
+
+def posting(script: Path) -> Path:
+    """Gives the place of the script that posts, beside the one that asks."""
+    return script.with_name(f"post-{script.name}")
 
 
 def load(server: Server, path: str, visitors: int, seconds: int, script: Path | None) -> Figure:
@@ -298,14 +327,13 @@ def measure(rounds: int, seconds: int, visitors: int, only: list[str]) -> dict[s
         results: dict[str, object] = {"start to first answer, s": round(statistics.median(starts), 3)}
         print(f"start to first answer: {statistics.median(starts):.2f} s (goal 0.6)")
         servers: dict[str, Server] = {}
-        for peer in ("bare", "piece", "plain", "sessions"):
+        for peer in ("bare", "form", "piece", "plain", "sessions"):
             port = free_port()
             command = [*python, "uvicorn", f"peer:{peer}", "--port", str(port), "--no-access-log", "--no-server-header"]
             servers[peer] = stack.enter_context(running([*command, "--log-level", "error"], port, folder))
         scripts = {server.port: folder / f"{server.port}.lua" for server in (ours, servers["sessions"])}
         for port, script in scripts.items():
             cookies(port, visitors, script)
-        scripts[servers["piece"].port] = scripts[ours.port]
         for pair in PAIRS:
             if only and pair.name not in only:
                 continue
@@ -313,7 +341,8 @@ def measure(rounds: int, seconds: int, visitors: int, only: list[str]) -> dict[s
             sides: tuple[list[Figure], list[Figure]] = ([], [])
             for _ in range(rounds):
                 for server, side in zip((ours, servers[pair.peer]), sides, strict=True):
-                    script = scripts[server.port] if pair.cookies else None
+                    script = scripts.get(server.port, scripts[ours.port]) if pair.cookies else None
+                    script = posting(script) if script and pair.form else script
                     side.append(load(server, path, visitors, seconds, script))
             results[pair.name] = compare(pair, *sides)
         return results
