@@ -27,6 +27,7 @@ from hybridsite.errors import (
     SourceError,
 )
 from hybridsite.headers import HeaderRules
+from hybridsite.island_table import IslandTable, load_components
 from hybridsite.modules import (
     Handler,
     load_module,
@@ -103,6 +104,7 @@ class Site:
     middleware: tuple[Handler, ...] = ()
     actions: Mapping[str, Action] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+    islands: IslandTable = field(default_factory=IslandTable)
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
     refusals: OriginRefusals = field(default_factory=OriginRefusals)
@@ -174,6 +176,12 @@ class Site:
             return self.actions[route.segments[-1][0].text].resource
         return self.resources[route.source]
 
+    @property
+    def fetched(self) -> list[str]:
+        """The components of the islands on prerendered pages, which a server has to answer."""
+        pages = [resource.closure for resource in self.resources.values() if resource.closure and resource.prerender]
+        return sorted({component for closure in pages for component in closure.islands})
+
     def has_session(self, resource: Resource) -> bool:
         """Whether requests for it have a session: the site has a driver, and the page isn't rendered at build."""
         return self.settings.session.driver is not False and not resource.prerender
@@ -204,14 +212,15 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     sources = {name: path for name, path in index.items() if not name.endswith(".py")}
     with_nonces = settings.security.csp is not False
     templates = Templates(root, sources, settings.templates.variable, actions, with_nonces)
-    middleware: tuple[Handler, ...] = ()
+    chain: tuple[Handler, ...] = ()
     with faults.collect():
-        middleware = _load_middleware(root)
+        chain = _load_middleware(root)
     with faults.collect():
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
     routes = _routes(_below(files, "pages"), faults)
-    loaded = load_resources(root, settings, templates, routes, faults)
+    islands = IslandTable(load_components(root, index, faults))
+    loaded = load_resources(root, settings, templates, routes, islands.modules, faults)
     _check_guards(root, loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
@@ -228,7 +237,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
         faults.raise_any()
     by_source = {resource.route.source: resource for resource in resources}
     broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
-    site = Site(root, mode, settings, router, by_source, templates, drafts, data, middleware, actions or {}, broken)
+    site = Site(root, mode, settings, router, by_source, templates, drafts, data, chain, actions or {}, broken, islands)
     templates.environment.globals.update(site=site, data=data, url_for=site.url_for, action=site.action_url)
     _check_session(site)
     return site
@@ -319,7 +328,8 @@ def _check_driver(root: Path, settings: Settings) -> None:
 
 def _check_session(site: Site) -> None:
     """Notes every place where a template uses the session of a page that has none."""
-    for resource in site.resources.values():
+    fetched = (site.islands.resource(site.templates, [component]) for component in site.fetched)
+    for resource in (*site.resources.values(), *fetched):
         rendered_now = site.mode.prerendering or not resource.prerender
         if resource.closure is None or site.has_session(resource) or not rendered_now:
             continue

@@ -22,12 +22,14 @@ PACKAGE = ROOT / "hybridsite"
 FLOORS: dict[float, str] = {
     0.0: "decorators errors uploads",
     0.1: "__init__",
+    0.2: "island_tag previous",
     1.0: "analysis csp documents exchange frozen headers manifest media modules nonces notices outcomes printing"
     " undefined units urls",
     1.1: "settings toml_positions yamldoc",
     1.2: "config sources",
+    1.8: "senders",
     1.9: "routes",
-    2.0: "data forms frontmatter markdown routing security sessions.codec sessions.cookie sessions.store",
+    2.0: "island_client data forms frontmatter markdown routing security sessions.codec sessions.cookie sessions.store",
     2.1: "redirects sessions.changes sessions.contract sessions.drivers sessions.dynamodb sessions.flashes sessions.fs"
     " sessions.index sessions.key_value sessions.memory sessions.postgres_connections sessions.redis_scripts"
     " sessions.sqlite templating",
@@ -37,11 +39,11 @@ FLOORS: dict[float, str] = {
     2.5: "sessions.manager",
     2.6: "sessions.office",
     3.0: "resources",
-    3.05: "action_table",
+    3.05: "action_table island_table",
     3.1: "site",
     3.2: "context",
     4.0: "actions answers endpoints middleware pages",
-    4.1: "finding",
+    4.1: "finding islands",
     5.0: "rendering",
     6.0: "adapters.static build.output build.plan build.report build.freshness server.door server.encoding"
     " server.protocol server.state testing",
@@ -189,7 +191,7 @@ def test_help_is_fast() -> None:
 def test_the_core_is_small() -> None:
     core = [path for name, path in modules().items() if name not in DRIVERS]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 12700
+    assert lines < 13600
 
 
 @pytest.mark.parametrize("name", sorted(modules()))
