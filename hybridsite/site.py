@@ -16,9 +16,9 @@ from starlette.types import Receive, Scope, Send
 
 from hybridsite.action_table import ACTIONS, Action, load_actions
 from hybridsite.assets.markup import image_html
-from hybridsite.assets.table import FOLDER as ASSET_FOLDER
-from hybridsite.assets.table import NO_ASSETS, Assets
+from hybridsite.assets.table import FOLDER, NO_ASSETS, Assets
 from hybridsite.assets.workshop import Workshop
+from hybridsite.cache.shelf import Shelf
 from hybridsite.config import Settings, load_settings, setting_locations
 from hybridsite.csp import Policy
 from hybridsite.data import load_data
@@ -96,7 +96,7 @@ class Site:
 
     `drafts` names the files that are left out as drafts.
     `broken` names the pages that didn't load, where a build goes on to find the faults of the others.
-    A server adds what it opened (`sessions`) and what the build wrote: the files by their URLs (`built`), the
+    A server adds what it opened (`sessions`, `cache`) and what the build wrote: the files by their URLs (`built`), the
     paths of those among them that are guarded, and the error pages.
     """
 
@@ -114,6 +114,7 @@ class Site:
     islands: IslandTable = field(default_factory=IslandTable)
     assets: Assets = NO_ASSETS
     sessions: SessionManager | None = None
+    cache: Shelf | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
     refusals: OriginRefusals = field(default_factory=OriginRefusals)
     built: Mapping[str, GivenFile] = field(default_factory=dict)
@@ -229,13 +230,13 @@ def load_site(
     root = root.resolve()
     settings = load_settings(root, environ, serving=not mode.prerendering)
     goes_on, faults = faults is not None, Faults() if faults is None else faults
-    files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, ASSET_FOLDER), faults)
+    files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, FOLDER), faults)
     _refuse_what_comes_later(root, faults)
     make_importable(root)
     data = _load_data(_below(files, DATA_FOLDER), faults)
     actions = _load_actions(root, faults)
     sources = {name: path for name, path in files.items() if name.startswith(_TEMPLATES) and not name.endswith(".py")}
-    assets = Workshop(_below(files, ASSET_FOLDER), cache) if assets is None else assets
+    assets = Workshop(_below(files, FOLDER), cache) if assets is None else assets
     with_nonces = settings.security.csp is not False
     templates = Templates(root, sources, settings.templates.variable, actions, with_nonces, assets.names())
     chain = _load_middleware(root, faults)
