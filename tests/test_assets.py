@@ -256,3 +256,12 @@ def test_an_asset_of_any_name_has_its_url(tmp_path: Path, name: str) -> None:  #
     url, picture = page(tmp_path, "index.html").strip().split("\n")
     assert ask(app, url).text == "text"
     assert ask(app, unescape(re.findall('src="(.+?)"', picture)[0])).text == SVG
+
+
+def test_a_template_that_nothing_leads_to_may_be_broken(tmp_path: Path) -> None:
+    files = {
+        "pages/api.py": "def GET(context):\n    return 'x'",
+        "components/old.html": "{% if %}",
+        "pages/index.html": "",
+    }
+    built_here(write_site(tmp_path, {**FILES, **files}))

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 
 from hybridsite.assets.calls import AssetCall
 from hybridsite.assets.table import FOLDER, IMMUTABLE, RASTER, BuiltAssets
 from hybridsite.assets.workshop import Progress, Workshop
 from hybridsite.build.headers import sent_with
 from hybridsite.build.output import Output
-from hybridsite.errors import AssetError, Faults, Location, RouteError
+from hybridsite.errors import (
+    AssetError,
+    Faults,
+    FrontMatterError,
+    Location,
+    RouteError,
+    SourceError,
+    TemplateError,
+)
 from hybridsite.manifest import BuiltFile, etag, server_sources
 from hybridsite.site import Site
 
@@ -75,7 +84,12 @@ def on_demand_templates(site: Site) -> list[str]:
 
 
 def _all_templates(site: Site) -> list[str]:
-    return [name for name in site.templates.names() if site.templates.facts(name)]
+    found = []
+    for name in site.templates.names():
+        with suppress(TemplateError, SourceError, FrontMatterError):  # nothing leads to it, or its page is at fault
+            if site.templates.facts(name):
+                found.append(name)
+    return found
 
 
 def named_in_python(site: Site, names: Iterable[str]) -> list[str]:
