@@ -265,3 +265,14 @@ def test_a_template_that_nothing_leads_to_may_be_broken(tmp_path: Path) -> None:
         "pages/index.html": "",
     }
     built_here(write_site(tmp_path, {**FILES, **files}))
+
+
+def test_headers_in_site_toml_win_and_the_file_is_kept_all_the_same(tmp_path: Path) -> None:
+    rule = '[headers]\n"/assets/*" = { "Cache-Control" = "public, max-age=60", "X-Robots-Tag" = "noindex" }\n'
+    root = write_site(tmp_path, {**FILES, "site.toml": MEMORY + rule, "pages/index.html": HTML})
+    app = app_of(root)
+    old = re.findall('href="(.+?)"', page(root, "index.html"))[0]
+    answer = ask(app, old)
+    assert (answer.header["cache-control"], answer.header["x-robots-tag"]) == ("public, max-age=60", "noindex")
+    write_files(root, {"assets/css/site.css": "a { color: blue }"})
+    assert ask(app_of(root), old).status == 200

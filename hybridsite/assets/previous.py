@@ -30,8 +30,10 @@ def keep_assets(state: Path, dist: Path, now: float) -> None:
     `now` is in seconds since the epoch. Raises OSError. Only one build at a time may do this.
     """
     with suppress(ServeError):
-        for file in read_manifest(dist).files:
-            if IMMUTABLE in file.headers and file.file.startswith(f"{FOLDER}/"):
+        before = read_manifest(dist)
+        made = before.assets.made()
+        for file in before.files:
+            if file.file in made:
                 _keep(dist / file.place, state / PREVIOUS / file.file, now)
     for path in _files(state):
         if not _is_fresh(path, now):

@@ -85,6 +85,12 @@ class BuiltAssets:
             raise _not_built(f'image("{name}", widths={list(wanted)})')
         return Picture(picture.width, picture.height, variants)
 
+    def made(self) -> set[str]:
+        """Gives the paths of all files that a build has made of them."""
+        pictures = self.pictures.values()
+        variants = {variant.file for picture in pictures for variant in picture.variants}
+        return {*self.files.values(), *variants, *(picture.file for picture in pictures if picture.file)}
+
     def to_plain(self) -> dict[str, Any]:
         """Gives what the manifest holds of them."""
         pictures = {
