@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    import nh3
+    from nh3 import Cleaner
 
 PREFIX: Final = "user-content-"
 """What stands before each id, so that none takes the place of one of the page's own."""
@@ -78,7 +78,7 @@ def cleaned(html: str) -> str:
 
 
 @cache
-def _cleaner() -> nh3.Cleaner:
+def _cleaner() -> Cleaner:
     import nh3  # few sites have text that isn't their own
 
     return nh3.Cleaner(
@@ -86,7 +86,7 @@ def _cleaner() -> nh3.Cleaner:
         clean_content_tags={"script", "style", "template", "noscript", "iframe", "object", "math", "svg", "title"},
         attributes=_ATTRIBUTES,
         attribute_filter=_attribute,
-        # A task list's box is the only field that may be there. One attribute alone is set: the order of two is a hash's.
+        # A task list's box is the only field there may be. One attribute alone is set: two have the order of a hash.
         tag_attribute_values={"input": {"type": {"checkbox"}, "checked": {""}}},
         set_tag_attribute_values={"input": {"disabled": ""}},
         url_schemes={"http", "https", "mailto"},

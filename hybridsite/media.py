@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import mimetypes
-from functools import cache
+import re
+from functools import cache, lru_cache
 
 _MORE = {
     ".avif": "image/avif",
@@ -28,6 +29,10 @@ _TEXT = (
     "application/yaml",
 )
 
+_BINARY = re.compile(
+    r"(?:image|audio|video|font)/(?!svg\+xml)|application/(?:pdf|zip|epub\+zip|wasm|x-tar|gzip|vnd\.)|model/"
+)
+
 
 @cache
 def _table() -> mimetypes.MimeTypes:
@@ -44,3 +49,10 @@ def media_type(name: str) -> str:
     if kind is None or encoding is not None:
         return "application/octet-stream"
     return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind in _TEXT else kind
+
+
+@lru_cache(maxsize=4096)
+def is_binary(name: str) -> bool:
+    """Tells by its name whether a file is an image, a sound, a film, a font, a document or an archive: no template."""
+    kind, encoding = _table().guess_type(name.rpartition("/")[2].replace(":", "_"), strict=True)
+    return encoding is not None or (kind is not None and _BINARY.match(kind) is not None)

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from hybridsite.errors import Location, RouteError
+from hybridsite.media import is_binary
 from hybridsite.urls import CONTROL, Kind
 
 ERROR_STATUSES = (404, 500, 503)
@@ -105,12 +106,14 @@ class Match:
 def read_route(file: str) -> Route | None:
     """Turns the path of a file, `pages/…` below the site's root, into a route; None where its name makes none.
 
+    An image makes none, nor what else is no text: it is copied.
+
     The route of a `.py` file is that of an endpoint: whether it is a page's module instead is for `pair_modules` to
     say.
     Raises RouteError for names that no path can match.
     """
     parts = PurePosixPath(file).parts[1:]
-    if any(part.startswith(("_", ".")) for part in parts) or not parts:
+    if not parts or any(part.startswith(("_", ".")) for part in parts) or is_binary(parts[-1]):
         return None
     *folders, name = parts
     is_module = name.endswith(".py")

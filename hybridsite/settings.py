@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from hybridsite import units
+from hybridsite.callouts import TITLES
 from hybridsite.errors import SiteError
 
 
@@ -159,6 +160,23 @@ class FrontMatterSettings(Section):
     )
 
 
+class CalloutTitles(Section):
+    """The titles of callouts, by their kind."""
+
+    note: Text = Field(default=TITLES["note"], description="That of `> [!NOTE]`.")
+    tip: Text = Field(default=TITLES["tip"], description="That of `> [!TIP]`.")
+    important: Text = Field(default=TITLES["important"], description="That of `> [!IMPORTANT]`.")
+    warning: Text = Field(default=TITLES["warning"], description="That of `> [!WARNING]`.")
+    caution: Text = Field(default=TITLES["caution"], description="That of `> [!CAUTION]`.")
+
+
+class MarkdownSettings(Section):
+    """What Markdown becomes."""
+
+    heading_links: bool = Field(default=False, description="Whether each heading ends with a link to itself.")
+    callouts: CalloutTitles = Field(default_factory=CalloutTitles, description="The titles of callouts.")
+
+
 class CookieSettings(Section):
     """The cookie that holds the identifier of a session."""
 
@@ -247,6 +265,7 @@ class Settings(Section):
     )
     templates: TemplateSettings = Field(default_factory=TemplateSettings)
     front_matter: FrontMatterSettings = Field(default_factory=FrontMatterSettings)
+    markdown: MarkdownSettings = Field(default_factory=MarkdownSettings)
     session: SessionSettings = Field(default_factory=SessionSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
     server: ServerSettings = Field(default_factory=ServerSettings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -21,6 +22,9 @@ from hybridsite.errors import (
     SiteErrors,
     SourceError,
 )
+from hybridsite.files import copied_files
+from hybridsite.links import Links
+from hybridsite.markdown import MarkdownStyle
 from hybridsite.modules import (
     Handler,
     load_module,
@@ -86,6 +90,18 @@ class Site:
     notices: SessionNotices = field(default_factory=SessionNotices)
     built: frozenset[str] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
+
+    @cached_property
+    def links(self) -> Links:
+        """Where links between the files of the site lead."""
+        copied = {file.source for file in copied_files(self.root)} if self.mode.prerendering else None
+        return Links(self.router, drafts=self.drafts, broken=self.broken, copied=copied)
+
+    @cached_property
+    def markdown_style(self) -> MarkdownStyle:
+        """[markdown]: what the site chooses of the HTML that Markdown becomes."""
+        chosen = self.settings.markdown
+        return MarkdownStyle(chosen.heading_links, chosen.callouts.model_dump())
 
     @property
     def title(self) -> str:

@@ -27,8 +27,10 @@ from hybridsite.errors import (
     frames_of,
     place_of,
 )
+from hybridsite.files import copied_files
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, etag, server_sources
 from hybridsite.media import media_type
+from hybridsite.pages import plain_markdown
 from hybridsite.rendering import SAFE_HEADERS, render
 from hybridsite.site import Mode, Site, load_site
 from hybridsite.urls import PathRefused
@@ -64,7 +66,8 @@ async def build_site(
         pages = await plan(site, faults)
         with Output(site.root) as output:
             files, rows = await _write_pages(site, pages, output, faults)
-            files += _copy_public(site, pages, output, faults)
+            _check_markdown(site, faults)
+            files += _copy_files(site, pages, output, faults)
             notices = site.notices.faults()
             for notice in notices if options.strict else ():
                 faults.add(notice)
@@ -90,6 +93,16 @@ async def _write_pages(
             files.append(BuiltFile(page.url, page.output, kind, etag(body), _own_headers(headers), _alias(site, page)))
             rows[page.match.route.source].add(len(body), time.perf_counter() - began)
     return files, list(rows.values())
+
+
+def _check_markdown(site: Site, faults: Faults) -> None:
+    """Renders the bodies of Markdown pages on demand, whose faults would be met by visitors."""
+    for resource in site.resources.values():
+        front, source = resource.front, resource.source
+        if not resource.prerender and front is not None and source is not None and source.file.endswith(".md"):
+            with faults.collect(*resource.route.files):
+                if not front.jinja:
+                    plain_markdown(site, resource)
 
 
 def _alias(site: Site, page: PlannedPage) -> str | None:
@@ -191,14 +204,12 @@ def _own_headers(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], .
     )
 
 
-def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: Faults) -> list[BuiltFile]:
-    """Copies public/. A file that a page writes too is a fault."""
+def _copy_files(site: Site, pages: list[PlannedPage], output: Output, faults: Faults) -> list[BuiltFile]:
+    """Copies public/, and what lies beside pages and entries and is no text. A file that a page writes is a fault."""
     owners = {unicodedata.normalize("NFC", page.output).casefold(): page.match.route.source for page in pages}
-    folder = site.root / "public"
     files: list[BuiltFile] = []
-    for path in _files(folder):
-        name = path.relative_to(folder).as_posix()
-        shown = Location(f"public/{name}")
+    for source, name in copied_files(site.root):
+        path, shown = site.root / source, Location(source)
         with faults.collect():
             if not name.isprintable() and any("\ud800" <= character <= "\udfff" for character in name):
                 raise SourceError("the file's name isn't text in UTF-8", mend="rename it", location=shown)
@@ -211,10 +222,8 @@ def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: F
                 why = "no request can ask for it"
                 raise SourceError("the file's name is no path", why=why, mend="rename it", location=shown) from None
             if key in owners:
-                raise RouteError(
-                    f"public/{name} and {owners[key]} both write {name}", mend="rename one", location=shown
-                )
-            owners[key] = f"public/{name}"
+                raise RouteError(f"{source} and {owners[key]} both write {name}", mend="rename one", location=shown)
+            owners[key] = source
             try:
                 if not path.is_file():  # a pipe would be waited for
                     raise SourceError("this is no file", location=shown)
@@ -236,10 +245,6 @@ def _public_file(site: Site, name: str, body: bytes) -> Iterator[BuiltFile]:
         yield BuiltFile(site.policy.url("page", segments[:-1]), name, kind, tag)
     else:
         yield BuiltFile(site.policy.url("file", segments), name, kind, tag)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if not path.is_dir() or path.is_symlink())
 
 
 def _copy_sources(site: Site, output: Output) -> dict[str, str]:
