@@ -14,7 +14,16 @@ from hybridsite import actions, endpoints, middleware, pages
 from hybridsite.action_table import ACTIONS
 from hybridsite.answers import FileAnswer, error_answer, finished, make_private, phrase, plain_error
 from hybridsite.context import Context
-from hybridsite.errors import ActionError, ContextError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
+from hybridsite.errors import (
+    ActionError,
+    ContextError,
+    NotFound,
+    SessionUnavailable,
+    SiteError,
+    SiteErrors,
+    place_of,
+    traceback_of,
+)
 from hybridsite.exchange import EarlyResponse, Rewrite
 from hybridsite.finding import NO_RESOURCE, Found, as_get, find, not_for_files
 from hybridsite.outcomes import ActionResult
@@ -85,8 +94,9 @@ async def respond(site: Site, request: Request, path: RequestPath | None = None)
         return finished(site, request, NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
     except Exception as error:
         place = place_of(error, str(site.root))
-        if isinstance(error, SiteError):
-            _log.error("%s", error if error.location else f"{place}: {error}" if place else error)
+        if isinstance(error, SiteError | SiteErrors):
+            told = isinstance(error, SiteErrors) or error.location or not place
+            _log.error("%s", error if told else f"{place}: {error}")
             _log.debug("how it came to this", exc_info=error)
         else:
             trace = (type(error), error, traceback_of(error, str(site.root)))

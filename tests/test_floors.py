@@ -27,9 +27,10 @@ FLOORS: dict[float, str] = {
     1.2: "config sources",
     1.9: "routes",
     1.95: "files",
+    1.96: "manifest",
     2.0: "cleaning data forms frontmatter headings highlighting routing security sessions.codec sessions.cookie"
     " sessions.store",
-    2.1: "links manifest markdown redirects"
+    2.1: "links markdown redirects"
     " sessions.changes sessions.contract sessions.drivers sessions.dynamodb sessions.flashes sessions.fs"
     " sessions.index sessions.key_value sessions.memory sessions.postgres_connections sessions.redis_scripts"
     " sessions.sqlite templating",

@@ -24,6 +24,7 @@ from hybridsite.errors import (
     ModuleError,
     RouteError,
     SiteError,
+    SiteErrors,
     SourceError,
     frames_of,
     place_of,
@@ -141,6 +142,8 @@ async def _answer(site: Site, page: PlannedPage) -> tuple[int, list[tuple[bytes,
         return await _collect(response)
     except SiteError as error:
         raise error.at(place_of(error, str(site.root)) or Location(source)) from error
+    except SiteErrors:  # each has its place
+        raise
     except Answer as error:
         raise RouteError(
             f"{type(error).__name__} was raised for {page.url}",
