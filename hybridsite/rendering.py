@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -64,7 +65,7 @@ async def render(
             path = path or site.policy.read(_raw_path(request))
         except PathRefused as refused:
             return _finished(site, request, _NO_RESOURCE, _error_answer(site, refused.status))
-        found = _find(site, request, path)
+        found = await _find_fresh(site, request, path)
         if isinstance(found, Response):
             return _finished(site, request, _NO_RESOURCE, found)
         planned = found
@@ -130,6 +131,16 @@ def _raw_path(request: Request) -> bytes:
     return path
 
 
+async def _find_fresh(site: Site, request: Request, path: RequestPath) -> Match | Response | None:
+    """Finds what answers a path once the live collections are fresh, where what may answer could show one."""
+    if site.content.is_live:
+        routes = [match.route for match in site.router.match(path.segments) if match.route.redirect is None]
+        resources = [site.resource(route) for route in routes if not route.prerender]
+        if site.middleware or path.segments[:1] == (ACTIONS,) or any(each.may_use_content for each in resources):
+            await site.content.refresh()
+    return _find(site, request, path)
+
+
 def _find(site: Site, request: Request, path: RequestPath) -> Match | Response | None:
     """Finds what answers a path now: None for nothing, a redirect where the path is another form of a canonical one."""
     if path.segments[:1] == (ACTIONS,):
@@ -143,6 +154,11 @@ def _find(site: Site, request: Request, path: RequestPath) -> Match | Response |
     for match in site.router.match(path.segments):
         if match.route.prerender:
             continue  # its paths are files, which the server looked up before
+        if listing := site.listings.of(match.route):
+            props = listing.find(match.params)
+            if props is None:
+                continue
+            match = replace(match, props=props)
         query = request.scope.get("query_string", b"").decode("latin-1")
         if match.route.redirect is not None:
             usual = 301 if request.method in ("GET", "HEAD") else 308

@@ -93,6 +93,9 @@ class SiteSettings(Section):
         default="en", description="The language of the pages."
     )
     author: str = Field(default="", description="Who writes the site.")
+    timezone: Annotated[str, AfterValidator(units.timezone)] = Field(
+        default="UTC", description='The zone of times that name none: "Europe/Berlin".'
+    )
 
 
 class BuildSettings(Section):
@@ -157,6 +160,12 @@ class FrontMatterSettings(Section):
     keys: Texts = Field(
         default=(), description="Keys that are meant as they are, though they are near to a reserved one."
     )
+
+
+class ContentSettings(Section):
+    """What is shown of the collections."""
+
+    future: bool = Field(default=False, description="Whether entries with a date to come are built.")
 
 
 class CookieSettings(Section):
@@ -247,6 +256,7 @@ class Settings(Section):
     )
     templates: TemplateSettings = Field(default_factory=TemplateSettings)
     front_matter: FrontMatterSettings = Field(default_factory=FrontMatterSettings)
+    content: ContentSettings = Field(default_factory=ContentSettings)
     session: SessionSettings = Field(default_factory=SessionSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
     server: ServerSettings = Field(default_factory=ServerSettings)
