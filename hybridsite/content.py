@@ -47,6 +47,8 @@ class Content:
         self._live = tuple(home for home in self._homes.values() if home.declared.ttl is not None)
         self._broken = frozenset(broken)
         self._url: Callable[[Entry], str] | None = None
+        self._resolver: Callable[[str], markdown.Resolve] | None = None
+        self._style = markdown.MarkdownStyle()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,9 +75,22 @@ class Content:
         """The files of drafts, and of what is dated in the future."""
         return frozenset(file for home in self._homes.values() for file in home.left_out_files)
 
-    def publish(self, url: Callable[[Entry], str]) -> None:
-        """Says how an entry's URL is found, once the routes are known."""
+    def publish(
+        self,
+        url: Callable[[Entry], str],
+        resolver: Callable[[str], markdown.Resolve] | None = None,
+        style: markdown.MarkdownStyle | None = None,
+    ) -> None:
+        """Says how an entry's URL is found, and where links in a file's Markdown lead, once the routes are known."""
         self._url = url
+        self._resolver = resolver
+        self._style = style or self._style
+
+    def render(self, body: str, entry: Entry, line: int, *, trusted: bool) -> markdown.Rendered:
+        """Makes HTML of an entry's Markdown. Raises what `markdown.render` does."""
+        file = entry.file or f"{entry.collection}/{entry.slug}"
+        resolve = self._resolver(entry.file) if self._resolver is not None and entry.file else None
+        return markdown.render(body, file=file, line=line, resolve=resolve, trusted=trusted, style=self._style)
 
     def url(self, entry: Entry) -> str:
         """Gives the URL of an entry's page. Raises ContentError."""
@@ -206,10 +221,10 @@ class _Home:
     # What entries ask.
 
     def body(self, entry: Entry) -> tuple[str, int]:
-        """Gives the Markdown of an entry, and the line on which it begins."""
+        """Gives the Markdown of an entry, and the line on which it begins: 0 where it isn't known."""
         record = self._records.get(entry.slug)
         if record is None or record.body is not None:
-            return (record.body or "", 1) if record else ("", 1)
+            return (record.body or "", 0) if record else ("", 0)
         assert record.path is not None
         return sources.load_body(record.path, record.file)
 
@@ -219,7 +234,7 @@ class _Home:
 
     def _render(self, entry: Entry) -> markdown.Rendered:
         body, line = self.body(entry)
-        return markdown.render(body, file=entry.file or f"{self.declared.name}/{entry.slug}", line=line)
+        return self._content.render(body, entry, line, trusted=self.declared.trusted)
 
     def url(self, entry: Entry) -> str:
         """Gives the URL of an entry's page."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import replace
-from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,35 +12,26 @@ from starlette.responses import Response
 
 from hybridsite import actions, endpoints, middleware, pages
 from hybridsite.action_table import ACTIONS
+from hybridsite.answers import FileAnswer, error_answer, finished, make_private, phrase, plain_error
 from hybridsite.context import Context
 from hybridsite.errors import ActionError, ContextError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
-from hybridsite.exchange import EarlyResponse
+from hybridsite.exchange import EarlyResponse, Rewrite
+from hybridsite.finding import NO_RESOURCE, Found, as_get, find, freshen, not_for_files
 from hybridsite.outcomes import ActionResult
-from hybridsite.redirects import follow
 from hybridsite.resources import Resource
-from hybridsite.routes import Match, Route
+from hybridsite.routes import Match
 from hybridsite.security import origin_allowed
 from hybridsite.sessions.outage import UnavailableSession
 from hybridsite.sessions.session import Session
-from hybridsite.site import Site
+from hybridsite.site import GivenFile, Site
 from hybridsite.urls import PathRefused, RequestPath
 
 _log = logging.getLogger("hybridsite")
 
-# OWASP HTTP Headers Cheat Sheet.
-SAFE_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"strict-origin-when-cross-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"x-frame-options", b"SAMEORIGIN"),
-)
-_NO_CACHE = (b"cache-control", b"no-cache")
-_PRIVATE = ((b"cache-control", b"private, no-store"), (b"vary", b"Cookie"))
 # A store is asked once a second whether it is back; what comes at once with all other visitors would be no help.
 _UNAVAILABLE = {"Retry-After": "5", "Cache-Control": "no-store"}
-_UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
-_STATUSES = frozenset(HTTPStatus)
-_NO_RESOURCE = Resource(Route((), "error", template="(none)", prerender=False, status=404))
+# More than a handful lead in a circle, or might as well.
+MOST_REWRITES = 5
 
 
 async def render(
@@ -64,36 +53,28 @@ async def render(
         try:
             path = path or site.policy.read(_raw_path(request))
         except PathRefused as refused:
-            return _finished(site, request, _NO_RESOURCE, _error_answer(site, refused.status))
-        found = await _find_fresh(site, request, path)
+            return finished(site, request, NO_RESOURCE, error_answer(site, refused.status))
+        await freshen(site, path)
+        found = find(site, request, path)
         if isinstance(found, Response):
-            return _finished(site, request, _NO_RESOURCE, found)
-        planned = found
+            return finished(site, request, NO_RESOURCE, found)
+        match, resource, file = found
     else:
-        kind = planned.route.kind
-        segments = () if kind == "error" else site.router.fill(planned.route, planned.params)
+        match, resource, file = planned, site.resource(planned.route), None
+        kind = match.route.kind
+        segments = () if kind == "error" else site.router.fill(match.route, match.params)
         path = RequestPath(segments, site.policy.has_slash(kind, segments) is not False)
-    if planned is None and (fallback := site.router.errors.get(404)) and not fallback.prerender:
-        planned = Match(fallback, {})
-    resource = _NO_RESOURCE if planned is None else site.resource(planned.route)
     if not _origin_is_own(site, request):
-        return _finished(site, request, resource, await _error_page(site, request, 403))
+        return finished(site, request, resource, await _error_page(site, request, 403))
     session = await _open_session(site, request, resource)
-    context = Context(site, planned or Match(resource.route, {}), resource, request, path, session, result)
-
-    async def last() -> Response:
-        return await _produce(context)
-
-    try:
-        response = await middleware.run(site.middleware, context, last)
-    except (NotFound, ActionError, HTTPException) as error:  # raised by the middleware itself
-        if site.mode.prerendering:
-            raise
-        response = await _answer_to(error, context)
-    cookie = None
+    context = Context(site, match, resource, request, path, session, result)
+    steps = [context]
+    response = await _answer(steps, file)
+    context, cookie = steps[-1], None
+    session = context._session
     if session is not None and site.sessions is not None:
         cookie = (await site.sessions.save(session, https=_is_https(site, request))).set_cookie
-    return _finished(site, request, resource, response, context, session, cookie)
+    return finished(site, request, context.resource, response, context, session, cookie)
 
 
 async def respond(site: Site, request: Request, path: RequestPath | None = None) -> Response:
@@ -102,7 +83,7 @@ async def respond(site: Site, request: Request, path: RequestPath | None = None)
         return await render(site, request, path=path)
     except SessionUnavailable as error:
         _log.debug("%s is answered 503", request.url.path, exc_info=error)  # the outage itself is logged once
-        return _finished(site, request, _NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
+        return finished(site, request, NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
     except Exception as error:
         place = place_of(error, str(site.root))
         if isinstance(error, SiteError):
@@ -111,7 +92,7 @@ async def respond(site: Site, request: Request, path: RequestPath | None = None)
         else:
             trace = (type(error), error, traceback_of(error, str(site.root)))
             _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=trace)
-        return _finished(site, request, _NO_RESOURCE, await _failure(site, request, 500))
+        return finished(site, request, NO_RESOURCE, await _failure(site, request, 500))
 
 
 async def _failure(
@@ -122,55 +103,64 @@ async def _failure(
         return await _error_page(site, request, status, headers, context)
     except Exception as second:
         _log.error("the page for %s fails itself: %s", status, second)
-        return _plain_error(status, headers)
+        return plain_error(status, headers)
+
+
+async def _answer(steps: list[Context], file: GivenFile | None) -> Response:
+    """Takes the last of the steps, each the context of a path that the request went on for, through the middleware."""
+    context = steps[-1]
+    site = context.site
+
+    async def last() -> Response:
+        return await _produce(context) if file is None else await _given(file, context)
+
+    async def onward(rewrite: Rewrite) -> Response:
+        return await _rewritten(steps, context, rewrite)
+
+    # A guarded page is built for nobody: the middleware is asked when somebody comes.
+    chain = () if site.mode.prerendering and context.resource.guard else site.middleware
+    try:
+        return await middleware.run(chain, context, last, onward)
+    except (NotFound, ActionError, HTTPException) as error:  # raised by the middleware itself
+        if site.mode.prerendering:
+            raise
+        return await _answer_to(error, context)
+
+
+async def _rewritten(steps: list[Context], context: Context, rewrite: Rewrite) -> Response:
+    """Answers what a rewrite leads to, as a GET of the same visit: through the middleware, as any other path."""
+    site = context.site
+    if len(steps) > MOST_REWRITES:
+        way = " → ".join([*(step.url.path for step in steps), rewrite.path])
+        raise ContextError(f"a request was rewritten over {MOST_REWRITES} times", why=way)
+    try:
+        path = site.policy.read(rewrite.path.encode("ascii"))
+    except PathRefused:
+        return await _answer_to(NotFound(), context)
+    page = as_get(site, context._request, path, f"{rewrite.path}?{rewrite.query}")
+    await freshen(site, path)
+    found = find(site, page, path, rewritten=True)
+    if isinstance(found, Response):
+        return found
+    match, resource, file = found
+    if context._session is None:
+        context._session = await _open_session(site, context._request, resource)
+    steps.append(context._onward(match, resource, page, path))
+    return await _answer(steps, file)
+
+
+async def _given(file: GivenFile, context: Context) -> Response:
+    """Gives a built file out."""
+    method = context._request.method
+    if method in ("GET", "HEAD"):
+        return FileAnswer(file)
+    return not_for_files(context.site, method)
 
 
 def _raw_path(request: Request) -> bytes:
     raw = request.scope.get("raw_path") or request.scope["path"].encode("utf-8", "surrogateescape")
     path: bytes = raw.partition(b"?")[0]
     return path
-
-
-async def _find_fresh(site: Site, request: Request, path: RequestPath) -> Match | Response | None:
-    """Finds what answers a path once the live collections are fresh, where what may answer could show one."""
-    if site.content.is_live:
-        routes = [match.route for match in site.router.match(path.segments) if match.route.redirect is None]
-        resources = [site.resource(route) for route in routes if not route.prerender]
-        if site.middleware or path.segments[:1] == (ACTIONS,) or any(each.may_use_content for each in resources):
-            await site.content.refresh()
-    return _find(site, request, path)
-
-
-def _find(site: Site, request: Request, path: RequestPath) -> Match | Response | None:
-    """Finds what answers a path now: None for nothing, a redirect where the path is another form of a canonical one."""
-    if path.segments[:1] == (ACTIONS,):
-        action = site.actions.get(path.segments[1]) if len(path.segments) == 2 and not path.slash else None
-        return Match(action.resource.route, {}) if action else None
-    if request.method not in ("GET", "HEAD") and site.policy.url("page", path.segments, slash=path.slash) in site.built:
-        allow = {"Allow": "GET, HEAD, OPTIONS"}
-        return (
-            Response(status_code=204, headers=allow) if request.method == "OPTIONS" else _error_answer(site, 405, allow)
-        )
-    for match in site.router.match(path.segments):
-        if match.route.prerender:
-            continue  # its paths are files, which the server looked up before
-        if listing := site.listings.of(match.route):
-            props = listing.find(match.params)
-            if props is None:
-                continue
-            match = replace(match, props=props)
-        query = request.scope.get("query_string", b"").decode("latin-1")
-        if match.route.redirect is not None:
-            usual = 301 if request.method in ("GET", "HEAD") else 308
-            return _redirect(follow(site.router, match, query), match.route.redirect.status or usual)
-        to = site.policy.redirect(match.route.kind, path, query)
-        return match if to is None else _redirect(to, 308)
-    return None
-
-
-def _redirect(to: str, status: int) -> Response:
-    # RedirectResponse would escape the query anew, which is kept as it was sent.
-    return Response(status_code=status, headers={"Location": to})
 
 
 def _origin_is_own(site: Site, request: Request) -> bool:
@@ -203,7 +193,7 @@ async def _produce(context: Context) -> Response:
     """Calls what the route leads to; what it raises as an answer becomes one, so that middleware sees every answer."""
     resource = context.resource
     try:
-        if resource is _NO_RESOURCE:
+        if resource is NO_RESOURCE:
             raise NotFound
         if resource.route.kind == "action":
             given = await actions.respond(context, context._request.method)
@@ -237,13 +227,9 @@ async def _answer_to(error: NotFound | ActionError | HTTPException, context: Con
 
 async def _shown_here(site: Site, request: Request, shown: actions.Shown) -> Response:
     """Renders the page that a form stands on with the outcome, as a GET of its own: middleware and all."""
-    scope = {**request.scope, "method": "GET"}
-    scope["raw_path"], _, scope["query_string"] = shown.url.encode("ascii").partition(b"?")
-    scope["path"] = site.policy.path(shown.path)
-    scope["headers"] = [pair for pair in scope["headers"] if not pair[0].startswith(b"content-")]
-    page = Request(scope)
-    found = None if shown.url.partition("?")[0] in site.built else _find(site, page, shown.path)
-    if not isinstance(found, Match) or found.route.kind != "page":
+    page = as_get(site, request, shown.path, shown.url)
+    found = None if shown.url.partition("?")[0] in site.built else find(site, page, shown.path)
+    if not isinstance(found, Found) or found.match.route.kind != "page":
         return actions.plain_page(shown, site.language)
     response = await render(site, page, path=shown.path, result=shown.result)
     if response.status_code == 200:
@@ -266,10 +252,10 @@ async def _error_page(
     A script that asks an action gets JSON.
     """
     if _is_script_at_action(site, request):
-        return actions.refusal_as_json(status, _phrase(status), headers)
+        return actions.refusal_as_json(status, phrase(status), headers)
     route = site.router.errors.get(status)
     if route is None or route.prerender:
-        return _error_answer(site, status, headers)
+        return error_answer(site, status, headers)
     resource = site.resources[route.source]
     session = context._session if context else None
     if isinstance(session, UnavailableSession):
@@ -288,85 +274,7 @@ async def _error_page(
         for value in own.cookies.outgoing:
             page.headers.append("set-cookie", value)
         if own.cookies.touched:
-            _make_private(page)
+            make_private(page)
     if session is not None and resource.names_session:
-        _make_private(page)
+        make_private(page)
     return page
-
-
-def _error_answer(site: Site, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    file = site.error_files.get(status)
-    if file is None:
-        return _plain_error(status, headers)
-    response = Response(file.body, status, media_type="text/html")
-    response.headers.update(dict(file.headers))
-    response.headers.update(headers or {})
-    return response
-
-
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase if status in _STATUSES else "Error"
-
-
-def _plain_error(status: int, headers: Mapping[str, str] | None = None) -> Response:
-    phrase = _phrase(status)
-    body = (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{phrase}</title>\n</head>\n'
-        f"<body>\n<h1>{status} {phrase}</h1>\n</body>\n</html>\n"
-    )
-    return Response(body, status, dict(headers or {}), media_type="text/html")
-
-
-def _finished(
-    site: Site,
-    request: Request,
-    resource: Resource,
-    response: Response,
-    context: Context | None = None,
-    session: Session | None = None,
-    cookie: str | None = None,
-) -> Response:
-    """Adds what every answer carries, in the one place that decides who may keep it."""
-    private = session is not None and (session.touched or resource.names_session)
-    if context is not None:
-        if context.touched("response"):
-            for name, value in context.response.headers.items():
-                response.headers.setdefault(name, value)
-        if context.touched("cookies"):
-            private = private or context.cookies.touched
-            for value in context.cookies.outgoing:
-                response.headers.append("set-cookie", value)
-    if resource.front is not None and resource.front.headers:
-        for name, value in resource.front.headers.items():
-            # How long it may be kept is said of the page, not of what it answers when something is wrong.
-            if response.status_code < 400 or name.casefold() != "cache-control":
-                response.headers[name] = value
-    if cookie is not None:
-        response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
-    if private:
-        _make_private(response)
-    known = {name for name, _ in response.raw_headers}
-    if not site.mode.prerendering and b"cache-control" not in known:
-        response.raw_headers.append(_NO_CACHE)
-    response.raw_headers.extend(pair for pair in SAFE_HEADERS if pair[0] not in known)
-    if _UNSENDABLE.search(b"".join([value for _, value in response.raw_headers])):
-        raise ContextError("a header of the answer holds what no header can carry (CR, LF or NUL)")
-    return response
-
-
-def _make_private(response: Response) -> None:
-    """Keeps an answer that is one visitor's out of every cache (OWASP Session Management, Web Content Caching)."""
-    names = {name for name, _ in response.raw_headers}
-    if b"cache-control" not in names and b"vary" not in names:
-        response.raw_headers.extend(_PRIVATE)
-        return
-    own = response.headers.get("cache-control")
-    if own is not None and "no-store" not in own.casefold():
-        raise ContextError(
-            f'an answer that used the session has a Cache-Control of its own: "{own}"',
-            why="no cache may keep one visitor's page",
-            mend="don't set the header: private, no-store is sent",
-        )
-    response.headers["cache-control"] = "private, no-store"
-    response.headers.add_vary_header("Cookie")

@@ -58,6 +58,11 @@ class Resource:
         return self.closure is not None and (self.closure.dynamic or self.closure.uses_content)
 
     @property
+    def guard(self) -> bool:
+        """Whether it says `guard: true`: it is built, and given out behind the middleware."""
+        return self.front is not None and self.front.guard
+
+    @property
     def is_draft(self) -> bool:
         """Whether it says `draft: true`."""
         return self.front is not None and self.front.draft

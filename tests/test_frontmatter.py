@@ -58,7 +58,6 @@ def test_everything_said() -> None:
         ('headers: {a: "b\\0"}', "2:1", ("no header can carry",)),
         ("headers: {a: 日本}", "2:1", ("no header can carry",)),
         ("headers: {a: 1}", "2:1", ("no header can carry",)),
-        ("guard: true", "2:1", ("not in this version", "take it out")),
         ("paths: [blog]", "2:1", ('"paths" has to name a collection', "paths: blog")),
         ("paths: {collection: blog, bye: tags}", "2:1", ('"paths" has no key "bye"', 'did you mean "by"?')),
         ("paths: {by: tags}", "2:1", ("names no collection",)),
@@ -88,7 +87,7 @@ def test_keys_for_markdown_alone(key: str) -> None:
 
 def test_all_faults_are_told_in_order() -> None:
     with pytest.raises(SiteErrors) as caught:
-        read("hedaers: {}\ndraft: 1\ntitle: A\nguard: true")
+        read("hedaers: {}\ndraft: 1\ntitle: A\npaginate: 3")
     places = [(fault.location.line, fault.location.column) for fault in caught.value.faults if fault.location]
     assert places == [(2, 1), (3, 1), (5, 1)]
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp
 
+from hybridsite.answers import SAFE_HEADERS
 from hybridsite.errors import ContextError
-from hybridsite.rendering import SAFE_HEADERS, render
+from hybridsite.rendering import render
 from hybridsite.site import Site
 from tests.e2e.support import write_site
 from tests.inprocess import MEMORY, ON_DEMAND, app_of, ask, built_here, loaded, request

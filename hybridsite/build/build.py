@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hybridsite import __version__
+from hybridsite.answers import SAFE_HEADERS
 from hybridsite.build.output import Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.report import BuildReport, RouteRow
@@ -29,7 +30,7 @@ from hybridsite.errors import (
 )
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, etag, server_sources
 from hybridsite.media import media_type
-from hybridsite.rendering import SAFE_HEADERS, render
+from hybridsite.rendering import render
 from hybridsite.site import Mode, Site, load_site
 from hybridsite.urls import PathRefused
 
@@ -60,6 +61,7 @@ async def build_site(
     with build_lock(state, waiting):
         began = time.perf_counter()
         faults = Faults()
+        names = list(server_sources(root))  # before they are read: what vanishes later is a fault
         site = load_site(root, Mode(prerendering=True, drafts=options.drafts), environ=environ, faults=faults)
         pages = await plan(site, faults)
         with Output(site.root) as output:
@@ -70,7 +72,7 @@ async def build_site(
                 faults.add(notice)
             faults.raise_any()
             errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
-            sources = _copy_sources(site, output)
+            sources = _copy_sources(site, names, output)
             output.write(MANIFEST, Manifest(__version__, options.drafts, tuple(files), errors, sources).to_json())
             output.exchange()
     return BuildReport(tuple(rows), tuple(notices), site.settings.warnings, time.perf_counter() - began)
@@ -86,8 +88,10 @@ async def _write_pages(
         with faults.collect(*page.match.route.files):
             status, headers, body = await _answer(site, page)
             kind = _checked_type(page, status, headers)
-            output.write(f"client/{page.output}", body)
-            files.append(BuiltFile(page.url, page.output, kind, etag(body), _own_headers(headers), _alias(site, page)))
+            guard = page.match.route.source if site.resources[page.match.route.source].guard else None
+            own = _own_headers(headers)
+            files.append(BuiltFile(page.url, page.output, kind, etag(body), own, _alias(site, page), guard))
+            output.write(files[-1].place, body)
             rows[page.match.route.source].add(len(body), time.perf_counter() - began)
     return files, list(rows.values())
 
@@ -242,10 +246,10 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if not path.is_dir() or path.is_symlink())
 
 
-def _copy_sources(site: Site, output: Output) -> dict[str, str]:
+def _copy_sources(site: Site, names: list[str], output: Output) -> dict[str, str]:
     """Copies what rendering on demand needs into dist/server/, and gives each file with its hash."""
     sources: dict[str, str] = {}
-    for name in server_sources(site.root):
+    for name in names:
         if name in site.drafts:
             continue
         path = site.root / name
@@ -253,7 +257,11 @@ def _copy_sources(site: Site, output: Output) -> dict[str, str]:
             raise SourceError(
                 "the link leads out of the site", mend="copy the file into the site", location=Location(name)
             )
-        body = path.read_bytes()
+        try:
+            body = path.read_bytes()
+        except OSError as error:  # it was there when the site was loaded
+            why = error.strerror or ""
+            raise BuildError("the file can't be read", why=why, location=Location(name)) from error
         output.write(f"server/{name}", body)
         sources[name] = etag(body).strip('"')
     return sources

@@ -64,8 +64,12 @@ class Output:
         return path
 
     def exchange(self) -> None:
-        """Puts the new files in the place of dist/, in one step where the system can (renameat2 on Linux)."""
+        """Puts the new files in the place of dist/, in one step where the system can (renameat2 on Linux).
+
+        They are on the disk before that, so that a machine which loses its power has one whole site or the other.
+        """
         try:
+            _settle(self._staging)
             if not self._final.exists():
                 self._staging.rename(self._final)
             elif not _exchange(self._staging, self._final):
@@ -73,8 +77,45 @@ class Output:
                 self._final.rename(old)
                 self._staging.rename(self._final)
                 shutil.rmtree(old, ignore_errors=True)
+            _fsync(self._root)
         except OSError as error:
             raise _fault(error, self._final) from error
+
+
+def _settle(folder: Path) -> None:
+    """Waits until all that lies below a folder is on the disk.
+
+    One syncfs instead of an fsync a file: a file system that keeps a journal writes it once, where 10,000 files would
+    have it written 10,000 times.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if not _syncfs(descriptor):
+            for place, _, files in os.walk(folder):
+                for name in files:
+                    _fsync(os.path.join(place, name))
+                _fsync(place)
+    finally:
+        os.close(descriptor)
+
+
+def _syncfs(descriptor: int) -> bool:
+    try:
+        syncfs = ctypes.CDLL(None, use_errno=True).syncfs
+    except (AttributeError, OSError):  # no Linux
+        return False
+    if syncfs(descriptor) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return True
+
+
+def _fsync(path: str | Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _exchange(one: Path, other: Path) -> bool:

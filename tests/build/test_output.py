@@ -78,6 +78,41 @@ def test_the_exchange_leaves_no_moment_without_a_site(tmp_path: Path) -> None:
     assert seen <= {b"old", *(b"new %d" % number for number in range(20))}
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_takes_the_place_of_the_old_site_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    # case D1: power that fails after the exchange finds no empty files
+    steps: list[str] = []
+    fsync, exchange, syncfs = os.fsync, output_module._exchange, output_module._syncfs
+    old_site(tmp_path)
+
+    def name_of(descriptor: int) -> str:
+        return Path(os.readlink(f"/proc/self/fd/{descriptor}")).name
+
+    def spied_syncfs(descriptor: int) -> bool:
+        steps.append("all")
+        return syncfs(descriptor)
+
+    def spied_fsync(descriptor: int) -> None:
+        steps.append(name_of(descriptor))
+        fsync(descriptor)
+
+    def spied_exchange(one: Path, other: Path) -> bool:
+        steps.append("exchange")
+        return exchange(one, other)
+
+    monkeypatch.setattr(os, "fsync", spied_fsync)
+    monkeypatch.setattr(output_module, "_syncfs", spied_syncfs if at_once else lambda _: False)
+    monkeypatch.setattr(output_module, "_exchange", spied_exchange)
+    with Output(tmp_path) as output:
+        output.write("client/a/index.html", b"new")
+        output.exchange()
+    before, after = steps[: steps.index("exchange")], steps[steps.index("exchange") + 1 :]
+    assert (before == ["all"]) if at_once else {"index.html", "a", "client"} < set(before)
+    assert after == [tmp_path.name]
+
+
 @pytest.mark.parametrize("raised", [RuntimeError, KeyboardInterrupt])
 def test_left_early_nothing_has_changed(tmp_path: Path, raised: type[BaseException]) -> None:
     # case D1

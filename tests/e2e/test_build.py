@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from hybridsite.manifest import etag, read_manifest
 from tests.e2e.support import (
     COMMAND,
     SECRET,
@@ -212,25 +215,73 @@ def test_a_killed_build_leaves_the_old_one_and_no_lock(make_site: MakeSite, tmp_
 @pytest.mark.long
 def test_a_build_killed_at_any_moment_leaves_a_whole_dist(make_site: MakeSite, tmp_path: Path) -> None:
     # case D1
-    def files(version: str) -> Mapping[str, str]:
+    def files(version: int) -> Mapping[str, str]:
         return {f"pages/p{n}.html": f"<p>{version}</p>" for n in range(150)}
 
-    site = make_site(files("old"))
+    site = make_site(files(0))
+    began = time.monotonic()
     built(site)
-    whole = {"old": tree(site / "dist" / "client")}
-    write_files(site, files("new"))
-    for moment in range(20):
+    lasts = time.monotonic() - began
+    dice = random.Random(7)
+    versions, killed = {0}, 0
+    for version in range(1, 51):
+        write_files(site, files(version))
         build = begin_build(site, tmp_path / "log")
         try:
-            build.wait(0.1 + moment * 0.05)
+            build.wait(dice.uniform(0, lasts * 1.2))
         except subprocess.TimeoutExpired:
             os.killpg(build.pid, signal.SIGKILL)
             build.wait(30)
-        version = "new" if "new" in page(site, "p0/index.html") else "old"
-        assert tree(site / "dist" / "client") == whole.setdefault(version, tree(site / "dist" / "client"))
-        assert {page(site, f"p{n}/index.html").strip() for n in range(150)} == {f"<p>{version}</p>"}
+            killed += 1
+        now = {page(site, f"p{n}/index.html").strip() for n in range(150)}
+        assert len(now) == 1, now
+        assert len(tree(site / "dist/client")) == 150
+        manifest = read_manifest(site / "dist")
+        assert all(file.etag == etag((site / "dist/client" / file.file).read_bytes()) for file in manifest.files)
+        versions.add(int(now.pop()[3:-4]))
+    assert killed > 10
+    assert len(versions) > 3  # some were killed before the exchange, some after it
     built(site)
-    assert page(site, "p149/index.html").strip() == "<p>new</p>"
+    assert page(site, "p149/index.html").strip() == "<p>50</p>"
+    assert [path.name for path in site.iterdir() if path.name.startswith(".dist")] == []
+
+
+@pytest.mark.parametrize("existed", [True, False])
+def test_a_write_that_the_system_refuses_is_told_and_leaves_the_old_one(make_site: MakeSite, existed: bool) -> None:
+    # case D1: a limit on the size of files stands for a full disk, and is as real
+    site = make_site({"pages/index.html": "home", "public/large.bin": b"x" * 300_000})
+    if existed:
+        built(site)
+    before = tree(site)
+    write_files(site, {"public/large.bin": b"y" * 300_000})
+    done = subprocess.run(
+        ["prlimit", "--fsize=100000", *COMMAND, "build", str(site)],
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "the built site can't be written; File too large; dist/ is as it was" in done.stderr
+    assert "Traceback" not in done.stderr
+    after = tree(site)
+    assert {name: value for name, value in after.items() if name.startswith("dist/")} == {
+        name: value for name, value in before.items() if name.startswith("dist/")
+    }
+
+
+def test_a_source_that_vanishes_amid_the_build_is_told_and_leaves_the_old_one(
+    make_site: MakeSite, hybridsite: Hybridsite
+) -> None:
+    # case D1
+    site = make_site({"pages/index.html": "home", "pages/other.html": "other", "data/note.toml": "a = 1"})
+    built(site)
+    before = tree(site / "dist")
+    gone = "from pathlib import Path\ndef load(context):\n    Path(context.site.root, 'data/note.toml').unlink()\n"
+    write_files(site, {"pages/index.py": gone})
+    done = hybridsite("build", site)
+    assert (done.returncode, tree(site / "dist")) == (1, before)
+    assert "data/note.toml: the file can't be read; No such file or directory" in done.stderr
 
 
 def test_a_second_build_waits_and_says_so(make_site: MakeSite, tmp_path: Path) -> None:

@@ -1,0 +1,158 @@
+"""Answers: those that need none of the site's code, and what every answer carries, which decides who may keep it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from hybridsite.context import Context
+from hybridsite.errors import ContextError
+from hybridsite.resources import Resource
+from hybridsite.sessions.session import Session
+from hybridsite.site import GivenFile, Site
+
+# OWASP HTTP Headers Cheat Sheet.
+SAFE_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+)
+_NO_CACHE = (b"cache-control", b"no-cache")
+# A browser may keep a member's page, and asks the guard before each use of it; nobody else may.
+_GUARDED = (b"cache-control", b"private, no-cache")
+_PRIVATE = ((b"cache-control", b"private, no-store"), (b"vary", b"Cookie"))
+_UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
+_STATUSES = frozenset(HTTPStatus)
+
+
+def redirect(to: str, status: int) -> Response:
+    """Gives an answer that leads to a URL as it is."""
+    # RedirectResponse would escape the query anew, which is kept as it was sent.
+    return Response(status_code=status, headers={"Location": to})
+
+
+def error_answer(site: Site, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Gives the file that the build wrote for a status, or a plain page."""
+    file = site.error_files.get(status)
+    if file is None:
+        return plain_error(status, headers)
+    response = Response(file.body, status, media_type="text/html")
+    response.headers.update(dict(file.headers))
+    response.headers.update(headers or {})
+    return response
+
+
+# RFC 9110, 8 and 14: what tells of the bytes that are sent, which the file alone knows.
+_OF_THE_BYTES = frozenset(
+    {
+        *(b"content-type", b"content-length", b"content-encoding", b"content-range"),
+        *(b"etag", b"last-modified", b"accept-ranges"),
+    }
+)
+
+
+class FileAnswer(Response):
+    """A built file as an answer: to a rewrite, or behind a guard. Middleware may change its headers and its status.
+
+    What led to it was asked of one visitor, so it is kept no longer than an answer on demand, whatever the file says.
+    """
+
+    def __init__(self, file: GivenFile) -> None:
+        super().__init__()
+        self._file = file
+        self.raw_headers = [pair for pair in file.headers if pair[0] != b"cache-control" or b"no-store" in pair[1]]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the file: 304 and 206 where the request asks for that, and the status is none of another kind."""
+        others = [pair for pair in self.raw_headers if pair[0] not in _OF_THE_BYTES]
+
+        async def send_as_answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = [pair for pair in message["headers"] if pair[0] in _OF_THE_BYTES]
+                status = message["status"] if self.status_code == 200 else self.status_code
+                message = {**message, "status": status, "headers": [*own, *others]}
+            await send(message)
+
+        if self.status_code != 200 or scope["method"] not in ("GET", "HEAD"):
+            method = "HEAD" if scope["method"] == "HEAD" else "GET"
+            kept = [pair for pair in scope["headers"] if not pair[0].startswith(b"if-") and pair[0] != b"range"]
+            scope = {**scope, "method": method, "headers": kept}
+        await self._file.send(scope, receive, send_as_answer)
+        if self.background is not None:
+            await self.background()
+
+
+def phrase(status: int) -> str:
+    """Gives the name of a status: `Not Found`."""
+    return HTTPStatus(status).phrase if status in _STATUSES else "Error"
+
+
+def plain_error(status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Gives a page for a status that tells nothing else."""
+    told = phrase(status)
+    body = (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{told}</title>\n</head>\n'
+        f"<body>\n<h1>{status} {told}</h1>\n</body>\n</html>\n"
+    )
+    return Response(body, status, dict(headers or {}), media_type="text/html")
+
+
+def finished(
+    site: Site,
+    request: Request,
+    resource: Resource,
+    response: Response,
+    context: Context | None = None,
+    session: Session | None = None,
+    cookie: str | None = None,
+) -> Response:
+    """Adds what every answer carries. Raises ContextError for a header that can't be sent."""
+    private = session is not None and (session.touched or resource.names_session)
+    if context is not None:
+        if context.touched("response"):
+            for name, value in context.response.headers.items():
+                response.headers.setdefault(name, value)
+        if context.touched("cookies"):
+            private = private or context.cookies.touched
+            for value in context.cookies.outgoing:
+                response.headers.append("set-cookie", value)
+    if resource.front is not None and resource.front.headers:
+        for name, value in resource.front.headers.items():
+            # How long it may be kept is said of the page, not of what it answers when something is wrong.
+            if response.status_code < 400 or name.casefold() != "cache-control":
+                response.headers[name] = value
+    if cookie is not None:
+        response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
+    if private:
+        make_private(response)
+    known = {name for name, _ in response.raw_headers}
+    if not site.mode.prerendering and b"cache-control" not in known:
+        response.raw_headers.append(_GUARDED if resource.guard else _NO_CACHE)
+    response.raw_headers.extend(pair for pair in SAFE_HEADERS if pair[0] not in known)
+    if _UNSENDABLE.search(b"".join([value for _, value in response.raw_headers])):
+        raise ContextError("a header of the answer holds what no header can carry (CR, LF or NUL)")
+    return response
+
+
+def make_private(response: Response) -> None:
+    """Keeps an answer that is one visitor's out of every cache (OWASP Session Management, Web Content Caching)."""
+    names = {name for name, _ in response.raw_headers}
+    if b"cache-control" not in names and b"vary" not in names:
+        response.raw_headers.extend(_PRIVATE)
+        return
+    own = response.headers.get("cache-control")
+    if own is not None and "no-store" not in own.casefold():
+        raise ContextError(
+            f'an answer that used the session has a Cache-Control of its own: "{own}"',
+            why="no cache may keep one visitor's page",
+            mend="don't set the header: private, no-store is sent",
+        )
+    response.headers["cache-control"] = "private, no-store"
+    response.headers.add_vary_header("Cookie")
