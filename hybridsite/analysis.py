@@ -14,6 +14,9 @@ from jinja2 import nodes
 
 SESSION = "session"
 RENDER = "render"
+COLLECTION = "collection"
+# What a template may ask of the site without reaching its content.
+_PLAIN_OF_SITE = frozenset({"title", "description", "language", "author", "url", "base"})
 # Each of these reads or shows what a session holds.
 SESSION_NAMES = frozenset({SESSION, "flashes", "action_result"})
 _IMPLICIT = frozenset({"caller", "kwargs", "varargs", "loop", "self", "super"})
@@ -50,7 +53,8 @@ class Reference:
 class TemplateFacts:
     """What is known of one template: `dynamic` where it names another by a variable, which can't be followed.
 
-    `actions` has the names that it asks `action("…")` for, with their lines.
+    `actions` has the names that it asks `action("…")` for, with their lines. `uses_content` tells whether it may ask
+    for a collection, by `collection(…)` or in any way of `site`.
     """
 
     names: frozenset[str]
@@ -58,6 +62,7 @@ class TemplateFacts:
     references: tuple[Reference, ...]
     dynamic: bool
     actions: tuple[tuple[str, int], ...] = ()
+    uses_content: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class Closure:
     uses_session: bool
     dynamic: bool
     unguarded: tuple[tuple[Step, ...], ...]
+    uses_content: bool = False
 
 
 def analyse(template: nodes.Template) -> TemplateFacts:
@@ -88,13 +94,23 @@ def analyse(template: nodes.Template) -> TemplateFacts:
     walk = _Walk()
     walk.visit(template, set(), guarded=False)
     uses, references, actions = tuple(walk.uses), tuple(walk.references), tuple(walk.actions)
-    return TemplateFacts(frozenset(walk.names), uses, references, walk.dynamic, actions)
+    return TemplateFacts(frozenset(walk.names), uses, references, walk.dynamic, actions, _uses_content(template))
+
+
+def _uses_content(template: nodes.Template) -> bool:
+    """Tells whether a template may ask for a collection. `site.title` and its like are no way to one."""
+    names = [node.name for node in template.find_all(nodes.Name)]
+    harmless = 0
+    for node in template.find_all(nodes.Getattr):
+        if isinstance(node.node, nodes.Name) and node.node.name == "site" and node.attr in _PLAIN_OF_SITE:
+            harmless += 1
+    return COLLECTION in names or names.count("site") > harmless
 
 
 def trace(start: str, facts: Callable[[str], TemplateFacts | None]) -> Closure:
     """Follows a template through every reference. `facts` gives None for templates that don't exist."""
     names: set[str] = set()
-    uses_session = dynamic = False
+    uses_session = dynamic = uses_content = False
     order: dict[str, None] = {}
     seen: set[tuple[str, bool]] = set()
     pending = [(start, False)]
@@ -108,8 +124,10 @@ def trace(start: str, facts: Callable[[str], TemplateFacts | None]) -> Closure:
         names |= found.names
         uses_session = uses_session or any(_is_the_visitors(use, hidden) for use in found.uses)
         dynamic = dynamic or found.dynamic
+        uses_content = uses_content or found.uses_content
         pending.extend((reference.template, hidden or reference.hides) for reference in reversed(found.references))
-    return Closure(frozenset(names), tuple(order), uses_session, dynamic, tuple(_unguarded(start, facts)))
+    unguarded = tuple(_unguarded(start, facts))
+    return Closure(frozenset(names), tuple(order), uses_session, dynamic, unguarded, uses_content)
 
 
 def _is_the_visitors(use: Use, hidden: bool) -> bool:

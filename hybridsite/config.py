@@ -34,7 +34,6 @@ _LATER: Final = (
     ("origin",),
     ("build", "origin"),
     ("security", "csp"),
-    ("site", "timezone"),
 )
 """What the contract has, and this version doesn't."""
 _LATER_ADAPTERS: Final = ("static", "container", "netlify", "cloudflare", "vercel", "lambda")

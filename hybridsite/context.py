@@ -57,6 +57,8 @@ class Context:
         self._result = result
         self._sessions: SessionManager | None = site.sessions
         self._is_error_page = match.route.kind == "error"
+        # What `paths` in front matter gave the page: its entry, its entries, or some of them.
+        self.listed = match.props if resource.front is not None and resource.front.paths is not None else None
 
     def _onward(self, match: Match, resource: Resource, request: Request, path: RequestPath) -> Context:
         """Gives the context of the same visit for the path that a rewrite led to."""

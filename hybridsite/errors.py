@@ -6,6 +6,7 @@
     ├── FrontMatterError          the front matter of a page
     ├── TemplateError             a template doesn't parse, or fails while it renders
     ├── MarkdownError             a Markdown body
+    ├── ContentError              a collection, or one of its entries
     ├── RouteError                files under pages/, and what `paths` gives
     ├── ModuleError               a Python file of the site doesn't load, or raises
     ├── ContextError              something asked of the request that this page can't have
@@ -113,6 +114,12 @@ class MarkdownError(SiteError):
     """A Markdown body can't be turned into HTML."""
 
     code = "markdown"
+
+
+class ContentError(SiteError):
+    """A collection can't be loaded or isn't there, or an entry of one doesn't fit its schema."""
+
+    code = "content"
 
 
 class RouteError(SiteError):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from types import MappingProxyType
 
-from hybridsite.errors import Faults, FrontMatterError, one_slip
+from hybridsite.dates import aware
+from hybridsite.errors import Faults, FrontMatterError, did_you_mean, one_slip
 from hybridsite.sources import Source
 
 RESERVED = ("prerender", "guard", "layout", "jinja", "draft", "paths", "paginate", "cache", "headers")
-_NOT_YET = ("paths", "paginate", "cache")
+_NOT_YET = ("cache",)
 # RFC 9110, 5.1 and 5.5: a field name is a token, a value holds no control characters.
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 # RFC 9110, 7.6.1 and 8.6: these say how one message travels, which is the server's to know.
@@ -19,6 +21,21 @@ _FRAMING = frozenset(
     {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-encoding"}
 )
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The pages that a route makes of a collection: for each entry, each value of the field `by`, or for so many."""
+
+    collection: str
+    by: str | None = None
+    paginate: int | None = None
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters that the route has to have."""
+        names = (self.by, "page" if self.paginate else None)
+        return tuple(name for name in names if name) or ("slug",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +52,14 @@ class FrontMatter:
     headers: Mapping[str, str]
     page: Mapping[str, object]
     guard: bool = False
+    paths: Paths | None = None
 
 
-def read_front_matter(source: Source, *, own_keys: Collection[str] = ()) -> FrontMatter:
+def read_front_matter(source: Source, *, own_keys: Collection[str] = (), zone: tzinfo = UTC) -> FrontMatter:
     """Checks the front matter of a page.
 
-    `own_keys` are names near a reserved one that the site means as they are (`[front_matter] keys`).
+    `own_keys` are names near a reserved one that the site means as they are (`[front_matter] keys`), `zone` is that of
+    times which say none.
     Raises FrontMatterError, or SiteErrors where there are several faults.
     """
     faults = Faults()
@@ -61,7 +80,11 @@ def read_front_matter(source: Source, *, own_keys: Collection[str] = ()) -> Fron
                     location=source.location(key),
                 )
             )
-        page[key] = value
+        page[key] = aware(value, zone)
+    with faults.collect():
+        if "paginate" in source.front_matter and "paths" not in source.front_matter:
+            what, mend = '"paginate" splits what "paths" gives', "name a collection: paths: blog"
+            raise FrontMatterError(what, mend=mend, location=source.location("paginate"))
     faults.raise_any()
     values = source.front_matter
     headers = values.get("headers") or {}
@@ -75,7 +98,15 @@ def read_front_matter(source: Source, *, own_keys: Collection[str] = ()) -> Fron
         headers=MappingProxyType({str(name): str(value) for name, value in headers.items()}),
         page=MappingProxyType(page),
         guard=values.get("guard") is True,
+        paths=_paths(values) if "paths" in values else None,
     )
+
+
+def _paths(values: Mapping[str, object]) -> Paths:
+    paths, size = values["paths"], values.get("paginate")
+    named = paths if isinstance(paths, Mapping) else {"collection": paths}
+    by = named.get("by")
+    return Paths(str(named["collection"]), by if isinstance(by, str) else None, size if isinstance(size, int) else None)
 
 
 def _check(source: Source, key: str, value: object) -> None:
@@ -92,6 +123,12 @@ def _check(source: Source, key: str, value: object) -> None:
         raise fault(f'"{key}" is for Markdown pages', mend)
     if key == "layout" and not (isinstance(value, str) and value):
         raise fault('"layout" has to name a template', 'for example layout: "layouts/post.html"')
+    if key == "paths":
+        _check_paths(source, value)
+    if key == "paginate" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise fault(
+            f'"paginate" has to be a whole number from 1 on, and is {_shown(value)}', "for example paginate: 10"
+        )
     if key == "headers":
         if not isinstance(value, Mapping):
             raise fault('"headers" has to be a mapping of names to values')
@@ -103,6 +140,25 @@ def _check(source: Source, key: str, value: object) -> None:
             if not isinstance(content, str) or not HEADER_VALUE.fullmatch(content):
                 mend = "give one line of plain text" if isinstance(content, str) else "put it in quotes"
                 raise fault(f'the header "{name}" has a value that no header can carry', mend)
+
+
+def _check_paths(source: Source, value: object) -> None:
+    mend = "write paths: blog, or paths: {collection: blog, by: tags}"
+
+    def fault(what: str, mend: str = mend) -> FrontMatterError:
+        return FrontMatterError(what, mend=mend, location=source.location("paths"))
+
+    if isinstance(value, str) and value:
+        return
+    if not isinstance(value, Mapping):
+        raise fault(f'"paths" has to name a collection, and is {_shown(value)}')
+    for key, name in value.items():
+        if key not in ("collection", "by"):
+            raise fault(f'"paths" has no key "{key}"', did_you_mean(str(key), ("collection", "by")) or mend)
+        if not isinstance(name, str) or not name:
+            raise fault(f'"{key}" in "paths" has to be a name, and is {_shown(name)}')
+    if "collection" not in value:
+        raise fault('"paths" names no collection')
 
 
 def _shown(value: object) -> str:

@@ -66,7 +66,7 @@ class Links:
         if target in self._broken:
             return self._router.policy.url("page", ())  # its own fault is told
         if target in self._drafts:
-            raise MarkdownError(f"{target} is a draft, which is left out", mend="take the link out, or publish it")
+            raise MarkdownError(f"{target} is left out: a draft, or of a date to come", mend="take the link out")
         if (url := self._entry_url(target)) is not None:
             return url
         name = copied_name(target)

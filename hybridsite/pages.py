@@ -73,7 +73,7 @@ async def _values(function: Handler, context: Context, module: SiteModule | None
             location=place,
         )
     for key in given:
-        if key in CONTEXT_NAMES:
+        if key in CONTEXT_NAMES or key in (context.listed or ()):
             raise ModuleError(f'{name}() gave the name "{key}", which is reserved', mend="rename it", location=place)
         if not isinstance(key, str) or not key.isidentifier():
             raise ModuleError(f"{name}() gave {key!r}, which is no variable's name", location=place)
@@ -83,7 +83,7 @@ async def _values(function: Handler, context: Context, module: SiteModule | None
 def _render(context: Context, values: Mapping[str, object]) -> str:
     resource, templates = context.resource, context.site.templates
     names, dynamic = (resource.closure.names, resource.closure.dynamic) if resource.closure else (frozenset(), False)
-    variables = {**context.variables(names, dynamic), **values}
+    variables = {**context.variables(names, dynamic), **values, **(context.listed or {})}
     if not resource.route.source.endswith(".md"):
         return templates.render(templates.get(resource.route.source), variables)
     body = _markdown(context, variables)

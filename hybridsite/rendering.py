@@ -25,7 +25,7 @@ from hybridsite.errors import (
     traceback_of,
 )
 from hybridsite.exchange import EarlyResponse, Rewrite
-from hybridsite.finding import NO_RESOURCE, Found, as_get, find, not_for_files
+from hybridsite.finding import NO_RESOURCE, Found, as_get, find, freshen, not_for_files
 from hybridsite.outcomes import ActionResult
 from hybridsite.resources import Resource
 from hybridsite.routes import Match
@@ -63,6 +63,7 @@ async def render(
             path = path or site.policy.read(_raw_path(request))
         except PathRefused as refused:
             return finished(site, request, NO_RESOURCE, error_answer(site, refused.status))
+        await freshen(site, path)
         found = find(site, request, path)
         if isinstance(found, Response):
             return finished(site, request, NO_RESOURCE, found)
@@ -147,6 +148,7 @@ async def _rewritten(steps: list[Context], context: Context, rewrite: Rewrite) -
     except PathRefused:
         return await _answer_to(NotFound(), context)
     page = as_get(site, context._request, path, f"{rewrite.path}?{rewrite.query}")
+    await freshen(site, path)
     found = find(site, page, path, rewritten=True)
     if isinstance(found, Response):
         return found

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from hybridsite import sources
+from hybridsite import dates, sources
 from hybridsite.analysis import Closure
 from hybridsite.config import Settings
 from hybridsite.errors import Faults, FrontMatterError, Location, ModuleError, RouteError
@@ -49,6 +49,13 @@ class Resource:
         """Whether a request for it has to load the session: its code, or a template that can't be followed, may ask."""
         dynamic = self.closure is not None and self.closure.dynamic
         return self.names_session or dynamic or self.module is not None
+
+    @cached_property
+    def may_use_content(self) -> bool:
+        """Whether it may ask for a collection: by `paths`, in a template, or in its module."""
+        if self.module is not None or (self.front is not None and self.front.paths is not None):
+            return True
+        return self.closure is not None and (self.closure.dynamic or self.closure.uses_content)
 
     @property
     def guard(self) -> bool:
@@ -91,7 +98,7 @@ def _load_resource(root: Path, settings: Settings, templates: Templates, route: 
             )
         return Resource(replace(route, prerender=module.prerender is True), module=module)
     source = sources.load(root / route.template, route.template)
-    front = read_front_matter(source, own_keys=settings.front_matter.keys)
+    front = read_front_matter(source, own_keys=settings.front_matter.keys, zone=dates.zone(settings.site.timezone))
     if module is not None:
         check_definitions(module, ("load", "paths", *PAGE_METHODS))
     prerender = _prerender(source, front, module, default)
@@ -143,6 +150,7 @@ def _joined(one: Closure, other: Closure) -> Closure:
         one.uses_session or other.uses_session,
         one.dynamic or other.dynamic,
         (*one.unguarded, *other.unguarded),
+        one.uses_content or other.uses_content,
     )
 
 
@@ -165,10 +173,12 @@ def _check_cache_control(resource: Resource) -> None:
 def check_paths(resource: Resource) -> None:
     """Raises RouteError for a prerendered route with parameters whose module doesn't say which paths there are."""
     route = resource.route
+    if resource.front is not None and resource.front.paths is not None:
+        return
     if route.prerender and route.parameters and not (resource.module and resource.module.function("paths")):
         module = route.module or f"{route.source.rpartition('.')[0]}.py"
         raise RouteError(
             f"{route.pattern} is prerendered, and nothing says which paths there are",
-            mend=f"define paths(site) in {module}, or give the page prerender: false",
+            mend=f"name a collection (paths: blog), define paths(site) in {module}, or give the page prerender: false",
             location=Location(route.source, 1),
         )

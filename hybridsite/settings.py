@@ -94,6 +94,9 @@ class SiteSettings(Section):
         default="en", description="The language of the pages."
     )
     author: str = Field(default="", description="Who writes the site.")
+    timezone: Annotated[str, AfterValidator(units.timezone)] = Field(
+        default="UTC", description='The zone of times that name none: "Europe/Berlin".'
+    )
 
 
 class BuildSettings(Section):
@@ -175,6 +178,12 @@ class MarkdownSettings(Section):
 
     heading_links: bool = Field(default=False, description="Whether each heading ends with a link to itself.")
     callouts: CalloutTitles = Field(default_factory=CalloutTitles, description="The titles of callouts.")
+
+
+class ContentSettings(Section):
+    """What is shown of the collections."""
+
+    future: bool = Field(default=False, description="Whether entries with a date to come are built.")
 
 
 class CookieSettings(Section):
@@ -266,6 +275,7 @@ class Settings(Section):
     templates: TemplateSettings = Field(default_factory=TemplateSettings)
     front_matter: FrontMatterSettings = Field(default_factory=FrontMatterSettings)
     markdown: MarkdownSettings = Field(default_factory=MarkdownSettings)
+    content: ContentSettings = Field(default_factory=ContentSettings)
     session: SessionSettings = Field(default_factory=SessionSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
     server: ServerSettings = Field(default_factory=ServerSettings)

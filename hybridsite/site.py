@@ -12,20 +12,25 @@ from typing import NamedTuple, Protocol
 
 from starlette.types import Receive, Scope, Send
 
+from hybridsite import dates
 from hybridsite.action_table import ACTIONS, Action, load_actions
 from hybridsite.config import Settings, load_settings, setting_locations
+from hybridsite.content import Content, Policy, load_content
 from hybridsite.data import load_data
+from hybridsite.declarations import CONTENT_FOLDER
+from hybridsite.entries import Entries
 from hybridsite.errors import (
+    ConfigError,
     DriverError,
     Faults,
     Location,
-    ModuleError,
     RouteError,
     SiteErrors,
     SourceError,
 )
 from hybridsite.files import copied_files
 from hybridsite.links import Links
+from hybridsite.listings import Listings, make_listings
 from hybridsite.markdown import MarkdownStyle
 from hybridsite.modules import (
     Handler,
@@ -46,8 +51,6 @@ from hybridsite.urls import UrlPolicy
 TEMPLATE_FOLDERS = ("components", "layouts", "pages")
 DATA_FOLDER = "data"
 MIDDLEWARE = "middleware.py"
-# What a site may hold that this version can't do: refused, since a site that ignored it would be a wrong one.
-_NOT_YET = {"collections.py": "collections"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ class Site:
     templates: Templates
     drafts: frozenset[str]
     data: Mapping[str, object]
+    content: Content
+    listings: Listings
     middleware: tuple[Handler, ...] = ()
     actions: Mapping[str, Action] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
@@ -112,7 +117,15 @@ class Site:
     def links(self) -> Links:
         """Where links between the files of the site lead."""
         copied = {file.source for file in copied_files(self.root)} if self.mode.prerendering else None
-        return Links(self.router, drafts=self.drafts, broken=self.broken, copied=copied)
+        left_out = self.drafts | self.content.left_out
+        return Links(
+            self.router,
+            drafts=left_out,
+            broken=self.broken,
+            copied=copied,
+            entry_url=self.content.entry_url,
+            entry_files=self.content.files,
+        )
 
     @cached_property
     def markdown_style(self) -> MarkdownStyle:
@@ -161,6 +174,10 @@ class Site:
             return self.policy.url("page", ())  # its own fault is told; this would be another one for the same cause
         return self.router.url_for(source, **params)
 
+    def collection(self, name: str) -> Entries:
+        """Gives the entries of a collection: `collection()` in templates. Raises ContentError for a name of none."""
+        return self.content.collection(name)
+
     def action_url(self, name: str) -> str:
         """Gives the URL that a form posts to: `action()` in templates. Raises TemplateError for a name of no action."""
         if name not in self.actions:
@@ -192,14 +209,12 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     root = root.resolve()
     settings = load_settings(root, environ, serving=not mode.prerendering)
     goes_on, faults = faults is not None, Faults() if faults is None else faults
-    files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER), faults)
-    for name, noun in _NOT_YET.items():
-        if (root / name).exists():
-            faults.add(ModuleError(f"{noun} are not in this version of hybridsite yet", location=Location(name)))
+    files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER), faults)
     make_importable(root)
     data: Mapping[str, object] = MappingProxyType({})
     with faults.collect():
         data = load_data(_below(files, DATA_FOLDER))
+    content = _load_content(root, settings, mode, environ, files, faults)
     actions = _load_actions(root, faults)
     index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
     sources = {name: path for name, path in index.items() if not name.endswith(".py")}
@@ -220,6 +235,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     try:
         router = Router([*(resource.route for resource in resources), *redirects], policy)
         check_redirects(router)
+        listings = make_listings(resources, content, router.url_for, faults, serving=not mode.prerendering)
     except (RouteError, SiteErrors) as fault:
         faults.take(fault)
         goes_on = False
@@ -227,19 +243,43 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
         faults.raise_any()
     by_source = {resource.route.source: resource for resource in resources}
     broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
-    site = Site(root, mode, settings, router, by_source, templates, drafts, data, middleware, actions or {}, broken)
-    templates.environment.globals.update(site=site, data=data, url_for=site.url_for, action=site.action_url)
-    _check_session(site)
+    site = Site(
+        *(root, mode, settings, router, by_source, templates, drafts, data, content, listings),
+        *(middleware, actions or {}, broken),
+    )
+    _join(site)
     return site
+
+
+def _join(site: Site) -> None:
+    """Gives templates and entries what they ask of the site, now that there is one."""
+    site.content.publish(site.listings.url, site.links.resolver, site.markdown_style)
+    names = {"site": site, "data": site.data, "collection": site.collection, "url_for": site.url_for}
+    site.templates.environment.globals.update(names, action=site.action_url)
+    _check_session(site)
+
+
+def _load_content(
+    root: Path, settings: Settings, mode: Mode, environ: Mapping[str, str], files: Mapping[str, Path], faults: Faults
+) -> Content:
+    serving = not mode.prerendering
+    own = {**_below(files, CONTENT_FOLDER), **_below(files, DATA_FOLDER)}
+    try:
+        now = dates.now({} if serving else environ)
+    except ValueError as error:
+        faults.add(ConfigError(str(error)))
+        now = dates.now({})
+    policy = Policy(dates.zone(settings.site.timezone), now, drafts=mode.drafts, future=settings.content.future)
+    return load_content(root, own, policy, faults, serving=serving)
 
 
 def _index(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Path]:
     """Lists the files below some folders, in one order on every machine. A link that leaves the site is a fault."""
     found: dict[str, Path] = {}
     for folder in folders:
-        for path in _walk(root / folder):
-            name = path.relative_to(root).as_posix()
-            if not path.resolve().is_relative_to(root):
+        for name, is_link in _walk(root, folder):
+            path = root / name
+            if is_link and not path.resolve().is_relative_to(root):
                 mend = "copy the file into the site"
                 faults.add(SourceError("the link leads out of the site", mend=mend, location=Location(name)))
             else:
@@ -247,11 +287,24 @@ def _index(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Pa
     return found
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
-        linked = [name for name in folders if os.path.islink(os.path.join(place, name))]
-        yield from (Path(place, name) for name in sorted([*files, *linked]) if not name.startswith("."))
+def _walk(root: Path, folder: str) -> Iterator[tuple[str, bool]]:
+    """Yields the files below a folder of the site, links to folders among them, and which of them are links."""
+    inner: list[str] = []
+    try:
+        with os.scandir(root / folder) as listed:
+            entries = sorted(
+                (entry for entry in listed if not entry.name.startswith(".")), key=lambda entry: entry.name
+            )
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            inner.append(entry.name)
+        else:
+            yield f"{folder}/{entry.name}", entry.is_symlink()
+    for name in inner:
+        if name != "__pycache__":
+            yield from _walk(root, f"{folder}/{name}")
 
 
 def _below(files: Mapping[str, Path], folder: str) -> dict[str, Path]:

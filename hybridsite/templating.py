@@ -26,7 +26,7 @@ AUTOESCAPED = (".html", ".htm", ".xml", ".svg", ".md")
 CONTEXT_NAMES = frozenset(
     {
         *("request", "params", "props", "url", "site", "page", "data", "session", "flashes", "locals"),
-        *("action", "action_result"),
+        *("action", "action_result", "collection"),
         *("prerendering", "redirect", "rewrite", "render", "cookies", "response", "client_address"),
         *("route", "locale", "url_for"),
         *("content", "headings", "toc"),

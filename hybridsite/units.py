@@ -50,6 +50,16 @@ def size(value: object) -> object:
     return int(match[1]) * _BYTES[match[2]]
 
 
+def timezone(value: str) -> str:
+    """Refuses a name that is no time zone of IANA's database. UTC needs none."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return value if value == "UTC" else ZoneInfo(value).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError('must be a time zone of IANA\'s database, such as "Europe/Berlin"') from None
+
+
 def items(value: object) -> object:
     """Gives a list as a tuple, so that settings can't be changed; anything else is returned as it is."""
     return tuple(value) if isinstance(value, list) else value

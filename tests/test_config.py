@@ -126,7 +126,7 @@ cookie = { name = "__Host-a", secure = true, max_age = 60 }
         ),
         # what comes later
         ("[cache]\ndriver = 'memory'", "1:2", ("cache is not in this version", "remove it")),
-        ("[site]\ntimezone = 1", "2:1", ("site.timezone is not in this version",)),
+        ("[site]\ntimezone = 1", "2:1", ("site.timezone must be text in quotes",)),
         # the file
         ("a = 1\nb = \n", "2:5", ("site.toml is no valid TOML; invalid value",)),
         ("[site]\n[site]\n", "2:6", ("no valid TOML",)),

@@ -70,7 +70,7 @@ def test_links_keep_to_base_and_trailing_slash(tmp_path: Path) -> None:
         ("hero.png", "there is no pages/blog/hero.png"),
         ("../_hidden/x.png", "there is no pages/_hidden/x.png"),
         ("%5Bslug%5D.html", "pages/blog/[slug].html makes many pages, and the link doesn't say which"),
-        ("draft.md", "pages/blog/draft.md is a draft, which is left out"),
+        ("draft.md", "pages/blog/draft.md is left out: a draft, or of a date to come"),
         ("../../../etc/passwd.txt", 'the link "../../../etc/passwd.txt" leads out of the site'),
         ("../../site.toml", "there is no site.toml"),
     ],
@@ -120,6 +120,43 @@ def test_images_beside_entries_are_copied_too(tmp_path: Path) -> None:
     built_here(tmp_path)
     assert (tmp_path / "dist/client/_files/blog/a/hero.png").read_bytes() == PNG
     assert not (tmp_path / "dist/client/_files/blog/notes.txt").exists()
+
+
+def test_entries_link_to_each_other_to_pages_and_to_their_images(tmp_path: Path) -> None:
+    body = "[x](../b.md#c) [y](../../../pages/about.md) ![z](hero.png) [w](../../../pages/about.md?d)"
+    files: dict[str, str | bytes] = {
+        "pages/about.md": "[x](../content/blog/a/index.md)",
+        "pages/blog/[slug].html": "---\npaths: blog\n---\n<< entry.html >>",
+        "content/blog/a/index.md": body,
+        "content/blog/b.md": "b",
+        "content/blog/draft.md": "---\ndraft: true\n---\n",
+        "content/blog/a/hero.png": PNG,
+    }
+    write_site(tmp_path, files)
+    built_here(tmp_path)
+    html = (tmp_path / "dist/client/blog/a/index.html").read_text()
+    assert '<a href="/blog/b/#c">x</a> <a href="/about/">y</a> <img src="/_files/blog/a/hero.png" alt="z" />' in html
+    assert '<a href="/blog/a/">x</a>' in (tmp_path / "dist/client/about/index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("link", "told"),
+    [
+        ("bb.md", 'there is no content/blog/bb.md; the link is "bb.md"; {met}; did you mean "b.md"?'),
+        ("draft.md", "content/blog/draft.md is left out: a draft, or of a date to come; {met}; take the link out"),
+    ],
+)
+def test_links_of_entries_that_lead_nowhere_are_told_at_their_lines(tmp_path: Path, link: str, told: str) -> None:
+    files = {
+        "pages/blog/[slug].html": "---\npaths: blog\n---\n<< entry.html >>",
+        "content/blog/a.md": f"---\ntitle: A\n---\n\n[x]({link})",
+        "content/blog/b.md": "b",
+        "content/blog/draft.md": "---\ndraft: true\n---\n",
+    }
+    write_site(tmp_path, files)
+    with pytest.raises(SiteError) as raised:
+        built_here(tmp_path)
+    assert str(raised.value) == "content/blog/a.md:5:1: " + told.format(met="met by pages/blog/[slug].html")
 
 
 def test_two_files_of_one_name_are_told(tmp_path: Path) -> None:
