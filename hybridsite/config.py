@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from hybridsite import units
 from hybridsite.documents import place
 from hybridsite.errors import ConfigError, Faults, Location, SiteError, did_you_mean
-from hybridsite.settings import EnvironmentText, Settings
+from hybridsite.sections import EnvironmentText
+from hybridsite.settings import Settings
 from hybridsite.toml_positions import KeyPath, TomlFault, key_positions, parse
 
 __all__ = ["Settings", "json_schema", "load_settings"]
@@ -25,11 +26,8 @@ MAX_SIZE: Final = 1_000_000
 _LATER: Final = (
     ("headers",),
     ("cache",),
-    ("feeds",),
-    ("sitemap",),
     ("prefetch",),
     ("i18n",),
-    ("plugins",),
     ("limits",),
     ("origin",),
     ("build", "origin"),
@@ -267,7 +265,8 @@ def _model(path: KeyPath) -> type[BaseModel] | None:
             field = annotation.model_fields.get(str(key))
             annotation = field.annotation if field else None
         elif get_origin(annotation) is dict:  # a table of tables, with names of the site's own
-            annotation = get_args(get_args(annotation)[1] or annotation)[0]
+            value = get_args(annotation)[1]
+            annotation = (get_args(value) or (value,))[0]
         else:
             return None
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from functools import cached_property, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from hybridsite import markdown, sources
-from hybridsite.collections import EntryReference
+from hybridsite.collections import Collection, EntryReference
 from hybridsite.dates import aware, moment
 from hybridsite.declarations import COLLECTIONS_FILE, CONTENT_FOLDER, Declared, read_declarations
 from hybridsite.entries import Entries, Entry, order
@@ -295,13 +296,21 @@ class _Home:
         self._read_at = began
 
 
-def load_content(root: Path, files: Mapping[str, Path], policy: Policy, faults: Faults, *, serving: bool) -> Content:
-    """Loads the collections of a site. `files` are those below content/ and data/.
+def load_content(
+    root: Path,
+    files: Mapping[str, Path],
+    policy: Policy,
+    faults: Faults,
+    *,
+    serving: bool,
+    added: Mapping[str, Collection] = MappingProxyType({}),
+) -> Content:
+    """Loads the collections of a site. `files` are those below content/ and data/, `added` what plugins add.
 
     All faults of all entries are added to `faults`.
     """
     own = Faults()
-    declared = read_declarations(root, files, own)
+    declared = read_declarations(root, files, own, added)
     content = Content(policy, declared)
     content.read(own, serving=serving)
     with faults.collect():

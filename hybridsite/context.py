@@ -11,6 +11,7 @@ from types import FrameType, MappingProxyType, SimpleNamespace
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -20,6 +21,7 @@ from hybridsite.modules import run_from_thread
 from hybridsite.outcomes import NO_RESULT, ActionResult
 from hybridsite.resources import Resource
 from hybridsite.routes import Match
+from hybridsite.seo import head_tags
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.sessions.office import SessionOffice
 from hybridsite.sessions.session import Session
@@ -127,6 +129,12 @@ class Context:
     def url_for(self, source: str, /, **params: object) -> str:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Site.url_for` does."""
         return self.site.url_for(source, **params)
+
+    def seo(self, **given: Any) -> Markup:
+        """Gives the tags that tell search engines what the page is, as `seo.head_tags` does: `<< seo() >>`."""
+        route = self.resource.route
+        url = None if route.kind in ("error", "action") else self.site.policy.url(route.kind, self._path.segments)
+        return head_tags(self.site, url, self.page, self.props.get("entry"), **given)
 
     # The session.
 
@@ -337,6 +345,7 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
         "response": lambda context: context.response,
         "client_address": lambda context: context.client_address,
         "route": lambda context: context.route,
+        "seo": lambda context: context.seo,
         "locale": lambda context: context.locale,
     }
 )

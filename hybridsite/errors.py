@@ -9,6 +9,7 @@
     ├── ContentError              a collection, or one of its entries
     ├── RouteError                files under pages/, and what `paths` gives
     ├── ModuleError               a Python file of the site doesn't load, or raises
+    ├── PluginError               a plugin doesn't load, or raises
     ├── ContextError              something asked of the request that this page can't have
     ├── PrerenderSessionError     `session` on a page that has none
     ├── SessionValueError         a value that a session can't hold (also a ValueError)
@@ -132,6 +133,12 @@ class ModuleError(SiteError):
     """A Python file of the site doesn't parse, doesn't load, defines what it may not, or raises."""
 
     code = "module"
+
+
+class PluginError(SiteError):
+    """A plugin can't be loaded, gives what can't be used, or raises."""
+
+    code = "plugin"
 
 
 class ContextError(SiteError):

@@ -45,6 +45,8 @@ async def respond(context: Context, method: str) -> Response:
         text = _render(context, values)
     except EarlyResponse as early:
         return early.response
+    if context.site.plugins.see_pages and _type(resource) == "text/html":
+        text = context.site.plugins.page_rendered(context, text)
     status = context.response.status if context.touched("response") else resource.route.status
     return Response(text.encode(), status, media_type=_type(resource))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -83,6 +83,11 @@ def load_resources(
         with faults.collect(*route.files):
             resources.append(_load_resource(root, settings, templates, route, default))
     return resources
+
+
+def made_resources(made: Iterable[tuple[Route, SiteModule]]) -> list[Resource]:
+    """Gives what answers the routes that plugins add."""
+    return [Resource(replace(route, prerender=module.prerender is True), module=module) for route, module in made]
 
 
 def _load_resource(root: Path, settings: Settings, templates: Templates, route: Route, default: bool) -> Resource:

@@ -39,8 +39,9 @@ from hybridsite.modules import (
     middleware_functions,
 )
 from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
+from hybridsite.plugins import Plugins, Setup, load_plugins
 from hybridsite.redirects import check_redirects, read_redirect
-from hybridsite.resources import Resource, load_resources
+from hybridsite.resources import Resource, load_resources, made_resources
 from hybridsite.routes import Redirect, Route, pair_modules, read_route
 from hybridsite.routing import Router
 from hybridsite.sessions.drivers import find_store
@@ -112,6 +113,7 @@ class Site:
     built: Mapping[str, GivenFile] = field(default_factory=dict)
     guarded: frozenset[tuple[str, ...]] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
+    plugins: Plugins = field(default_factory=lambda: Plugins(Path()))
 
     @cached_property
     def links(self) -> Links:
@@ -207,18 +209,16 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     to tell their faults too.
     """
     root = root.resolve()
-    settings = load_settings(root, environ, serving=not mode.prerendering)
+    make_importable(root)
+    settings, plugins, setup = _with_plugins(root, load_settings(root, environ, serving=not mode.prerendering))
     goes_on, faults = faults is not None, Faults() if faults is None else faults
     files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER), faults)
-    make_importable(root)
     data: Mapping[str, object] = MappingProxyType({})
     with faults.collect():
         data = load_data(_below(files, DATA_FOLDER))
-    content = _load_content(root, settings, mode, environ, files, faults)
+    content = _load_content(setup, mode, environ, files, faults)
     actions = _load_actions(root, faults)
-    index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
-    sources = {name: path for name, path in index.items() if not name.endswith(".py")}
-    templates = Templates(root, sources, settings.templates.variable, actions)
+    templates = _templates(setup, files, actions)
     middleware: tuple[Handler, ...] = ()
     with faults.collect():
         middleware = _load_middleware(root)
@@ -226,7 +226,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
     routes = _routes(_below(files, "pages"), faults)
-    loaded = load_resources(root, settings, templates, routes, faults)
+    loaded = load_resources(root, settings, templates, routes, faults) + made_resources(setup.routes.values())
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
@@ -246,6 +246,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     site = Site(
         *(root, mode, settings, router, by_source, templates, drafts, data, content, listings),
         *(middleware, actions or {}, broken),
+        plugins=plugins,
     )
     _join(site)
     return site
@@ -259,10 +260,28 @@ def _join(site: Site) -> None:
     _check_session(site)
 
 
+def _with_plugins(root: Path, settings: Settings) -> tuple[Settings, Plugins, Setup]:
+    """Gives the settings as the plugins leave them, and what they add."""
+    plugins = load_plugins(root, settings)
+    settings = plugins.configure(settings)
+    setup = Setup(root, settings)
+    plugins.load(setup)
+    return settings, plugins, setup
+
+
+def _templates(setup: Setup, files: Mapping[str, Path], actions: Mapping[str, Action] | None) -> Templates:
+    index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
+    sources = {name: path for name, path in index.items() if not name.endswith(".py")}
+    templates = Templates(setup.root, sources, setup.settings.templates.variable, actions)
+    templates.environment.filters.update(setup.filters)
+    templates.environment.globals.update(setup.globals)
+    return templates
+
+
 def _load_content(
-    root: Path, settings: Settings, mode: Mode, environ: Mapping[str, str], files: Mapping[str, Path], faults: Faults
+    setup: Setup, mode: Mode, environ: Mapping[str, str], files: Mapping[str, Path], faults: Faults
 ) -> Content:
-    serving = not mode.prerendering
+    root, settings, serving = setup.root, setup.settings, not mode.prerendering
     own = {**_below(files, CONTENT_FOLDER), **_below(files, DATA_FOLDER)}
     try:
         now = dates.now({} if serving else environ)
@@ -270,7 +289,7 @@ def _load_content(
         faults.add(ConfigError(str(error)))
         now = dates.now({})
     policy = Policy(dates.zone(settings.site.timezone), now, drafts=mode.drafts, future=settings.content.future)
-    return load_content(root, own, policy, faults, serving=serving)
+    return load_content(root, own, policy, faults, serving=serving, added=setup.collections)
 
 
 def _index(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Path]:

@@ -28,7 +28,7 @@ CONTEXT_NAMES = frozenset(
         *("request", "params", "props", "url", "site", "page", "data", "session", "flashes", "locals"),
         *("action", "action_result", "collection"),
         *("prerendering", "redirect", "rewrite", "render", "cookies", "response", "client_address"),
-        *("route", "locale", "url_for"),
+        *("route", "locale", "seo", "url_for"),
         *("content", "headings", "toc"),
     }
 )

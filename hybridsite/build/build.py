@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from hybridsite import __version__
 from hybridsite.answers import SAFE_HEADERS
+from hybridsite.build.finishing import finish, public_file
 from hybridsite.build.output import Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.report import BuildReport, RouteRow
@@ -71,6 +72,7 @@ async def build_site(
             files, rows = await _write_pages(site, pages, output, faults)
             _check_markdown(site, faults)
             files += _copy_files(site, pages, output, faults)
+            files += finish(site, pages, files, output, faults)
             notices = site.notices.faults()
             for notice in notices if options.strict else ():
                 faults.add(notice)
@@ -238,20 +240,8 @@ def _copy_files(site: Site, pages: list[PlannedPage], output: Output, faults: Fa
             except OSError as error:
                 raise BuildError("the file can't be read", why=error.strerror or "", location=shown) from error
             output.write(f"client/{name}", body)
-            files.extend(_public_file(site, name, body))
+            files.extend(public_file(site, name, body))
     return files
-
-
-def _public_file(site: Site, name: str, body: bytes) -> Iterator[BuiltFile]:
-    """Yields how the server gives a public file out: index.html as its folder, no dot files but RFC 8615's."""
-    segments = tuple(unicodedata.normalize("NFC", part) for part in name.split("/"))
-    if any(part.startswith(".") for part in segments) and segments[0] != ".well-known":
-        return
-    tag, kind = etag(body), media_type(name)
-    if segments[-1] == "index.html":
-        yield BuiltFile(site.policy.url("page", segments[:-1]), name, kind, tag)
-    else:
-        yield BuiltFile(site.policy.url("file", segments), name, kind, tag)
 
 
 def _copy_sources(site: Site, names: list[str], output: Output) -> dict[str, str]:
