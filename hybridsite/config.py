@@ -282,12 +282,13 @@ def _is_setting(path: KeyPath) -> bool:
 
 
 def _choices(path: KeyPath) -> Sequence[object]:
-    table = _model(path[:-1])
+    in_list = isinstance(path[-1], int)
+    *around, key = path[:-1] if in_list else path
+    table = _model(tuple(around))
     if table is None:
         return ()
-    annotation = table.model_fields[str(path[-1])].annotation
-    parts = get_args(annotation)
-    return get_args(parts[0]) if type(None) in parts else parts
+    parts = get_args(table.model_fields[str(key)].annotation)
+    return get_args(parts[0]) if in_list or type(None) in parts else parts
 
 
 def _kind(value: object) -> str:

@@ -38,7 +38,7 @@ class FeedSettings(Section):
     """A feed of the entries of a collection."""
 
     collection: str = Field(default="", description="The collection; without, the one of the feed's name.")
-    formats: Annotated[tuple[FeedFormat, ...], Field(min_length=1), BeforeValidator(units.items)] = Field(
+    formats: Annotated[tuple[FeedFormat, ...], AfterValidator(units.some), BeforeValidator(units.items)] = Field(
         default=("rss",), description='What it is written as: `"rss"` (2.0), `"atom"`, `"json"` (JSON Feed 1.1).'
     )
     path: Annotated[dict[FeedFormat | Literal[""], FeedPath], BeforeValidator(units.feed_paths)] = Field(

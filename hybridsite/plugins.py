@@ -81,6 +81,8 @@ class Setup:
         if not path.startswith("/") or "" in names:
             raise RouteError(f'"{path}" is no path of a route', mend="begin with a slash, and end without one")
         source = f"{self._name}: {path}"
+        if source in self.routes:
+            raise RouteError(f"the plugin {self._name} adds the route {path} twice", location=Location("site.toml"))
         segments = tuple(read_segment(name, source) for name in names)
         check_parameters(segments, source)
         module = ModuleType(source)

@@ -230,3 +230,10 @@ def path_pattern(value: str) -> str:
     if not value.startswith("/") or "*" in value[:-1]:
         raise ValueError('must be a path such as "/about/", or "/drafts/*" for all below it')
     return value
+
+
+def some(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuses a list without items."""
+    if not value:
+        raise ValueError("must not be empty")
+    return value

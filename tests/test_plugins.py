@@ -98,7 +98,7 @@ def test_a_strangers_plugin_adds_to_every_part_of_a_site(tmp_path: Path) -> None
     assert (client / "index.html").read_text() == "<p>A SITE OF A STRANGER! good day 2 (/b/)</p>\n"
     assert (client / "words.txt").read_text() == "good day"
     assert (client / "planets/mars.json").read_text() == '{"name":"Mars"}'
-    assert (client / "robots.txt").read_text() == "<p>text</p>\n"
+    assert (client / "robots.txt").read_text() == "<p>text</p>"
     assert (client / "report/pages.txt").read_text().splitlines() == [
         "page /b/ index.html Home",
         "endpoint /b/planets/io.json planets/io.json None",
@@ -108,7 +108,7 @@ def test_a_strangers_plugin_adds_to_every_part_of_a_site(tmp_path: Path) -> None
         "True",
     ]
     assert ask(app, "/b/").text == (client / "index.html").read_text()
-    assert ask(app, "/b/live/").text == "<p>live (/b/live/)</p>\n"
+    assert ask(app, "/b/live/").text == "<p>live (/b/live/)</p>"
     assert ask(app, "/b/now.json").text == '{"path":"/b/now.json","title":"A site of a stranger"}'
     assert ask(app, "/b/report/pages.txt").header["content-type"] == "text/plain; charset=utf-8"
     assert ask(app, "/b/words.txt", "POST").status == 405

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
+from html import escape
 from typing import Any
 from urllib.parse import urljoin
 from xml.sax.saxutils import quoteattr
@@ -91,10 +92,13 @@ def read_feed(site: Any, name: str, settings: FeedSettings, path: str, place: Lo
     if collection not in site.content.names:
         mend = did_you_mean(collection, site.content.names) or "name one: collection = …"
         raise ContentError(f'there is no collection "{collection}" for [feeds.{name}]', mend=mend, location=place)
-    items = tuple(_item(site, entry, settings) for entry in site.collection(collection)[: settings.limit])
+    try:
+        items = tuple(_item(site, entry, settings) for entry in site.collection(collection)[: settings.limit])
+    except ContentError as error:  # entries without pages have no addresses
+        raise error.at(place) from None
     for item, entry in zip(items, site.collection(collection), strict=False):
         if dated and item.changed is None:
-            location = Location(entry.file) if entry.file else place
+            location = Location(entry.file, 1) if entry.file else place
             mend = "give it a date, or take the format out of [feeds." + name + "]"
             raise ContentError(f'the entry "{entry.slug}" has no date, which Atom needs', mend=mend, location=location)
     return Feed(
@@ -160,7 +164,7 @@ def rss(feed: Feed) -> str:
             parts.append(element("dc:creator", item.author or feed.author))
         parts += [element("category", tag) for tag in item.tags]
         if item.summary:
-            parts.append(element("description", item.summary))
+            parts.append(element("description", escape(item.summary, quote=False)))  # readers take it for HTML
         if item.html is not None:
             parts.append(element("content:encoded", item.html))
         parts.append("</item>\n")
