@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,9 @@ from starlette.types import Receive, Scope, Send
 from hybridsite import dates
 from hybridsite.action_table import ACTIONS, Action, load_actions
 from hybridsite.config import Settings, load_settings, setting_locations
-from hybridsite.content import Content, Policy, load_content
+from hybridsite.content import Content, load_content
+from hybridsite.content import Policy as ContentPolicy
+from hybridsite.csp import Policy
 from hybridsite.data import load_data
 from hybridsite.declarations import CONTENT_FOLDER
 from hybridsite.entries import Entries
@@ -23,12 +25,14 @@ from hybridsite.errors import (
     ConfigError,
     DriverError,
     Faults,
+    FrontMatterError,
     Location,
     RouteError,
     SiteErrors,
     SourceError,
 )
 from hybridsite.files import copied_files
+from hybridsite.headers import HeaderRules
 from hybridsite.links import Links
 from hybridsite.listings import Listings, make_listings
 from hybridsite.markdown import MarkdownStyle
@@ -44,6 +48,7 @@ from hybridsite.redirects import check_redirects, read_redirect
 from hybridsite.resources import Resource, load_resources, made_resources
 from hybridsite.routes import Redirect, Route, pair_modules, read_route
 from hybridsite.routing import Router
+from hybridsite.security import OriginRefusals
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates, unknown_action
@@ -110,6 +115,7 @@ class Site:
     broken: frozenset[str] = frozenset()
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
+    refusals: OriginRefusals = field(default_factory=OriginRefusals)
     built: Mapping[str, GivenFile] = field(default_factory=dict)
     guarded: frozenset[tuple[str, ...]] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
@@ -170,6 +176,17 @@ class Site:
         """The policy of the site's URLs."""
         return self.router.policy
 
+    @cached_property
+    def headers(self) -> HeaderRules:
+        """The rules of [headers]."""
+        return HeaderRules(self.settings.headers)
+
+    @cached_property
+    def csp(self) -> Policy | None:
+        """The Content-Security-Policy of its pages, or None."""
+        said = self.settings.security.csp
+        return Policy() if said is True else None if said is False else Policy(said)
+
     def url_for(self, source: str, /, **params: object) -> str:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Router.url_for` does."""
         if source in self.broken:
@@ -227,6 +244,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     goes_on = goes_on and not faults  # what every page rests on is whole
     routes = _routes(_below(files, "pages"), faults)
     loaded = load_resources(root, settings, templates, routes, faults) + made_resources(setup.routes.values())
+    _check_guards(root, loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
@@ -272,7 +290,9 @@ def _with_plugins(root: Path, settings: Settings) -> tuple[Settings, Plugins, Se
 def _templates(setup: Setup, files: Mapping[str, Path], actions: Mapping[str, Action] | None) -> Templates:
     index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
     sources = {name: path for name, path in index.items() if not name.endswith(".py")}
-    templates = Templates(setup.root, sources, setup.settings.templates.variable, actions)
+    settings = setup.settings
+    with_nonces = settings.security.csp is not False
+    templates = Templates(setup.root, sources, settings.templates.variable, actions, with_nonces)
     templates.environment.filters.update(setup.filters)
     templates.environment.globals.update(setup.globals)
     return templates
@@ -288,7 +308,7 @@ def _load_content(
     except ValueError as error:
         faults.add(ConfigError(str(error)))
         now = dates.now({})
-    policy = Policy(dates.zone(settings.site.timezone), now, drafts=mode.drafts, future=settings.content.future)
+    policy = ContentPolicy(dates.zone(settings.site.timezone), now, drafts=mode.drafts, future=settings.content.future)
     return load_content(root, own, policy, faults, serving=serving, added=setup.collections)
 
 
@@ -347,6 +367,17 @@ def _redirects(root: Path, settings: Settings, faults: Faults) -> list[Route]:
         with faults.collect():
             routes.append(read_redirect(path, Redirect(entry.to, entry.status, places["redirects", path])))
     return routes
+
+
+def _check_guards(root: Path, resources: Iterable[Resource], faults: Faults) -> None:
+    """Adds a fault for each guarded page of a site without middleware, which would keep it from nobody."""
+    if (root / MIDDLEWARE).exists():
+        return
+    for resource in resources:
+        if resource.guard and resource.source is not None:
+            what = "guard: true guards nothing: the site has no middleware"
+            mend = f"write {MIDDLEWARE}, which refuses whom the page is not for, or take the line out"
+            faults.add(FrontMatterError(what, mend=mend, location=resource.source.location("guard")))
 
 
 def _load_middleware(root: Path) -> tuple[Handler, ...]:

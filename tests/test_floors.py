@@ -23,7 +23,8 @@ FLOORS: dict[float, str] = {
     0.0: "decorators errors uploads",
     0.05: "collections",
     0.1: "__init__ tags",
-    1.0: "analysis callouts documents exchange frozen media modules notices outcomes printing undefined units urls",
+    1.0: "analysis callouts csp documents exchange frozen headers media modules nonces notices outcomes printing"
+    " undefined units urls",
     1.05: "sections",
     1.07: "feature_settings",
     1.1: "dates settings toml_positions yamldoc",
@@ -52,12 +53,11 @@ FLOORS: dict[float, str] = {
     4.1: "finding",
     5.0: "rendering",
     5.9: "features.xml",
-    6.0: "features.feeds features.sitemap"
-    " build.output build.plan build.report build.freshness server.door server.encoding server.protocol"
-    " server.state testing",
+    6.0: "features.feeds features.sitemap adapters.static build.output build.plan build.report build.freshness"
+    " server.door server.encoding server.protocol server.state testing",
     6.05: "build.finishing",
-    6.1: "build.build server.static",
-    6.2: "server.app",
+    6.1: "adapters.adapter server.static",
+    6.2: "build.build server.app",
     6.3: "asgi",
     6.4: "server.run",
     8.0: "cli.console",
@@ -207,7 +207,7 @@ def test_help_is_fast() -> None:
 def test_the_core_is_small() -> None:
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith("features.")]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 15000
+    assert lines < 16500
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

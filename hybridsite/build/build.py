@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hybridsite import __version__
+from hybridsite.adapters.adapter import find_adapter
 from hybridsite.answers import SAFE_HEADERS
-from hybridsite.build.finishing import finish, public_file
+from hybridsite.build.finishing import finish, public_file, with_header
 from hybridsite.build.output import Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.report import BuildReport, RouteRow
@@ -27,6 +28,7 @@ from hybridsite.errors import (
     SiteError,
     SiteErrors,
     SourceError,
+    TemplateError,
     frames_of,
     place_of,
 )
@@ -67,12 +69,16 @@ async def build_site(
         faults = Faults()
         names = list(server_sources(root))  # before they are read: what vanishes later is a fault
         site = load_site(root, Mode(prerendering=True, drafts=options.drafts), environ=environ, faults=faults)
+        adapter = find_adapter(site.settings.build.adapter)
+        adapter.check(site, faults)
         pages = await plan(site, faults)
         with Output(site.root) as output:
-            files, rows = await _write_pages(site, pages, output, faults)
+            warnings = {warning.location: warning for warning in site.settings.warnings}
+            files, rows = await _write_pages(site, pages, output, faults, warnings)
             _check_markdown(site, faults)
             files += _copy_files(site, pages, output, faults)
             files += finish(site, pages, files, output, faults)
+            told = tuple(adapter.finish(site, {file.file for file in files}, output.write))
             notices = site.notices.faults()
             for notice in notices if options.strict else ():
                 faults.add(notice)
@@ -81,11 +87,15 @@ async def build_site(
             sources = _copy_sources(site, names, output)
             output.write(MANIFEST, Manifest(__version__, options.drafts, tuple(files), errors, sources).to_json())
             output.exchange()
-    return BuildReport(tuple(rows), tuple(notices), site.settings.warnings, time.perf_counter() - began)
+    return BuildReport(tuple(rows), tuple(notices), (*warnings.values(), *told), time.perf_counter() - began)
 
 
 async def _write_pages(
-    site: Site, pages: list[PlannedPage], output: Output, faults: Faults
+    site: Site,
+    pages: list[PlannedPage],
+    output: Output,
+    faults: Faults,
+    warnings: dict[Location | None, SiteError],
 ) -> tuple[list[BuiltFile], list[RouteRow]]:
     files: list[BuiltFile] = []
     rows = {route.source: RouteRow.of(route, site) for route in site.router.routes}
@@ -96,6 +106,11 @@ async def _write_pages(
             kind = _checked_type(page, status, headers)
             guard = page.match.route.source if site.resources[page.match.route.source].guard else None
             own = _own_headers(headers)
+            if site.csp is not None and kind.startswith("text/html"):
+                text, source = body.decode(), Location(page.match.route.source)
+                own = with_header(own, "content-security-policy", site.csp.header_for_html(text))
+                if source not in warnings and (blocked := site.csp.blocked(text)):
+                    warnings[source] = _warning(blocked[0], page.url, source)
             files.append(BuiltFile(page.url, page.output, kind, etag(body), own, _alias(site, page), guard))
             output.write(files[-1].place, body)
             rows[page.match.route.source].add(len(body), time.perf_counter() - began)
@@ -211,6 +226,13 @@ def _own_headers(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], .
         for name, value in headers
         if name not in _SENT_ANYWAY and (name, value) not in SAFE_HEADERS
     )
+
+
+def _warning(attribute: str, url: str, source: Location) -> SiteError:
+    shown = attribute if len(attribute) <= 60 else f"{attribute[:59]}…"
+    why = f"it stands in {url}, and the Content-Security-Policy names no attributes"
+    mend = "put it into a file or an element, or allow it: csp = { style-src-attr = [\"'unsafe-inline'\"] }"
+    return TemplateError(f"no browser follows {shown}", why=why, mend=mend, location=source)
 
 
 def _copy_files(site: Site, pages: list[PlannedPage], output: Output, faults: Faults) -> list[BuiltFile]:
