@@ -212,6 +212,9 @@ class _Home:
                 record = replace(record, values={**record.values, "date": policy.now.astimezone(policy.zone).date()})
                 dates[slug] = moment(record.values["date"], policy.zone)
             with faults.collect():
+                if record.path is not None and record.body is None and record.values.get("jinja") is True:
+                    what, mend = "the body of an entry is no template", "take `jinja` out, or make it a page"
+                    raise ContentError(what, mend=mend, location=record.place(["jinja"]))
                 data = schema.data(record, self._content, declared.place) if schema else _data(record, policy.zone)
                 made.append((Entry(declared.name, slug, data, record.file, draft, self), dates[slug]))
         self._entries = Entries(declared.name, order(made), policy.zone)

@@ -160,6 +160,10 @@ class Listing:
     def _page_text(self, number: int) -> str:
         return "" if number == 1 and self._has_rest else str(number)
 
+    def page_param(self, number: object) -> object:
+        """Gives the parameter of a page by its number, for url_for(): the first one of a rest parameter has none."""
+        return self._page_text(1) if self.paths.paginate and number in (1, "1") else number
+
     def _number(self, text: str) -> int:
         """Reads a page's number in the one way that it is written."""
         if not text and self._has_rest:
@@ -181,6 +185,10 @@ class Listings:
     def of(self, route: Route) -> Listing | None:
         """Gives the listing of a route, or None where it has no `paths`."""
         return self._by_source.get(route.source)
+
+    def by_source(self, source: str) -> Listing | None:
+        """Gives the listing of a route by its file, as `of` does."""
+        return self._by_source.get(source)
 
     def url(self, entry: Entry) -> str:
         """Gives the URL of an entry's page: there has to be exactly one route with a page for each entry."""

@@ -27,7 +27,7 @@ from hybridsite.errors import (
     SiteErrors,
     SourceError,
 )
-from hybridsite.listings import Listings, make_listings
+from hybridsite.listings import PAGE, Listings, make_listings
 from hybridsite.modules import (
     Handler,
     load_module,
@@ -148,6 +148,8 @@ class Site:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Router.url_for` does."""
         if source in self.broken:
             return self.policy.url("page", ())  # its own fault is told; this would be another one for the same cause
+        if PAGE in params and (listing := self.listings.by_source(source)) is not None:
+            params[PAGE] = listing.page_param(params[PAGE])
         return self.router.url_for(source, **params)
 
     def collection(self, name: str) -> Entries:

@@ -44,7 +44,7 @@ FLOORS: dict[float, str] = {
     4.0: "actions answers endpoints middleware pages",
     4.1: "finding",
     5.0: "rendering",
-    6.0: "build.output build.plan build.report build.freshness server.door server.encoding server.protocol"
+    6.0: "build.needs build.output build.plan build.report build.freshness server.door server.encoding server.protocol"
     " server.state testing",
     6.1: "build.build server.static",
     6.2: "server.app",

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from hybridsite import __version__
 from hybridsite.answers import SAFE_HEADERS
+from hybridsite.build.needs import needed_sources
 from hybridsite.build.output import Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.report import BuildReport, RouteRow
@@ -249,9 +250,7 @@ def _files(folder: Path) -> Iterator[Path]:
 def _copy_sources(site: Site, names: list[str], output: Output) -> dict[str, str]:
     """Copies what rendering on demand needs into dist/server/, and gives each file with its hash."""
     sources: dict[str, str] = {}
-    for name in names:
-        if name in site.drafts:
-            continue
+    for name in needed_sources(site, names):
         path = site.root / name
         if not path.resolve().is_relative_to(site.root):
             raise SourceError(
