@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from hybridsite.declarations import COLLECTIONS_FILE, CONTENT_FOLDER
 from hybridsite.media import media_type
 from hybridsite.site import Site
 
+_ASKS = re.compile(rb"\bcollection\b")
+_RENDERS = re.compile(rb"\brender\b")
 _FILES_OF_THEIR_OWN = ("image/", "video/", "audio/", "font/")
 
 
@@ -36,9 +39,9 @@ def _serves_content(site: Site, names: Iterable[str]) -> bool:
     # Python may ask by itself, or render a template that does: what it says decides, wherever it is called from.
     modules = [name for name in names if name.endswith(".py") and name != COLLECTIONS_FILE and name not in prerendered]
     texts = [(site.root / name).read_bytes() for name in modules]
-    if any(b"collection" in text for text in texts):
+    if any(_ASKS.search(text) for text in texts):
         return True
-    renders = any(b"render" in text for text in texts)
+    renders = any(_RENDERS.search(text) for text in texts)
     return renders and any(
         (facts := site.templates.facts(name)) and facts.uses_content for name in site.templates.names()
     )
