@@ -127,7 +127,7 @@ class Listing:
             if value is None:
                 what = f'the entry "{entry.slug}" has no {name}, which {self.route.source} needs for its path'
                 raise ContentError(
-                    what, mend=f"give it a {name}", location=Location(entry.file) if entry.file else None
+                    what, mend=f"give it a {name}", location=Location(entry.file, 1) if entry.file else None
                 )
             params[name] = _text(value, name, entry.collection)
         return params
@@ -189,6 +189,10 @@ class Listings:
     def by_source(self, source: str) -> Listing | None:
         """Gives the listing of a route by its file, as `of` does."""
         return self._by_source.get(source)
+
+    def shows(self, collection: str) -> bool:
+        """Tells whether a route has a page for each entry of a collection."""
+        return collection in self._pages
 
     def url(self, entry: Entry) -> str:
         """Gives the URL of an entry's page: there has to be exactly one route with a page for each entry."""

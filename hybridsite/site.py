@@ -17,7 +17,7 @@ from hybridsite.config import Settings, load_settings, setting_locations
 from hybridsite.content import Content, Policy, load_content
 from hybridsite.data import load_data
 from hybridsite.declarations import CONTENT_FOLDER
-from hybridsite.entries import Entries
+from hybridsite.entries import Entries, Entry
 from hybridsite.errors import (
     ConfigError,
     DriverError,
@@ -152,6 +152,12 @@ class Site:
             params[PAGE] = listing.page_param(params[PAGE])
         return self.router.url_for(source, **params)
 
+    def entry_url(self, entry: Entry) -> str:
+        """Gives the URL of the page that shows an entry. Raises ContentError where there is none, or several."""
+        if self.broken and not self.listings.shows(entry.collection):
+            return self.policy.url("page", ())  # as for url_for()
+        return self.listings.url(entry)
+
     def collection(self, name: str) -> Entries:
         """Gives the entries of a collection: `collection()` in templates. Raises ContentError for a name of none."""
         return self.content.collection(name)
@@ -231,7 +237,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
 
 def _join(site: Site) -> None:
     """Gives templates and entries what they ask of the site, now that there is one."""
-    site.content.publish(site.listings.url)
+    site.content.publish(site.entry_url)
     names = {"site": site, "data": site.data, "collection": site.collection, "url_for": site.url_for}
     site.templates.environment.globals.update(names, action=site.action_url)
     _check_session(site)
