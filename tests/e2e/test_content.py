@@ -27,7 +27,7 @@ def site(make_site: MakeSite) -> Path:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_site_is_served_from_its_own_folder(site: Path, tmp_path: Path, workers: str) -> None:
     script = tmp_path / "hybridsite"  # as pip writes one: Python looks beside it, and not where it is started
-    script.write_text("from hybridsite.cli.main import main\nmain()\n")
+    script.write_text("from hybridsite.cli.main import main\nif __name__ == '__main__':\n    main()\n")
     command = [sys.executable, str(script), "serve", ".", "--workers", workers, "--port"]
     server = Server(site, command=lambda port: [*command, str(port)])
     server.cwd = site
