@@ -16,7 +16,7 @@ from hybridsite import markdown, sources
 from hybridsite.collections import Collection, EntryReference
 from hybridsite.dates import aware, moment
 from hybridsite.declarations import COLLECTIONS_FILE, CONTENT_FOLDER, Declared, read_declarations
-from hybridsite.entries import Entries, Entry, order
+from hybridsite.entries import Entries, Entry, field, order
 from hybridsite.errors import ContentError, Faults, Location, did_you_mean
 from hybridsite.frozen import FrozenDict, frozen
 from hybridsite.records import Record
@@ -219,17 +219,19 @@ class _Home:
         """Makes entries of the records. Each that doesn't fit the schema is a fault."""
         policy, declared = self._content.policy, self.declared
         schema = self._schema = self._schema or _schema(declared, policy.zone)
-        dates = {slug: moment(record.values.get("date"), policy.zone) for slug, record in self._records.items()}
-        needs_date = schema.needs_date if schema else any(dates.values())
+        has_dates = any(record.values.get("date") is not None for record in self._records.values())
+        needs_date = schema.needs_date if schema else has_dates
         made: list[tuple[Entry, datetime | None]] = []
         for slug, record in self._records.items():
-            draft = _is_draft(record, declared.place)
-            if draft and needs_date and record.values.get("date") is None:  # a draft may have none yet
-                record = replace(record, values={**record.values, "date": policy.now.astimezone(policy.zone).date()})
-                dates[slug] = moment(record.values["date"], policy.zone)
             with faults.collect():
+                draft = _is_draft(record, declared.place)
+                _check_jinja(record)
+                if draft and needs_date and record.values.get("date") is None:  # a draft may have none yet
+                    today = policy.now.astimezone(policy.zone).date()
+                    record = replace(record, values={**record.values, "date": today})
                 data = schema.data(record, self._content, declared.place) if schema else _data(record, policy.zone)
-                made.append((Entry(declared.name, slug, data, record.file, draft, self), dates[slug]))
+                entry = Entry(declared.name, slug, data, record.file, draft, self)
+                made.append((entry, moment(field(entry, "date"), policy.zone)))
         self._entries = Entries(declared.name, order(made), policy.zone)
         # What the data was made of is not kept beside it.
         self._records = {slug: replace(record, values={}) for slug, record in self._records.items()}
@@ -337,6 +339,12 @@ def _data(record: Record, zone: tzinfo) -> FrozenDict:
         values.pop("body", None)
     data: FrozenDict = aware(frozen(values), zone)
     return data
+
+
+def _check_jinja(record: Record) -> None:
+    if record.body is None and record.values.get("jinja") is True:
+        what, mend = "the body of an entry is no template", "take `jinja` out, or make it a page"
+        raise ContentError(what, mend=mend, location=record.place(["jinja"]))
 
 
 def _is_draft(record: Record, place: Location) -> bool:

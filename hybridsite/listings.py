@@ -127,7 +127,7 @@ class Listing:
             if value is None:
                 what = f'the entry "{entry.slug}" has no {name}, which {self.route.source} needs for its path'
                 raise ContentError(
-                    what, mend=f"give it a {name}", location=Location(entry.file) if entry.file else None
+                    what, mend=f"give it a {name}", location=Location(entry.file, 1) if entry.file else None
                 )
             params[name] = _text(value, name, entry.collection)
         return params
@@ -160,6 +160,10 @@ class Listing:
     def _page_text(self, number: int) -> str:
         return "" if number == 1 and self._has_rest else str(number)
 
+    def page_param(self, number: object) -> object:
+        """Gives the parameter of a page by its number, for url_for(): the first one of a rest parameter has none."""
+        return self._page_text(1) if self.paths.paginate and number in (1, "1") else number
+
     def _number(self, text: str) -> int:
         """Reads a page's number in the one way that it is written."""
         if not text and self._has_rest:
@@ -181,6 +185,14 @@ class Listings:
     def of(self, route: Route) -> Listing | None:
         """Gives the listing of a route, or None where it has no `paths`."""
         return self._by_source.get(route.source)
+
+    def by_source(self, source: str) -> Listing | None:
+        """Gives the listing of a route by its file, as `of` does."""
+        return self._by_source.get(source)
+
+    def shows(self, collection: str) -> bool:
+        """Tells whether a route has a page for each entry of a collection."""
+        return collection in self._pages
 
     def url(self, entry: Entry) -> str:
         """Gives the URL of an entry's page: there has to be exactly one route with a page for each entry."""

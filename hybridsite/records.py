@@ -70,7 +70,8 @@ def folder_records(folder: str, files: Mapping[str, Path], faults: Faults) -> It
                 slug = values["slug"] if "slug" in values else path_slug(inner)
                 yield Record(checked_slug(slug, Location(file, 1)), values, file, path, body=None)
             else:
-                values = _mapping(read_document(path, file), Location(file))
+                document = read_document(path, file)
+                values = {} if document is None else _mapping(document, Location(file))
                 slug = next((values[key] for key in ("slug", "id") if key in values), path_slug(inner))
                 yield Record(checked_slug(slug, Location(file, 1)), values, file, path)
 

@@ -52,8 +52,13 @@ class Resource:
 
     @cached_property
     def may_use_content(self) -> bool:
-        """Whether it may ask for a collection: by `paths`, in a template, or in its module."""
-        if self.module is not None or (self.front is not None and self.front.paths is not None):
+        """Whether it may ask for a collection: by `paths`, in a template, or in a module, whatever that does."""
+        return self.module is not None or self.asks_for_content
+
+    @cached_property
+    def asks_for_content(self) -> bool:
+        """Whether it asks for a collection by `paths`, or in a template; or whether that can't be told."""
+        if self.front is not None and self.front.paths is not None:
             return True
         return self.closure is not None and (self.closure.dynamic or self.closure.uses_content)
 

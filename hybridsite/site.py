@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +19,7 @@ from hybridsite.content import Policy as ContentPolicy
 from hybridsite.csp import Policy
 from hybridsite.data import load_data
 from hybridsite.declarations import CONTENT_FOLDER
-from hybridsite.entries import Entries
+from hybridsite.entries import Entries, Entry
 from hybridsite.errors import (
     ConfigError,
     DriverError,
@@ -29,12 +28,11 @@ from hybridsite.errors import (
     Location,
     RouteError,
     SiteErrors,
-    SourceError,
 )
 from hybridsite.files import copied_files
 from hybridsite.headers import HeaderRules
 from hybridsite.links import Links
-from hybridsite.listings import Listings, make_listings
+from hybridsite.listings import PAGE, Listings, make_listings
 from hybridsite.markdown import MarkdownStyle
 from hybridsite.modules import (
     Handler,
@@ -52,6 +50,7 @@ from hybridsite.security import OriginRefusals
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates, unknown_action
+from hybridsite.tree import below, index_files
 from hybridsite.urls import UrlPolicy
 
 TEMPLATE_FOLDERS = ("components", "layouts", "pages")
@@ -191,7 +190,15 @@ class Site:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Router.url_for` does."""
         if source in self.broken:
             return self.policy.url("page", ())  # its own fault is told; this would be another one for the same cause
+        if PAGE in params and (listing := self.listings.by_source(source)) is not None:
+            params[PAGE] = listing.page_param(params[PAGE])
         return self.router.url_for(source, **params)
+
+    def entry_url(self, entry: Entry) -> str:
+        """Gives the URL of the page that shows an entry. Raises ContentError where there is none, or several."""
+        if self.broken and not self.listings.shows(entry.collection):
+            return self.policy.url("page", ())  # as for url_for()
+        return self.listings.url(entry)
 
     def collection(self, name: str) -> Entries:
         """Gives the entries of a collection: `collection()` in templates. Raises ContentError for a name of none."""
@@ -229,10 +236,10 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     make_importable(root)
     settings, plugins, setup = _with_plugins(root, load_settings(root, environ, serving=not mode.prerendering))
     goes_on, faults = faults is not None, Faults() if faults is None else faults
-    files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER), faults)
+    files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER), faults)
     data: Mapping[str, object] = MappingProxyType({})
     with faults.collect():
-        data = load_data(_below(files, DATA_FOLDER))
+        data = load_data(below(files, DATA_FOLDER))
     content = _load_content(setup, mode, environ, files, faults)
     actions = _load_actions(root, faults)
     templates = _templates(setup, files, actions)
@@ -242,7 +249,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     with faults.collect():
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
-    routes = _routes(_below(files, "pages"), faults)
+    routes = _routes(below(files, "pages"), faults)
     loaded = load_resources(root, settings, templates, routes, faults) + made_resources(setup.routes.values())
     _check_guards(root, loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
@@ -272,7 +279,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
 
 def _join(site: Site) -> None:
     """Gives templates and entries what they ask of the site, now that there is one."""
-    site.content.publish(site.listings.url, site.links.resolver, site.markdown_style)
+    site.content.publish(site.entry_url, site.links.resolver, site.markdown_style)
     names = {"site": site, "data": site.data, "collection": site.collection, "url_for": site.url_for}
     site.templates.environment.globals.update(names, action=site.action_url)
     _check_session(site)
@@ -288,7 +295,7 @@ def _with_plugins(root: Path, settings: Settings) -> tuple[Settings, Plugins, Se
 
 
 def _templates(setup: Setup, files: Mapping[str, Path], actions: Mapping[str, Action] | None) -> Templates:
-    index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
+    index = {name: path for folder in TEMPLATE_FOLDERS for name, path in below(files, folder).items()}
     sources = {name: path for name, path in index.items() if not name.endswith(".py")}
     settings = setup.settings
     with_nonces = settings.security.csp is not False
@@ -302,7 +309,7 @@ def _load_content(
     setup: Setup, mode: Mode, environ: Mapping[str, str], files: Mapping[str, Path], faults: Faults
 ) -> Content:
     root, settings, serving = setup.root, setup.settings, not mode.prerendering
-    own = {**_below(files, CONTENT_FOLDER), **_below(files, DATA_FOLDER)}
+    own = {**below(files, CONTENT_FOLDER), **below(files, DATA_FOLDER)}
     try:
         now = dates.now({} if serving else environ)
     except ValueError as error:
@@ -310,44 +317,6 @@ def _load_content(
         now = dates.now({})
     policy = ContentPolicy(dates.zone(settings.site.timezone), now, drafts=mode.drafts, future=settings.content.future)
     return load_content(root, own, policy, faults, serving=serving, added=setup.collections)
-
-
-def _index(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Path]:
-    """Lists the files below some folders, in one order on every machine. A link that leaves the site is a fault."""
-    found: dict[str, Path] = {}
-    for folder in folders:
-        for name, is_link in _walk(root, folder):
-            path = root / name
-            if is_link and not path.resolve().is_relative_to(root):
-                mend = "copy the file into the site"
-                faults.add(SourceError("the link leads out of the site", mend=mend, location=Location(name)))
-            else:
-                found[name] = path
-    return found
-
-
-def _walk(root: Path, folder: str) -> Iterator[tuple[str, bool]]:
-    """Yields the files below a folder of the site, links to folders among them, and which of them are links."""
-    inner: list[str] = []
-    try:
-        with os.scandir(root / folder) as listed:
-            entries = sorted(
-                (entry for entry in listed if not entry.name.startswith(".")), key=lambda entry: entry.name
-            )
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            inner.append(entry.name)
-        else:
-            yield f"{folder}/{entry.name}", entry.is_symlink()
-    for name in inner:
-        if name != "__pycache__":
-            yield from _walk(root, f"{folder}/{name}")
-
-
-def _below(files: Mapping[str, Path], folder: str) -> dict[str, Path]:
-    return {name: path for name, path in files.items() if name.startswith(f"{folder}/")}
 
 
 def _routes(files: Mapping[str, Path], faults: Faults) -> list[Route]:

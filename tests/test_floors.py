@@ -24,7 +24,7 @@ FLOORS: dict[float, str] = {
     0.05: "collections",
     0.1: "__init__ tags",
     1.0: "analysis callouts csp documents exchange frozen headers media modules nonces notices outcomes printing"
-    " undefined units urls",
+    " tree undefined units urls",
     1.05: "sections",
     1.07: "feature_settings",
     1.1: "dates settings toml_positions yamldoc",
@@ -53,8 +53,8 @@ FLOORS: dict[float, str] = {
     4.1: "finding",
     5.0: "rendering",
     5.9: "features.xml",
-    6.0: "features.feeds features.sitemap adapters.static build.output build.plan build.report build.freshness"
-    " server.door server.encoding server.protocol server.state testing",
+    6.0: "features.feeds features.sitemap adapters.static build.needs build.output build.plan build.report"
+    " build.freshness server.door server.encoding server.protocol server.state testing",
     6.05: "build.finishing",
     6.1: "adapters.adapter server.static",
     6.2: "build.build server.app",

@@ -15,6 +15,7 @@ from hybridsite import __version__
 from hybridsite.adapters.adapter import find_adapter
 from hybridsite.answers import SAFE_HEADERS
 from hybridsite.build.finishing import finish, public_file, with_header
+from hybridsite.build.needs import needed_sources
 from hybridsite.build.output import Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.report import BuildReport, RouteRow
@@ -269,9 +270,7 @@ def _copy_files(site: Site, pages: list[PlannedPage], output: Output, faults: Fa
 def _copy_sources(site: Site, names: list[str], output: Output) -> dict[str, str]:
     """Copies what rendering on demand needs into dist/server/, and gives each file with its hash."""
     sources: dict[str, str] = {}
-    for name in names:
-        if name in site.drafts:
-            continue
+    for name in needed_sources(site, names):
         path = site.root / name
         if not path.resolve().is_relative_to(site.root):
             raise SourceError(

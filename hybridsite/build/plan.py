@@ -57,6 +57,8 @@ async def _matches(site: Site, resource: Resource) -> AsyncIterator[tuple[Match,
     if not route.parameters:
         yield Match(route, {}), site.router.fill(route, {})
         return
+    if resource.front is not None and resource.front.paths is not None and site.listings.of(route) is None:
+        return  # its paths are at fault, which is told
     place = _paths_place(resource)
     number = 0
     async for item in _items(site, resource, place):
