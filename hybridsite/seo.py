@@ -28,6 +28,7 @@ def head_tags(
     entry: object = None,
     *,
     title: str | None = None,
+    whole_title: str | None = None,
     description: str | None = None,
     image: str | None = None,
     type: str | None = None,
@@ -37,7 +38,8 @@ def head_tags(
     """Gives title, description, canonical link, Open Graph, Twitter card, dates of an article, and links to feeds.
 
     `url` is the path of the page, None for what has no address of its own. What isn't given is taken from the page's
-    front matter, then from the entry that it shows, then from [site]. Addresses come from [site] url alone, never from
+    front matter, then from the entry that it shows, then from [site]. `whole_title` stands in `<title>` as it is, where
+    the page's title is followed by the site's otherwise. Addresses come from [site] url alone, never from
     a request; without it, there are none. Raises TemplateError for an address that is none of the web.
     """
     about = _About(page, entry if isinstance(entry, Entry) else None)
@@ -50,7 +52,8 @@ def head_tags(
     hidden = page.get("noindex") is True if noindex is None else noindex
     canonical = f"{site.url}{url}" if site.url and url is not None and not hidden else ""
     picture = _address(site, url, image or about.text("image"))
-    tags = [Markup("<title>{}</title>").format(f"{own_title} | {site.title}" if own_title and site.title else name)]
+    with_site = f"{own_title} · {site.title}" if own_title and site.title else name
+    tags = [Markup("<title>{}</title>").format(whole_title or with_site)]
     tags += _meta("name", {"description": sentence, "author": writer, "robots": "noindex" if hidden else ""})
     if canonical:
         tags.append(Markup('<link rel="canonical" href="{}">').format(canonical))

@@ -46,7 +46,7 @@ def test_a_page_tells_what_its_front_matter_says(tmp_path: Path) -> None:
     page = "---\ntitle: Oak & <gall>\nsummary: A sum.\nimage: /img/a.png\ndate: 2026-03-01\nupdated: 2026-04-02\n"
     page += 'tags: [oak, "x&y"]\nauthor: B\n---\n' + HEAD
     assert head(tmp_path, page) == {
-        "title": ["Oak & <gall> | The Site"],
+        "title": ["Oak & <gall> · The Site"],
         "description": ["A sum."],
         "author": ["B"],
         "canonical": ["https://example.com/a/"],
@@ -72,9 +72,10 @@ def test_the_site_says_what_a_page_doesnt(tmp_path: Path) -> None:
 
 
 def test_what_is_given_goes_before_all(tmp_path: Path) -> None:
-    own = "seo(title='Own', description='D', image='x/y.png', type='profile')"
+    own = "seo(title='Own', description='D', image='x/y.png', type='profile', whole_title='Whole')"
     found = head(tmp_path, f"---\ntitle: T\nimage: i.png\n---\n<head><< {own} >></head>")
     assert (found["og:title"], found["description"], found["og:type"]) == (["Own"], ["D"], ["profile"])
+    assert found["title"] == ["Whole"]
     assert found["og:image"] == ["https://example.com/a/x/y.png"]
 
 
@@ -87,7 +88,7 @@ def test_an_entry_speaks_for_the_page_that_shows_it(tmp_path: Path) -> None:
     write_site(tmp_path, files)
     built_here(tmp_path)
     found = tags((tmp_path / "dist/client/blog/one/index.html").read_text())
-    assert (found["title"], found["description"]) == (["One | The Site"], ["First."])
+    assert (found["title"], found["description"]) == (["One · The Site"], ["First."])
     assert (found["og:type"], found["article:tag"]) == (["article"], ["x"])
     assert found["canonical"] == ["https://example.com/blog/one/"]
     assert found["alternate"] == ["/blog/feed.xml", "/blog/atom.xml"]
