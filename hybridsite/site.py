@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -14,7 +14,8 @@ from starlette.types import Receive, Scope, Send
 from hybridsite import dates
 from hybridsite.action_table import ACTIONS, Action, load_actions
 from hybridsite.config import Settings, load_settings, setting_locations
-from hybridsite.content import Content, Policy, load_content
+from hybridsite.content import Content, Selection, load_content
+from hybridsite.csp import Policy
 from hybridsite.data import load_data
 from hybridsite.declarations import CONTENT_FOLDER
 from hybridsite.entries import Entries, Entry
@@ -22,11 +23,12 @@ from hybridsite.errors import (
     ConfigError,
     DriverError,
     Faults,
+    FrontMatterError,
     Location,
     RouteError,
     SiteErrors,
-    SourceError,
 )
+from hybridsite.headers import HeaderRules
 from hybridsite.listings import PAGE, Listings, make_listings
 from hybridsite.modules import (
     Handler,
@@ -39,9 +41,11 @@ from hybridsite.redirects import check_redirects, read_redirect
 from hybridsite.resources import Resource, load_resources
 from hybridsite.routes import Redirect, Route, pair_modules, read_route
 from hybridsite.routing import Router
+from hybridsite.security import OriginRefusals
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates, unknown_action
+from hybridsite.tree import site_files
 from hybridsite.urls import UrlPolicy
 
 TEMPLATE_FOLDERS = ("components", "layouts", "pages")
@@ -105,6 +109,7 @@ class Site:
     broken: frozenset[str] = frozenset()
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
+    refusals: OriginRefusals = field(default_factory=OriginRefusals)
     built: Mapping[str, GivenFile] = field(default_factory=dict)
     guarded: frozenset[tuple[str, ...]] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
@@ -143,6 +148,17 @@ class Site:
     def policy(self) -> UrlPolicy:
         """The policy of the site's URLs."""
         return self.router.policy
+
+    @cached_property
+    def headers(self) -> HeaderRules:
+        """The rules of [headers]."""
+        return HeaderRules(self.settings.headers)
+
+    @cached_property
+    def csp(self) -> Policy | None:
+        """The Content-Security-Policy of its pages, or None."""
+        said = self.settings.security.csp
+        return Policy() if said is True else None if said is False else Policy(said)
 
     def url_for(self, source: str, /, **params: object) -> str:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Router.url_for` does."""
@@ -193,16 +209,14 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     root = root.resolve()
     settings = load_settings(root, environ, serving=not mode.prerendering)
     goes_on, faults = faults is not None, Faults() if faults is None else faults
-    files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER), faults)
+    files = site_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER), faults)
     make_importable(root)
-    data: Mapping[str, object] = MappingProxyType({})
-    with faults.collect():
-        data = load_data(_below(files, DATA_FOLDER))
+    data = _load_data(files, faults)
     content = _load_content(root, settings, mode, environ, files, faults)
     actions = _load_actions(root, faults)
     index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
     sources = {name: path for name, path in index.items() if not name.endswith(".py")}
-    templates = Templates(root, sources, settings.templates.variable, actions)
+    templates = Templates(root, sources, settings.templates.variable, actions, settings.security.csp is not False)
     middleware: tuple[Handler, ...] = ()
     with faults.collect():
         middleware = _load_middleware(root)
@@ -211,6 +225,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     goes_on = goes_on and not faults  # what every page rests on is whole
     routes = _routes(_below(files, "pages"), faults)
     loaded = load_resources(root, settings, templates, routes, faults)
+    _check_guards(root, loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
@@ -243,6 +258,13 @@ def _join(site: Site) -> None:
     _check_session(site)
 
 
+def _load_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, object]:
+    data: Mapping[str, object] = MappingProxyType({})
+    with faults.collect():
+        data = load_data(_below(files, DATA_FOLDER))
+    return data
+
+
 def _load_content(
     root: Path, settings: Settings, mode: Mode, environ: Mapping[str, str], files: Mapping[str, Path], faults: Faults
 ) -> Content:
@@ -253,42 +275,8 @@ def _load_content(
     except ValueError as error:
         faults.add(ConfigError(str(error)))
         now = dates.now({})
-    policy = Policy(dates.zone(settings.site.timezone), now, drafts=mode.drafts, future=settings.content.future)
+    policy = Selection(dates.zone(settings.site.timezone), now, drafts=mode.drafts, future=settings.content.future)
     return load_content(root, own, policy, faults, serving=serving)
-
-
-def _index(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Path]:
-    """Lists the files below some folders, in one order on every machine. A link that leaves the site is a fault."""
-    found: dict[str, Path] = {}
-    for folder in folders:
-        for name, is_link in _walk(root, folder):
-            path = root / name
-            if is_link and not path.resolve().is_relative_to(root):
-                mend = "copy the file into the site"
-                faults.add(SourceError("the link leads out of the site", mend=mend, location=Location(name)))
-            else:
-                found[name] = path
-    return found
-
-
-def _walk(root: Path, folder: str) -> Iterator[tuple[str, bool]]:
-    """Yields the files below a folder of the site, links to folders among them, and which of them are links."""
-    inner: list[str] = []
-    try:
-        with os.scandir(root / folder) as listed:
-            entries = sorted(
-                (entry for entry in listed if not entry.name.startswith(".")), key=lambda entry: entry.name
-            )
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            inner.append(entry.name)
-        else:
-            yield f"{folder}/{entry.name}", entry.is_symlink()
-    for name in inner:
-        if name != "__pycache__":
-            yield from _walk(root, f"{folder}/{name}")
 
 
 def _below(files: Mapping[str, Path], folder: str) -> dict[str, Path]:
@@ -312,6 +300,17 @@ def _redirects(root: Path, settings: Settings, faults: Faults) -> list[Route]:
         with faults.collect():
             routes.append(read_redirect(path, Redirect(entry.to, entry.status, places["redirects", path])))
     return routes
+
+
+def _check_guards(root: Path, resources: Iterable[Resource], faults: Faults) -> None:
+    """Adds a fault for each guarded page of a site without middleware, which would keep it from nobody."""
+    if (root / MIDDLEWARE).exists():
+        return
+    for resource in resources:
+        if resource.guard and resource.source is not None:
+            what = "guard: true guards nothing: the site has no middleware"
+            mend = f"write {MIDDLEWARE}, which refuses whom the page is not for, or take the line out"
+            faults.add(FrontMatterError(what, mend=mend, location=resource.source.location("guard")))
 
 
 def _load_middleware(root: Path) -> tuple[Handler, ...]:

@@ -23,7 +23,8 @@ FLOORS: dict[float, str] = {
     0.0: "decorators errors uploads",
     0.05: "collections",
     0.1: "__init__",
-    1.0: "analysis documents exchange frozen manifest media modules notices outcomes printing undefined units urls",
+    1.0: "analysis csp documents exchange frozen headers manifest media modules nonces notices outcomes printing"
+    " tree undefined units urls",
     1.1: "dates settings toml_positions yamldoc",
     1.2: "config positions sources",
     1.9: "routes",
@@ -44,10 +45,10 @@ FLOORS: dict[float, str] = {
     4.0: "actions answers endpoints middleware pages",
     4.1: "finding",
     5.0: "rendering",
-    6.0: "build.needs build.output build.plan build.report build.freshness server.door server.encoding server.protocol"
-    " server.state testing",
-    6.1: "build.build server.static",
-    6.2: "server.app",
+    6.0: "adapters.static build.needs build.output build.plan build.report build.freshness server.door server.encoding"
+    " server.protocol server.state testing",
+    6.1: "adapters.adapter server.static",
+    6.2: "build.build server.app",
     6.3: "asgi",
     6.4: "server.run",
     8.0: "cli.console",
@@ -190,7 +191,7 @@ def test_help_is_fast() -> None:
 def test_the_core_is_small() -> None:
     core = [path for name, path in modules().items() if name not in DRIVERS]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 13500
+    assert lines < 15000
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

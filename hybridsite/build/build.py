@@ -11,7 +11,8 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hybridsite import __version__
+from hybridsite import __version__, csp
+from hybridsite.adapters.adapter import find_adapter
 from hybridsite.answers import SAFE_HEADERS
 from hybridsite.build.needs import needed_sources
 from hybridsite.build.output import Output, build_lock
@@ -26,6 +27,7 @@ from hybridsite.errors import (
     RouteError,
     SiteError,
     SourceError,
+    TemplateError,
     frames_of,
     place_of,
 )
@@ -64,10 +66,14 @@ async def build_site(
         faults = Faults()
         names = list(server_sources(root))  # before they are read: what vanishes later is a fault
         site = load_site(root, Mode(prerendering=True, drafts=options.drafts), environ=environ, faults=faults)
+        adapter = find_adapter(site.settings.build.adapter)
+        adapter.check(site, faults)
         pages = await plan(site, faults)
         with Output(site.root) as output:
-            files, rows = await _write_pages(site, pages, output, faults)
+            warnings = {warning.location: warning for warning in site.settings.warnings}
+            files, rows = await _write_pages(site, pages, output, faults, warnings)
             files += _copy_public(site, pages, output, faults)
+            told = tuple(adapter.finish(site, {file.file for file in files}, output.write))
             notices = site.notices.faults()
             for notice in notices if options.strict else ():
                 faults.add(notice)
@@ -76,11 +82,15 @@ async def build_site(
             sources = _copy_sources(site, names, output)
             output.write(MANIFEST, Manifest(__version__, options.drafts, tuple(files), errors, sources).to_json())
             output.exchange()
-    return BuildReport(tuple(rows), tuple(notices), site.settings.warnings, time.perf_counter() - began)
+    return BuildReport(tuple(rows), tuple(notices), (*warnings.values(), *told), time.perf_counter() - began)
 
 
 async def _write_pages(
-    site: Site, pages: list[PlannedPage], output: Output, faults: Faults
+    site: Site,
+    pages: list[PlannedPage],
+    output: Output,
+    faults: Faults,
+    warnings: dict[Location | None, SiteError],
 ) -> tuple[list[BuiltFile], list[RouteRow]]:
     files: list[BuiltFile] = []
     rows = {route.source: RouteRow.of(route, site) for route in site.router.routes}
@@ -91,6 +101,11 @@ async def _write_pages(
             kind = _checked_type(page, status, headers)
             guard = page.match.route.source if site.resources[page.match.route.source].guard else None
             own = _own_headers(headers)
+            if site.csp is not None and kind.startswith("text/html"):
+                text, source = body.decode(), Location(page.match.route.source)
+                own = _with(own, "content-security-policy", site.csp.header_for_html(text))
+                if source not in warnings and (blocked := site.csp.blocked(text)):
+                    warnings[source] = _warning(blocked[0], page.url, source)
             files.append(BuiltFile(page.url, page.output, kind, etag(body), own, _alias(site, page), guard))
             output.write(files[-1].place, body)
             rows[page.match.route.source].add(len(body), time.perf_counter() - began)
@@ -196,6 +211,18 @@ def _own_headers(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], .
     )
 
 
+def _with(headers: tuple[tuple[str, str], ...], name: str, value: str) -> tuple[tuple[str, str], ...]:
+    """Adds a header, unless it is there."""
+    return headers if any(known.lower() == name for known, _ in headers) else (*headers, (name, value))
+
+
+def _warning(attribute: str, url: str, source: Location) -> SiteError:
+    shown = attribute if len(attribute) <= 60 else f"{attribute[:59]}…"
+    why = f"it stands in {url}, and the Content-Security-Policy names no attributes"
+    mend = "put it into a file or an element, or allow it: csp = { style-src-attr = [\"'unsafe-inline'\"] }"
+    return TemplateError(f"no browser follows {shown}", why=why, mend=mend, location=source)
+
+
 def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: Faults) -> list[BuiltFile]:
     """Copies public/. A file that a page writes too is a fault."""
     owners = {unicodedata.normalize("NFC", page.output).casefold(): page.match.route.source for page in pages}
@@ -237,10 +264,19 @@ def _public_file(site: Site, name: str, body: bytes) -> Iterator[BuiltFile]:
     if any(part.startswith(".") for part in segments) and segments[0] != ".well-known":
         return
     tag, kind = etag(body), media_type(name)
-    if segments[-1] == "index.html":
-        yield BuiltFile(site.policy.url("page", segments[:-1]), name, kind, tag)
-    else:
-        yield BuiltFile(site.policy.url("file", segments), name, kind, tag)
+    is_page = segments[-1] == "index.html"
+    url = site.policy.url("page", segments[:-1]) if is_page else site.policy.url("file", segments)
+    headers: tuple[tuple[str, str], ...] = ()
+    for header, value in site.headers.of(segments[:-1] if is_page else segments).items():
+        if header.casefold() == "content-type":
+            kind = value
+        else:
+            headers = (*headers, (header, value))
+    if kind.startswith("image/svg+xml"):
+        headers = _with(headers, "content-security-policy", csp.SVG)
+    elif site.csp is not None and kind.startswith("text/html"):
+        headers = _with(headers, "content-security-policy", site.csp.header_for_html(body.decode("utf-8", "replace")))
+    yield BuiltFile(url, name, kind, tag, headers)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from hybridsite import __version__
@@ -20,6 +19,7 @@ from hybridsite.errors import ServeError, SiteError, count
 from hybridsite.manifest import read_manifest
 from hybridsite.routes import Route
 from hybridsite.site import BUILD, Site, load_site
+from hybridsite.units import told
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ def site_facts(root: Path, state: Path, *, environ: Mapping[str, str], stale: bo
     facts = {
         "site": str(site.root),
         "routes": ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items(), reverse=True)),
-        "session": f"{session.driver}, ttl {timedelta(seconds=session.ttl)}" if session.driver else "off",
+        "session": f"{session.driver}, ttl {told(session.ttl)}" if session.driver else "off",
         "state": f"{state}{'' if state.is_dir() else ' (not made yet)'}",
     }
     try:
