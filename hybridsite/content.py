@@ -29,7 +29,7 @@ _TEXT_TRUTH = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class Policy:
     """What is left out of collections, and how times are read: drafts, and what is dated after `now`."""
 
     zone: tzinfo
@@ -41,8 +41,8 @@ class Selection:
 class Content:
     """All collections of a site, by name."""
 
-    def __init__(self, selection: Selection, collections: Iterable[Declared] = (), broken: Iterable[str] = ()) -> None:
-        self.selection = selection
+    def __init__(self, policy: Policy, collections: Iterable[Declared] = (), broken: Iterable[str] = ()) -> None:
+        self.policy = policy
         self._homes = {declared.name: _Home(declared, self) for declared in collections}
         self._live = tuple(home for home in self._homes.values() if home.declared.ttl is not None)
         self._broken = frozenset(broken)
@@ -179,10 +179,10 @@ class _Home:
 
     def collect(self, records: Iterator[Record], faults: Faults) -> None:
         """Keeps the records of all entries that are shown. Two of one slug are a fault."""
-        selection, found = self._content.selection, dict[str, Record]()
+        policy, found = self._content.policy, dict[str, Record]()
         for record in records:
             with faults.collect():
-                reason = _left_out(record, selection, self.declared.place)
+                reason = _left_out(record, policy, self.declared.place)
                 if reason:
                     self.left_out[record.slug] = reason
                     if record.body is None or not record.way:
@@ -201,8 +201,8 @@ class _Home:
 
     def check(self, faults: Faults) -> None:
         """Makes entries of the records. Each that doesn't fit the schema is a fault."""
-        selection, declared = self._content.selection, self.declared
-        schema = self._schema = self._schema or _schema(declared, selection.zone)
+        policy, declared = self._content.policy, self.declared
+        schema = self._schema = self._schema or _schema(declared, policy.zone)
         has_dates = any(record.values.get("date") is not None for record in self._records.values())
         needs_date = schema.needs_date if schema else has_dates
         made: list[tuple[Entry, datetime | None]] = []
@@ -211,12 +211,12 @@ class _Home:
                 draft = _is_draft(record, declared.place)
                 _check_jinja(record)
                 if draft and needs_date and record.values.get("date") is None:  # a draft may have none yet
-                    today = selection.now.astimezone(selection.zone).date()
+                    today = policy.now.astimezone(policy.zone).date()
                     record = replace(record, values={**record.values, "date": today})
-                data = schema.data(record, self._content, declared.place) if schema else _data(record, selection.zone)
+                data = schema.data(record, self._content, declared.place) if schema else _data(record, policy.zone)
                 entry = Entry(declared.name, slug, data, record.file, draft, self)
-                made.append((entry, moment(field(entry, "date"), selection.zone)))
-        self._entries = Entries(declared.name, order(made), selection.zone)
+                made.append((entry, moment(field(entry, "date"), policy.zone)))
+        self._entries = Entries(declared.name, order(made), policy.zone)
         # What the data was made of is not kept beside it.
         self._records = {slug: replace(record, values={}) for slug, record in self._records.items()}
 
@@ -282,16 +282,14 @@ class _Home:
         self._read_at = began
 
 
-def load_content(
-    root: Path, files: Mapping[str, Path], selection: Selection, faults: Faults, *, serving: bool
-) -> Content:
+def load_content(root: Path, files: Mapping[str, Path], policy: Policy, faults: Faults, *, serving: bool) -> Content:
     """Loads the collections of a site. `files` are those below content/ and data/.
 
     All faults of all entries are added to `faults`.
     """
     own = Faults()
     declared = read_declarations(root, files, own)
-    content = Content(selection, declared)
+    content = Content(policy, declared)
     content.read(own, serving=serving)
     with faults.collect():
         own.raise_any()
@@ -335,11 +333,11 @@ def _is_draft(record: Record, place: Location) -> bool:
     return value
 
 
-def _left_out(record: Record, selection: Selection, place: Location) -> str:
+def _left_out(record: Record, policy: Policy, place: Location) -> str:
     """Gives why an entry isn't shown, or nothing."""
-    if selection.drafts:
+    if policy.drafts:
         return ""
     if _is_draft(record, place):
         return "it is a draft"
-    when = None if selection.future else moment(record.values.get("date"), selection.zone)
-    return f"it is dated in the future: {record.values['date']}" if when and when > selection.now else ""
+    when = None if policy.future else moment(record.values.get("date"), policy.zone)
+    return f"it is dated in the future: {record.values['date']}" if when and when > policy.now else ""

@@ -14,7 +14,8 @@ from starlette.types import Receive, Scope, Send
 from hybridsite import dates
 from hybridsite.action_table import ACTIONS, Action, load_actions
 from hybridsite.config import Settings, load_settings, setting_locations
-from hybridsite.content import Content, Selection, load_content
+from hybridsite.content import Content, load_content
+from hybridsite.content import Policy as ContentPolicy
 from hybridsite.csp import Policy
 from hybridsite.data import load_data
 from hybridsite.declarations import CONTENT_FOLDER
@@ -45,7 +46,7 @@ from hybridsite.security import OriginRefusals
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates, unknown_action
-from hybridsite.tree import site_files
+from hybridsite.tree import below, index_files
 from hybridsite.urls import UrlPolicy
 
 TEMPLATE_FOLDERS = ("components", "layouts", "pages")
@@ -209,12 +210,12 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     root = root.resolve()
     settings = load_settings(root, environ, serving=not mode.prerendering)
     goes_on, faults = faults is not None, Faults() if faults is None else faults
-    files = site_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER), faults)
+    files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER), faults)
     make_importable(root)
     data = _load_data(files, faults)
     content = _load_content(root, settings, mode, environ, files, faults)
     actions = _load_actions(root, faults)
-    index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
+    index = {name: path for folder in TEMPLATE_FOLDERS for name, path in below(files, folder).items()}
     sources = {name: path for name, path in index.items() if not name.endswith(".py")}
     templates = Templates(root, sources, settings.templates.variable, actions, settings.security.csp is not False)
     middleware: tuple[Handler, ...] = ()
@@ -223,7 +224,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     with faults.collect():
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
-    routes = _routes(_below(files, "pages"), faults)
+    routes = _routes(below(files, "pages"), faults)
     loaded = load_resources(root, settings, templates, routes, faults)
     _check_guards(root, loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
@@ -261,7 +262,7 @@ def _join(site: Site) -> None:
 def _load_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, object]:
     data: Mapping[str, object] = MappingProxyType({})
     with faults.collect():
-        data = load_data(_below(files, DATA_FOLDER))
+        data = load_data(below(files, DATA_FOLDER))
     return data
 
 
@@ -269,18 +270,14 @@ def _load_content(
     root: Path, settings: Settings, mode: Mode, environ: Mapping[str, str], files: Mapping[str, Path], faults: Faults
 ) -> Content:
     serving = not mode.prerendering
-    own = {**_below(files, CONTENT_FOLDER), **_below(files, DATA_FOLDER)}
+    own = {**below(files, CONTENT_FOLDER), **below(files, DATA_FOLDER)}
     try:
         now = dates.now({} if serving else environ)
     except ValueError as error:
         faults.add(ConfigError(str(error)))
         now = dates.now({})
-    policy = Selection(dates.zone(settings.site.timezone), now, drafts=mode.drafts, future=settings.content.future)
+    policy = ContentPolicy(dates.zone(settings.site.timezone), now, drafts=mode.drafts, future=settings.content.future)
     return load_content(root, own, policy, faults, serving=serving)
-
-
-def _below(files: Mapping[str, Path], folder: str) -> dict[str, Path]:
-    return {name: path for name, path in files.items() if name.startswith(f"{folder}/")}
 
 
 def _routes(files: Mapping[str, Path], faults: Faults) -> list[Route]:

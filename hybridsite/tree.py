@@ -1,16 +1,16 @@
-"""The files of a site's folder, in one order on every machine."""
+"""The files of a site, listed in one order on every machine; what leads out of the site is a fault."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hybridsite.errors import Faults, Location, SourceError
 
 
-def site_files(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Path]:
-    """Lists the files below some folders, by their names in the site. A link that leaves it is added to `faults`."""
+def index_files(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Path]:
+    """Lists the files below some folders, in one order on every machine. A link that leaves the site is a fault."""
     found: dict[str, Path] = {}
     for folder in folders:
         for name, is_link in _walk(root, folder):
@@ -41,3 +41,8 @@ def _walk(root: Path, folder: str) -> Iterator[tuple[str, bool]]:
     for name in inner:
         if name != "__pycache__":
             yield from _walk(root, f"{folder}/{name}")
+
+
+def below(files: Mapping[str, Path], folder: str) -> dict[str, Path]:
+    """Gives those of the files that lie below a folder."""
+    return {name: path for name, path in files.items() if name.startswith(f"{folder}/")}
