@@ -73,7 +73,8 @@ def folder_records(folder: str, files: Mapping[str, Path], faults: Faults) -> It
                 document = read_document(path, file)
                 values = {} if document is None else _mapping(document, Location(file))
                 slug = next((values[key] for key in ("slug", "id") if key in values), path_slug(inner))
-                yield Record(checked_slug(slug, Location(file, 1)), values, file, path)
+                body = _body(values, Location(file, 1))
+                yield Record(checked_slug(slug, Location(file, 1)), values, file, path, body=body)
 
 
 def file_records(file: str, path: Path, faults: Faults) -> Iterator[Record]:

@@ -237,9 +237,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     settings, plugins, setup = _with_plugins(root, load_settings(root, environ, serving=not mode.prerendering))
     goes_on, faults = faults is not None, Faults() if faults is None else faults
     files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER), faults)
-    data: Mapping[str, object] = MappingProxyType({})
-    with faults.collect():
-        data = load_data(below(files, DATA_FOLDER))
+    data = _load_data(files, faults)
     content = _load_content(setup, mode, environ, files, faults)
     actions = _load_actions(root, faults)
     templates = _templates(setup, files, actions)
@@ -303,6 +301,13 @@ def _templates(setup: Setup, files: Mapping[str, Path], actions: Mapping[str, Ac
     templates.environment.filters.update(setup.filters)
     templates.environment.globals.update(setup.globals)
     return templates
+
+
+def _load_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, object]:
+    data: Mapping[str, object] = MappingProxyType({})
+    with faults.collect():
+        data = load_data(below(files, DATA_FOLDER))
+    return data
 
 
 def _load_content(

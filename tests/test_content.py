@@ -47,9 +47,13 @@ def test_a_reference_gives_the_entry_and_circles_are_none(tmp_path: Path) -> Non
 
 
 def test_a_folder_without_a_declaration_is_a_collection_and_its_data_is_read_only(tmp_path: Path) -> None:
-    files = {"content/notes/a.md": "---\ntitle: A\ntags: [x]\n---\nbody", "content/notes/b.json": '{"title": "B"}'}
+    files = {
+        "content/notes/a.md": "---\ntitle: A\ntags: [x]\n---\nbody",
+        "content/notes/b.json": '{"title": "B", "body": "*b*"}',
+    }
     notes = site_of(tmp_path / "site", files).collection("notes")
-    assert [(entry.slug, entry.data["title"], entry.body) for entry in notes] == [("a", "A", "body"), ("b", "B", "")]
+    assert [(entry.slug, entry.data["title"], entry.body) for entry in notes] == [("a", "A", "body"), ("b", "B", "*b*")]
+    assert (notes[1].html, "body" in notes[1].data) == ("<p><em>b</em></p>\n", False)
     with pytest.raises(TypeError, match="can't be changed"):
         notes[0].data["tags"].append("y")
 

@@ -96,7 +96,6 @@ def test_script_in_every_part_of_an_entry_is_escaped(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>"
     files = {
         "content/notes/a.json": json.dumps({"slug": f"a{evil.replace('/', '')}", "title": evil, "tags": [evil[:8]]}),
-        "content/notes/b.csv": "",
         "pages/[slug].html": '---\npaths: notes\n---\n<a href="<< entry.url >>"><< entry.data.title >></a>'
         "<< entry.slug >><< entry.data.tags >>",
         "pages/t/[tags].html": "---\npaths: {collection: notes, by: tags}\n---\n<< params.tags >>"

@@ -9,7 +9,8 @@ from hybridsite.declarations import COLLECTIONS_FILE, CONTENT_FOLDER
 from hybridsite.media import media_type
 from hybridsite.site import Site
 
-_ASKS = re.compile(rb"\bcollection\b")
+# Code may open a file of content/ by itself, too.
+_ASKS = re.compile(rb"\bcollection\b|\bcontent[/'\"]")
 _RENDERS = re.compile(rb"\brender\b")
 _FILES_OF_THEIR_OWN = ("image/", "video/", "audio/", "font/")
 
