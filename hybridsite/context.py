@@ -17,10 +17,12 @@ from starlette.responses import RedirectResponse, Response
 
 from hybridsite.errors import ContextError, Location, is_of_site
 from hybridsite.exchange import UNSAFE_HEADER, Cookies, EarlyResponse, Outgoing, PrerenderRequest, Rendered, Rewrite
+from hybridsite.island_tag import PLACE
 from hybridsite.modules import run_from_thread
 from hybridsite.outcomes import NO_RESULT, ActionResult
 from hybridsite.resources import Resource
 from hybridsite.routes import Match
+from hybridsite.senders import sender
 from hybridsite.seo import head_tags
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.sessions.office import OtherSessions
@@ -35,7 +37,10 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.
 
 
 class Context:
-    """One request, as the site's code sees it. `session` is None, and noted as a fault, where there is none."""
+    """One request, as the site's code sees it. `session` is None, and noted as a fault, where there is none.
+
+    `pieces` makes what places islands, when a template first asks for one.
+    """
 
     def __init__(
         self,
@@ -46,6 +51,8 @@ class Context:
         path: RequestPath,
         session: Session | None,
         result: ActionResult | None = None,
+        *,
+        pieces: Callable[[Context], Any] | None = None,
     ) -> None:
         self.site = site
         self.params: Mapping[str, str] = match.params
@@ -55,6 +62,8 @@ class Context:
         self._path = path
         self._session = session
         self._result = result
+        self._match = match
+        self._make_pieces = pieces
         self._sessions: SessionManager | None = site.sessions
         self._is_error_page = match.route.kind == "error"
         # What `paths` in front matter gave the page: its entry, its entries, or some of them.
@@ -62,7 +71,9 @@ class Context:
 
     def _onward(self, match: Match, resource: Resource, request: Request, path: RequestPath) -> Context:
         """Gives the context of the same visit for the path that a rewrite led to."""
-        onward = Context(self.site, match, resource, request, path, self._session, self._result)
+        onward = Context(
+            self.site, match, resource, request, path, self._session, self._result, pieces=self._make_pieces
+        )
         onward.__dict__.update(locals=self.locals, cookies=self.cookies)
         if self.touched("csp_nonce"):
             onward.__dict__["csp_nonce"] = self.csp_nonce
@@ -183,7 +194,13 @@ class Context:
             if self.prerendering:
                 self._note(_caller(str(self.site.root)) or self.resource.route.location)
             return None
-        plain = self._session._show_result("/".join(self._path.segments), use_up=self._is_seen())
+        path = self._path
+        if self.resource.route.kind == "island":
+            told = sender(self._request, self.site.policy, self.site.url)  # the page that it is put into
+            if told is None:
+                return None
+            path = told[0]
+        plain = self._session._show_result("/".join(path.segments), use_up=self._is_seen())
         return None if plain is None else ActionResult.from_plain(plain)
 
     @property
@@ -224,6 +241,12 @@ class Context:
         return Outgoing(self.resource.route.status)
 
     @cached_property
+    def _pieces(self) -> Any:
+        """What places the islands of the templates."""
+        assert self._make_pieces is not None
+        return self._make_pieces(self)
+
+    @cached_property
     def csp_nonce(self) -> str | None:
         """What a script or a style that stands in the page says to be run: `nonce="<< csp_nonce >>"`.
 
@@ -231,8 +254,8 @@ class Context:
         """
         return secrets.token_urlsafe(16) if self.site.csp and not self.prerendering else None
 
-    def touched(self, name: Literal["response", "cookies", "csp_nonce"]) -> bool:
-        """Tells whether the code asked for `response`, `cookies` or `csp_nonce`."""
+    def touched(self, name: Literal["response", "cookies", "csp_nonce", "_pieces"]) -> bool:
+        """Tells whether the code asked for `response`, `cookies`, `csp_nonce`, or an island."""
         return name in self.__dict__
 
     def redirect(self, to: str, status: int = 302) -> Response:
@@ -331,6 +354,7 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
         "route": lambda context: context.route,
         "seo": lambda context: context.seo,
         "locale": lambda context: context.locale,
+        PLACE: lambda context: context._pieces,
     }
 )
 

@@ -276,6 +276,15 @@ def _found(name: str) -> object:
         raise PluginError(f'the plugin "{name}" can\'t be loaded', why=why) from error
 
 
+def plug_in(root: Path, settings: Settings) -> tuple[Settings, Plugins, Setup]:
+    """Makes a site's plugins, and gives the settings as they leave them, and what they add. Raises SiteErrors."""
+    plugins = load_plugins(root, settings)
+    settings = plugins.configure(settings)
+    setup = Setup(root, settings)
+    plugins.load(setup)
+    return settings, plugins, setup
+
+
 def plugin_commands(root: Path, environ: Mapping[str, str]) -> Mapping[str, Any]:
     """Gives the commands that the plugins of a site add, without loading it. Raises SiteErrors."""
     make_importable(root)

@@ -20,7 +20,10 @@ from hybridsite.templating import Templates
 
 @dataclass(frozen=True, eq=False)
 class Resource:
-    """What answers a route: a template with its front matter, a module, or both."""
+    """What answers a route: a template with its front matter, a module, or both.
+
+    `pieces` are the modules of the components that are rendered in place.
+    """
 
     route: Route
     template: str | None = None
@@ -28,6 +31,7 @@ class Resource:
     front: FrontMatter | None = None
     module: SiteModule | None = None
     closure: Closure | None = None
+    pieces: tuple[SiteModule, ...] = ()
 
     @property
     def prerender(self) -> bool:
@@ -41,14 +45,15 @@ class Resource:
 
     @cached_property
     def uses_session(self) -> bool:
-        """Whether its templates, or its own module, name the session: what the route table tells."""
-        return self.names_session or (self.module is not None and self.module.names_session)
+        """Whether its templates, or its own modules, name the session: what the route table tells."""
+        modules = (self.module, *self.pieces) if self.module else self.pieces
+        return self.names_session or any(module.names_session for module in modules)
 
     @cached_property
     def may_use_session(self) -> bool:
         """Whether a request for it has to load the session: its code, or a template that can't be followed, may ask."""
         dynamic = self.closure is not None and self.closure.dynamic
-        return self.names_session or dynamic or self.module is not None
+        return self.names_session or dynamic or self.module is not None or bool(self.pieces)
 
     @cached_property
     def may_use_content(self) -> bool:
@@ -79,14 +84,22 @@ class Resource:
 
 
 def load_resources(
-    root: Path, settings: Settings, templates: Templates, routes: list[Route], faults: Faults
+    root: Path,
+    settings: Settings,
+    templates: Templates,
+    routes: list[Route],
+    components: Mapping[str, SiteModule],
+    faults: Faults,
 ) -> list[Resource]:
-    """Loads what answers each route. A page at fault is left out, and its faults are added to `faults`."""
+    """Loads what answers each route. `components` are the modules beside components, by the names of these.
+
+    A page at fault is left out, and its faults are added to `faults`.
+    """
     resources: list[Resource] = []
     default = settings.build.output == "static"
     for route in routes:
         with faults.collect(*route.files):
-            resources.append(_load_resource(root, settings, templates, route, default))
+            resources.append(_load_resource(root, settings, templates, route, default, components))
     return resources
 
 
@@ -95,7 +108,14 @@ def made_resources(made: Iterable[tuple[Route, SiteModule]]) -> list[Resource]:
     return [Resource(replace(route, prerender=module.prerender is True), module=module) for route, module in made]
 
 
-def _load_resource(root: Path, settings: Settings, templates: Templates, route: Route, default: bool) -> Resource:
+def _load_resource(
+    root: Path,
+    settings: Settings,
+    templates: Templates,
+    route: Route,
+    default: bool,
+    components: Mapping[str, SiteModule],
+) -> Resource:
     module = load_module(root, route.module) if route.module else None
     if route.template is None:
         assert module is not None
@@ -119,13 +139,17 @@ def _load_resource(root: Path, settings: Settings, templates: Templates, route: 
             location=Location(module.file),
         )
     template = _template(templates, source, front)
-    closure = templates.closure(template) if template else None
+    in_place = not prerender
+    closure = templates.closure(template, in_place=in_place) if template else None
     if route.template.endswith(".md") and front.jinja:
-        own = templates.closure(route.template)
-        closure = _joined(closure, own) if closure else own
+        own = templates.closure(route.template, in_place=in_place)
+        closure = joined(closure, own) if closure else own
     for name in closure.templates if closure else ():
         templates.check(name)
-    resource = Resource(replace(route, prerender=prerender), template, source, front, module, closure)
+    pieces = [components[name] for name in closure.islands if name in components] if closure and in_place else []
+    resource = Resource(
+        replace(route, prerender=prerender), template, source, front, module, closure, pieces=tuple(pieces)
+    )
     _check_guard(resource)
     _check_cache_control(resource)
     return resource
@@ -154,7 +178,8 @@ def _template(templates: Templates, source: sources.Source, front: FrontMatter) 
     return front.layout
 
 
-def _joined(one: Closure, other: Closure) -> Closure:
+def joined(one: Closure, other: Closure) -> Closure:
+    """Gives what is known of two templates together."""
     return Closure(
         one.names | other.names,
         (*one.templates, *other.templates),
@@ -162,6 +187,7 @@ def _joined(one: Closure, other: Closure) -> Closure:
         one.dynamic or other.dynamic,
         (*one.unguarded, *other.unguarded),
         one.uses_content or other.uses_content,
+        tuple(dict.fromkeys((*one.islands, *other.islands))),
     )
 
 

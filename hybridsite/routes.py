@@ -10,10 +10,12 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Literal
 
-from hybridsite.errors import Location, RouteError
+from hybridsite.errors import Faults, Location, RouteError
 from hybridsite.media import is_binary
 from hybridsite.urls import CONTROL, Kind
 
+# The first name of every island's path, and of the script that fetches them. No file below pages/ makes such a route.
+ISLANDS = "_islands"
 ERROR_STATUSES = (404, 500, 503)
 PAGE_SUFFIXES = (".html", ".md")
 
@@ -130,6 +132,17 @@ def read_route(file: str) -> Route | None:
     check_parameters(segments, file)
     kind: Kind = "endpoint" if is_module else "page" if is_page else "file"
     return Route(segments, kind, template=None if is_module else file, module=file if is_module else None)
+
+
+def read_routes(files: Iterable[str], faults: Faults) -> list[Route]:
+    """Turns the files below pages/ into routes, pages and their modules joined. Names at fault are added to `faults`."""
+    routes: list[Route] = []
+    for file in files:
+        with faults.collect():
+            route = read_route(file)
+            if route is not None:
+                routes.append(route)
+    return pair_modules(routes)
 
 
 def read_segment(name: str, file: str) -> Segment:

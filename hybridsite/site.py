@@ -31,6 +31,7 @@ from hybridsite.errors import (
 )
 from hybridsite.files import copied_files
 from hybridsite.headers import HeaderRules
+from hybridsite.island_table import IslandTable, load_components
 from hybridsite.links import Links
 from hybridsite.listings import PAGE, Listings, make_listings
 from hybridsite.markdown import MarkdownStyle
@@ -41,10 +42,10 @@ from hybridsite.modules import (
     middleware_functions,
 )
 from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
-from hybridsite.plugins import Plugins, Setup, load_plugins
+from hybridsite.plugins import Plugins, Setup, plug_in
 from hybridsite.redirects import check_redirects, read_redirect
 from hybridsite.resources import Resource, load_resources, made_resources
-from hybridsite.routes import Redirect, Route, pair_modules, read_route
+from hybridsite.routes import Redirect, Route, read_routes
 from hybridsite.routing import Router
 from hybridsite.security import OriginRefusals
 from hybridsite.sessions.drivers import find_store
@@ -112,6 +113,7 @@ class Site:
     middleware: tuple[Handler, ...] = ()
     actions: Mapping[str, Action] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+    islands: IslandTable = field(default_factory=IslandTable)
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
     refusals: OriginRefusals = field(default_factory=OriginRefusals)
@@ -216,6 +218,12 @@ class Site:
             return self.actions[route.segments[-1][0].text].resource
         return self.resources[route.source]
 
+    @property
+    def fetched(self) -> list[str]:
+        """The components of the islands on prerendered pages, which a server has to answer."""
+        pages = [resource.closure for resource in self.resources.values() if resource.closure and resource.prerender]
+        return sorted({component for closure in pages for component in closure.islands})
+
     def has_session(self, resource: Resource) -> bool:
         """Whether requests for it have a session: the site has a driver, and the page isn't rendered at build."""
         return self.settings.session.driver is not False and not resource.prerender
@@ -234,21 +242,23 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     """
     root = root.resolve()
     make_importable(root)
-    settings, plugins, setup = _with_plugins(root, load_settings(root, environ, serving=not mode.prerendering))
+    settings, plugins, setup = plug_in(root, load_settings(root, environ, serving=not mode.prerendering))
     goes_on, faults = faults is not None, Faults() if faults is None else faults
     files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER), faults)
     data = _load_data(files, faults)
     content = _load_content(setup, mode, environ, files, faults)
     actions = _load_actions(root, faults)
     templates = _templates(setup, files, actions)
-    middleware: tuple[Handler, ...] = ()
+    chain: tuple[Handler, ...] = ()
     with faults.collect():
-        middleware = _load_middleware(root)
+        chain = _load_middleware(root)
     with faults.collect():
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
-    routes = _routes(below(files, "pages"), faults)
-    loaded = load_resources(root, settings, templates, routes, faults) + made_resources(setup.routes.values())
+    routes = read_routes(below(files, "pages"), faults)
+    islands = IslandTable(load_components(root, below(files, "components"), faults))
+    loaded = load_resources(root, settings, templates, routes, islands.modules, faults)
+    loaded += made_resources(setup.routes.values())
     _check_guards(root, loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
@@ -268,7 +278,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
     site = Site(
         *(root, mode, settings, router, by_source, templates, drafts, data, content, listings),
-        *(middleware, actions or {}, broken),
+        *(chain, actions or {}, broken, islands),
         plugins=plugins,
     )
     _join(site)
@@ -281,15 +291,6 @@ def _join(site: Site) -> None:
     names = {"site": site, "data": site.data, "collection": site.collection, "url_for": site.url_for}
     site.templates.environment.globals.update(names, action=site.action_url)
     _check_session(site)
-
-
-def _with_plugins(root: Path, settings: Settings) -> tuple[Settings, Plugins, Setup]:
-    """Gives the settings as the plugins leave them, and what they add."""
-    plugins = load_plugins(root, settings)
-    settings = plugins.configure(settings)
-    setup = Setup(root, settings)
-    plugins.load(setup)
-    return settings, plugins, setup
 
 
 def _templates(setup: Setup, files: Mapping[str, Path], actions: Mapping[str, Action] | None) -> Templates:
@@ -322,16 +323,6 @@ def _load_content(
         now = dates.now({})
     policy = ContentPolicy(dates.zone(settings.site.timezone), now, drafts=mode.drafts, future=settings.content.future)
     return load_content(root, own, policy, faults, serving=serving, added=setup.collections)
-
-
-def _routes(files: Mapping[str, Path], faults: Faults) -> list[Route]:
-    routes: list[Route] = []
-    for file in files:
-        with faults.collect():
-            route = read_route(file)
-            if route is not None:
-                routes.append(route)
-    return pair_modules(routes)
 
 
 def _redirects(root: Path, settings: Settings, faults: Faults) -> list[Route]:
@@ -378,7 +369,8 @@ def _check_driver(root: Path, settings: Settings) -> None:
 
 def _check_session(site: Site) -> None:
     """Notes every place where a template uses the session of a page that has none."""
-    for resource in site.resources.values():
+    fetched = (site.islands.resource(site.templates, [component]) for component in site.fetched)
+    for resource in (*site.resources.values(), *fetched):
         rendered_now = site.mode.prerendering or not resource.prerender
         if resource.closure is None or site.has_session(resource) or not rendered_now:
             continue

@@ -45,12 +45,10 @@ def duration(value: object) -> object:
 
 def told(seconds: float) -> str:
     """Gives a length of time as people say it, in the largest unit that needs no fraction: `14 days`."""
-    for unit, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= unit and seconds % unit == 0:
-            break
-    else:
-        unit, name = 1, "second"
-    return f"{seconds / unit:g} {name}{'' if seconds == unit else 's'}"
+    units = {"day": 86400, "hour": 3600, "minute": 60}
+    name = next((name for name, unit in units.items() if seconds >= unit and seconds % unit == 0), "second")
+    number = seconds / units.get(name, 1)
+    return f"{number:g} {name}{'' if number == 1 else 's'}"
 
 
 def lasting(seconds: float) -> float:

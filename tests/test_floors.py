@@ -23,17 +23,19 @@ FLOORS: dict[float, str] = {
     0.0: "decorators errors uploads",
     0.05: "collections",
     0.1: "__init__ tags",
+    0.2: "island_tag previous",
     1.0: "analysis callouts csp documents exchange frozen headers media modules nonces notices outcomes printing"
     " tree undefined units urls",
     1.05: "sections",
     1.07: "feature_settings",
     1.1: "dates settings toml_positions yamldoc",
     1.2: "config positions sources",
+    1.8: "senders",
     1.9: "routes",
     1.95: "files",
     1.96: "manifest plugins",
-    2.0: "cleaning data forms frontmatter headings highlighting routing security sessions.codec sessions.cookie"
-    " sessions.store",
+    2.0: "cleaning data forms frontmatter headings highlighting island_client routing security sessions.codec"
+    " sessions.cookie sessions.store",
     2.05: "links markdown",
     2.1: "entries records redirects sessions.changes sessions.contract sessions.drivers sessions.dynamodb"
     " sessions.flashes sessions.fs sessions.index sessions.key_value"
@@ -45,12 +47,12 @@ FLOORS: dict[float, str] = {
     2.5: "sessions.manager",
     2.6: "sessions.office",
     3.0: "resources",
-    3.05: "action_table listings",
+    3.05: "action_table island_table listings",
     3.1: "site",
     3.15: "seo",
     3.2: "context",
     4.0: "actions answers endpoints middleware pages",
-    4.1: "finding",
+    4.1: "finding islands",
     5.0: "rendering",
     5.9: "features.xml",
     6.0: "features.feeds features.sitemap adapters.static build.needs build.output build.plan build.report"
@@ -207,7 +209,7 @@ def test_help_is_fast() -> None:
 def test_the_core_is_small() -> None:
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith("features.")]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 16500
+    assert lines < 18000
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

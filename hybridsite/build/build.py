@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from hybridsite.adapters.adapter import find_adapter
 from hybridsite.answers import SAFE_HEADERS
 from hybridsite.build.finishing import finish, public_file, with_header
 from hybridsite.build.needs import needed_sources
-from hybridsite.build.output import Output, build_lock
+from hybridsite.build.output import DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.report import BuildReport, RouteRow
 from hybridsite.errors import (
@@ -26,6 +27,7 @@ from hybridsite.errors import (
     Location,
     ModuleError,
     RouteError,
+    ServeError,
     SiteError,
     SiteErrors,
     SourceError,
@@ -34,10 +36,14 @@ from hybridsite.errors import (
     place_of,
 )
 from hybridsite.files import copied_files
-from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, etag, server_sources
+from hybridsite.island_client import HEADERS, script, script_path
+from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, etag, read_manifest, server_sources
 from hybridsite.media import media_type
 from hybridsite.pages import plain_markdown
+from hybridsite.previous import keep_islands
 from hybridsite.rendering import render
+from hybridsite.routes import ISLANDS
+from hybridsite.security import derived_key, signing_keys
 from hybridsite.site import Mode, Site, load_site
 from hybridsite.urls import PathRefused
 
@@ -70,6 +76,7 @@ async def build_site(
         faults = Faults()
         names = list(server_sources(root))  # before they are read: what vanishes later is a fault
         site = load_site(root, Mode(prerendering=True, drafts=options.drafts), environ=environ, faults=faults)
+        site = with_island_key(site, state, environ)
         adapter = find_adapter(site.settings.build.adapter)
         adapter.check(site, faults)
         pages = await plan(site, faults)
@@ -78,6 +85,7 @@ async def build_site(
             files, rows = await _write_pages(site, pages, output, faults, warnings)
             _check_markdown(site, faults)
             files += _copy_files(site, pages, output, faults)
+            files += _write_island_client(site, output)
             files += finish(site, pages, files, output, faults)
             told = tuple(adapter.finish(site, {file.file for file in files}, output.write))
             notices = site.notices.faults()
@@ -86,9 +94,42 @@ async def build_site(
             faults.raise_any()
             errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
             sources = _copy_sources(site, names, output)
-            output.write(MANIFEST, Manifest(__version__, options.drafts, tuple(files), errors, sources).to_json())
+            placed = {digest: (island.component, island.props) for digest, island in site.islands.placed.items()}
+            manifest = Manifest(__version__, options.drafts, tuple(files), errors, sources, placed)
+            output.write(MANIFEST, manifest.to_json())
+            _keep_previous(site, state)
             output.exchange()
     return BuildReport(tuple(rows), tuple(notices), (*warnings.values(), *told), time.perf_counter() - began)
+
+
+def with_island_key(site: Site, state: Path, environ: Mapping[str, str]) -> Site:
+    """Gives the site with the key of its islands' digests. Raises SecretError where it has islands and no secret."""
+    key = cache(lambda: derived_key(signing_keys(environ, state)[0], "islands"))
+    if site.templates.has_islands():
+        key()  # else each page would tell what is wrong with it
+    return replace(site, islands=replace(site.islands, key=key, placed={}))
+
+
+def _write_island_client(site: Site, output: Output) -> list[BuiltFile]:
+    """Writes the script that fills islands, if the site has any."""
+    if not site.templates.has_islands():
+        return []
+    path = script_path()
+    name, url = "/".join(path), site.policy.url("file", path)
+    output.write(f"client/{name}", script())
+    return [BuiltFile(url, name, media_type(name), etag(script()), HEADERS)]
+
+
+def _keep_previous(site: Site, state: Path) -> None:
+    """Keeps what the pages of the build before this one refer to."""
+    try:
+        before = read_manifest(site.root / DIST).islands
+    except ServeError:
+        before = {}
+    try:
+        keep_islands(state, before, time.time())
+    except OSError as error:
+        raise BuildError("what the last build gave out can't be kept", why=error.strerror or "") from error
 
 
 async def _write_pages(
@@ -248,6 +289,9 @@ def _copy_files(site: Site, pages: list[PlannedPage], output: Output, faults: Fa
             if not path.resolve().is_relative_to(site.root):
                 raise SourceError("the link leads out of the site", mend="copy the file into the site", location=shown)
             key = unicodedata.normalize("NFC", name).casefold()
+            if key.startswith(f"{ISLANDS}/"):
+                mend = "rename the folder"
+                raise RouteError(f"names below /{ISLANDS}/ belong to islands", mend=mend, location=shown)
             try:
                 site.policy.read(site.policy.url("file", tuple(name.split("/"))).encode("ascii"))
             except PathRefused:

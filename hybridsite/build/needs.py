@@ -39,8 +39,13 @@ def _serves_content(site: Site, names: Iterable[str]) -> bool:
         of_plugin = resource.module is not None and resource.module.file not in named
         if not resource.prerender and (resource.asks_for_content or of_plugin):
             return True
+        islands = [site.templates.closure(name) for name in (resource.closure.islands if resource.closure else ())]
+        if any(closure.uses_content or closure.dynamic for closure in islands):
+            return True
     # Python may ask by itself, or render a template that does: what it says decides, wherever it is called from.
-    modules = [name for name in sorted(named) if name.endswith(".py") and name != COLLECTIONS_FILE and name not in prerendered]
+    modules = [
+        name for name in sorted(named) if name.endswith(".py") and name != COLLECTIONS_FILE and name not in prerendered
+    ]
     texts = [(site.root / name).read_bytes() for name in modules]
     if any(_ASKS.search(text) for text in texts):
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -14,7 +15,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.answers import FileAnswer
-from hybridsite.manifest import MANIFEST, read_manifest
+from hybridsite.errors import TemplateError
+from hybridsite.island_table import Island
+from hybridsite.manifest import MANIFEST, Manifest, read_manifest
+from hybridsite.previous import kept_islands
 from hybridsite.rendering import respond
 from hybridsite.security import forwarded
 from hybridsite.server.door import host_name, is_refused
@@ -165,6 +169,21 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     guarded = frozenset(
         site.policy.read(url.encode()).segments for url, file in index.built.items() if file.guard is not None
     )
-    site = replace(site, built=index.built, guarded=guarded, error_files=index.errors)
-    sessions = make_sessions(site.settings, state_folder(place, environ), environ)
+    state = state_folder(place, environ)
+    islands = replace(site.islands, known=_known_islands(site, manifest, state))
+    site = replace(site, built=index.built, guarded=guarded, error_files=index.errors, islands=islands)
+    sessions = make_sessions(site.settings, state, environ)
     return App(replace(site, sessions=sessions), index)
+
+
+def _known_islands(site: Site, manifest: Manifest, state: Path) -> dict[str, Island]:
+    """Gives the islands of this build, and of those before it whose components are still there."""
+    known: dict[str, Island] = {}
+    for digest, (component, props) in {**kept_islands(state, time.time()), **manifest.islands}.items():
+        try:
+            if component in site.templates.names():
+                site.templates.closure(component, in_place=True)
+                known[digest] = Island(component, props)
+        except TemplateError:
+            continue  # nothing leads to it any more, and it doesn't parse
+    return known

@@ -98,9 +98,7 @@ class GuardedStore:
     def __init__(self, store: SessionStore) -> None:
         self._store = store
         self._by_turns: bool = getattr(store, "by_turns", False)
-        self._read_first: Callable[[str], Coroutine[Any, Any, Record | None]] = getattr(
-            store, "read_first", store.read
-        )
+        self._read_first: Callable[[str], Coroutine[Any, Any, Record | None]] = getattr(store, "read_first", store.read)
         self._reads_down = False
         self._writes_down = False
         self._down_since = 0.0
@@ -291,7 +289,7 @@ async def _rest(call: Coroutine[Any, Any, _T], awaited: Any) -> _T:
 
 @types.coroutine
 def _step(call: Coroutine[Any, Any, Any], awaited: Any) -> Generator[Any, Any, tuple[bool, Any]]:
-    """Waits for `awaited`, and makes a coroutine's next step: gives False and what it awaits then, or True and its end."""
+    """Waits for `awaited`, and makes a coroutine's next step. Gives False and what is awaited, or True and its end."""
     try:
         sent = yield awaited
     except BaseException as error:
