@@ -371,7 +371,8 @@ def place_of(error: BaseException, root: str) -> Location | None:
 def is_of_site(file: str, root: str) -> bool:
     """Tells whether a file is the author's own: below the site's root, and not in a virtual environment there."""
     folders = file[len(root) + 1 :].split("/")[:-1]
-    return file.startswith(f"{root}/") and not any(folder.startswith(".") or folder in ("site-packages", "node_modules") for folder in folders)
+    strange = any(folder.startswith(".") or folder in ("site-packages", "node_modules") for folder in folders)
+    return file.startswith(f"{root}/") and not strange
 
 
 def frames_of(error: BaseException, root: str) -> list[Location]:

@@ -41,11 +41,13 @@ def copied_name(source: str) -> str | None:
 def copied_files(root: Path) -> Iterator[CopiedFile]:
     """Lists the files that are copied, in one order on every machine; links to folders among them, as they are."""
     for folder in (PUBLIC, "content", "pages"):
-        for place, folders, files in os.walk(root / folder):
+        top = str(root / folder)
+        for place, folders, files in os.walk(top):
             folders.sort()
             linked = [name for name in folders if os.path.islink(os.path.join(place, name))] if folder == PUBLIC else []
+            inner = folder + place[len(top) :].replace(os.sep, "/")
             for file in sorted([*files, *linked]):
-                source = Path(place, file).relative_to(root).as_posix()
+                source = f"{inner}/{file}"
                 name = copied_name(source)
                 if name is not None:
                     yield CopiedFile(source, name)

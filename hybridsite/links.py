@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 from urllib.parse import unquote
 
 from hybridsite.errors import MarkdownError, RouteError, SiteError, closest
@@ -14,9 +15,9 @@ from hybridsite.routing import Router
 class Links:
     """Turns links between the files of a site into URLs.
 
-    `pages` are the files that make routes, `drafts` those that are left out, `copied` those that go into the built site
-    as they are; None where they aren't known: a server has only their copies. `entry_url` gives the URL of the entry
-    that a file below content/ makes, or None where it makes none.
+    `drafts` are the files that are left out, `broken` those of pages that didn't load. `copied` lists, once it is
+    needed, the files that go into the built site as they are; None where they aren't known: a server has only their
+    copies. `entry_url` gives the URL of the entry that a file is, or None; `entry_files` lists those files.
     """
 
     def __init__(
@@ -25,7 +26,7 @@ class Links:
         *,
         drafts: Collection[str] = (),
         broken: Collection[str] = (),
-        copied: Collection[str] | None = None,
+        copied: Callable[[], Collection[str]] | None = None,
         entry_url: Callable[[str], str | None] = lambda file: None,
         entry_files: Callable[[], Collection[str]] = tuple,
     ) -> None:
@@ -33,9 +34,13 @@ class Links:
         self._sources: Mapping[str, object] = {route.source: route for route in router.routes if route.redirect is None}
         self._drafts = drafts
         self._broken = broken
-        self._copied = copied
+        self._list_copied = copied
         self._entry_url = entry_url
         self._entry_files = entry_files
+
+    @cached_property
+    def _copied(self) -> Collection[str] | None:
+        return None if self._list_copied is None else self._list_copied()
 
     def resolver(self, file: str) -> Callable[[str], str]:
         """Gives the function that resolves the links of one file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from functools import cache, lru_cache
+from functools import cache
 
 _MORE = {
     ".avif": "image/avif",
@@ -51,8 +51,9 @@ def media_type(name: str) -> str:
     return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind in _TEXT else kind
 
 
-@lru_cache(maxsize=4096)
 def is_binary(name: str) -> bool:
     """Tells by its name whether a file is an image, a sound, a film, a font, a document or an archive: no template."""
+    if name.endswith((".md", ".html", ".py")):  # a site of 10,000 entries asks some times of each
+        return False
     kind, encoding = _table().guess_type(name.rpartition("/")[2].replace(":", "_"), strict=True)
     return encoding is not None or (kind is not None and _BINARY.match(kind) is not None)

@@ -135,7 +135,7 @@ def read_route(file: str) -> Route | None:
 
 
 def read_routes(files: Iterable[str], faults: Faults) -> list[Route]:
-    """Turns the files below pages/ into routes, pages and their modules joined. Names at fault are added to `faults`."""
+    """Turns the files below pages/ into routes, pages joined with their modules. Adds to `faults` what is no name."""
     routes: list[Route] = []
     for file in files:
         with faults.collect():

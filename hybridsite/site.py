@@ -125,13 +125,13 @@ class Site:
     @cached_property
     def links(self) -> Links:
         """Where links between the files of the site lead."""
-        copied = {file.source for file in copied_files(self.root)} if self.mode.prerendering else None
+        prerendering = self.mode.prerendering
         left_out = self.drafts | self.content.left_out
         return Links(
             self.router,
             drafts=left_out,
             broken=self.broken,
-            copied=copied,
+            copied=(lambda: {file.source for file in copied_files(self.root)}) if prerendering else None,
             entry_url=self.content.entry_url,
             entry_files=self.content.files,
         )

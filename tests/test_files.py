@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from hybridsite.files import copied_name
+from hybridsite.files import copied_files, copied_name
+from tests.e2e.support import write_site
 
 
 @pytest.mark.parametrize(
@@ -39,3 +42,15 @@ from hybridsite.files import copied_name
 )
 def test_images_and_their_like_are_copied_and_text_is_not(source: str, name: str | None) -> None:
     assert copied_name(source) == name
+
+
+def test_copied_files_are_listed_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_site(tmp_path, {"public/b/c.txt": "x", "public/a.txt": "x", "pages/d/e.png": b"x", "content/f/g.png": b"x"})
+    monkeypatch.chdir(tmp_path)
+    wanted = [
+        ("public/a.txt", "a.txt"),
+        ("public/b/c.txt", "b/c.txt"),
+        ("content/f/g.png", "_files/f/g.png"),
+        ("pages/d/e.png", "d/e.png"),
+    ]
+    assert list(copied_files(tmp_path)) == list(copied_files(Path())) == wanted
