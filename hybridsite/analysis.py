@@ -17,6 +17,9 @@ from hybridsite.island_tag import PLACE
 
 SESSION = "session"
 RENDER = "render"
+COLLECTION = "collection"
+# What a template may ask of the site without reaching its content.
+_PLAIN_OF_SITE = frozenset({"title", "description", "language", "author", "url", "base"})
 # Each of these reads or shows what a session holds.
 SESSION_NAMES = frozenset({SESSION, "flashes", "action_result"})
 _IMPLICIT = frozenset({"caller", "kwargs", "varargs", "loop", "self", "super"})
@@ -63,7 +66,8 @@ class IslandUse:
 class TemplateFacts:
     """What is known of one template: `dynamic` where it names another by a variable, which can't be followed.
 
-    `actions` has the names that it asks `action("…")` for, with their lines; `assets` what it asks of assets.
+    `actions` has the names that it asks `action("…")` for, with their lines. `uses_content` tells whether it may ask
+    for a collection, by `collection(…)` or in any way of `site`; `assets` what it asks of assets.
     """
 
     names: frozenset[str]
@@ -71,8 +75,9 @@ class TemplateFacts:
     references: tuple[Reference, ...]
     dynamic: bool
     actions: tuple[tuple[str, int], ...] = ()
-    assets: tuple[AssetCall, ...] = ()
+    uses_content: bool = False
     islands: tuple[IslandUse, ...] = ()
+    assets: tuple[AssetCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ class Closure:
     uses_session: bool
     dynamic: bool
     unguarded: tuple[tuple[Step, ...], ...]
+    uses_content: bool = False
     islands: tuple[str, ...] = ()
 
 
@@ -104,8 +110,18 @@ def analyse(template: nodes.Template) -> TemplateFacts:
     walk = _Walk()
     walk.visit(template, set(), guarded=False)
     uses, references, actions = tuple(walk.uses), tuple(walk.references), tuple(walk.actions)
-    assets, islands = tuple(walk.assets), tuple(walk.islands)
-    return TemplateFacts(frozenset(walk.names), uses, references, walk.dynamic, actions, assets, islands)
+    content, islands, assets = _uses_content(template), tuple(walk.islands), tuple(walk.assets)
+    return TemplateFacts(frozenset(walk.names), uses, references, walk.dynamic, actions, content, islands, assets)
+
+
+def _uses_content(template: nodes.Template) -> bool:
+    """Tells whether a template may ask for a collection. `site.title` and its like are no way to one."""
+    names = [node.name for node in template.find_all(nodes.Name)]
+    harmless = 0
+    for node in template.find_all(nodes.Getattr):
+        if isinstance(node.node, nodes.Name) and node.node.name == "site" and node.attr in _PLAIN_OF_SITE:
+            harmless += 1
+    return COLLECTION in names or names.count("site") > harmless
 
 
 def trace(start: str, facts: Callable[[str], TemplateFacts | None], *, in_place: bool = False) -> Closure:
@@ -116,7 +132,7 @@ def trace(start: str, facts: Callable[[str], TemplateFacts | None], *, in_place:
     """
     names: set[str] = set()
     islands: dict[str, None] = {}
-    uses_session = dynamic = False
+    uses_session = dynamic = uses_content = False
     order: dict[str, None] = {}
     seen: set[tuple[str, bool]] = set()
     pending = [(start, False)]
@@ -130,10 +146,11 @@ def trace(start: str, facts: Callable[[str], TemplateFacts | None], *, in_place:
         names |= found.names
         uses_session = uses_session or any(_is_the_visitors(use, hidden) for use in found.uses)
         dynamic = dynamic or found.dynamic
+        uses_content = uses_content or found.uses_content
         islands |= dict.fromkeys(use.component for use in found.islands)
         pending.extend(stop for stop, _, _ in reversed(_stops(found, hidden, in_place)))
     unguarded = tuple(_unguarded(start, facts, in_place))
-    return Closure(frozenset(names), tuple(order), uses_session, dynamic, unguarded, tuple(islands))
+    return Closure(frozenset(names), tuple(order), uses_session, dynamic, unguarded, uses_content, tuple(islands))
 
 
 def _stops(found: TemplateFacts, hidden: bool, in_place: bool) -> list[tuple[tuple[str, bool], int, bool]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from hybridsite.assets.table import NO_ASSETS, BuiltAssets
 from hybridsite.errors import ServeError
+from hybridsite.files import copied_name
 from hybridsite.previous import Islands
 
 FORMAT = 2
@@ -132,4 +133,6 @@ def _below(root: Path, folder: str, suffix: str) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
         for name in sorted(files):
             if not name.startswith(".") and name.endswith(suffix) and not name.endswith(".pyc"):
-                yield (Path(place) / name).relative_to(root).as_posix()
+                source = (Path(place) / name).relative_to(root).as_posix()
+                if copied_name(source) is None:  # what is copied is a file of its own
+                    yield source

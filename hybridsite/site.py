@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,26 +13,31 @@ from unicodedata import normalize
 from markupsafe import Markup
 from starlette.types import Receive, Scope, Send
 
+from hybridsite import dates
 from hybridsite.action_table import ACTIONS, Action, load_actions
 from hybridsite.assets.markup import image_html
 from hybridsite.assets.table import FOLDER, NO_ASSETS, Assets
 from hybridsite.assets.workshop import Workshop
 from hybridsite.cache.shelf import Shelf
 from hybridsite.config import Settings, load_settings, setting_locations
+from hybridsite.content import Content, load_content
+from hybridsite.content import Policy as ContentPolicy
 from hybridsite.csp import Policy
 from hybridsite.data import load_data
+from hybridsite.declarations import CONTENT_FOLDER
+from hybridsite.entries import Entries, Entry
 from hybridsite.errors import (
+    ConfigError,
     DriverError,
     Faults,
-    FrontMatterError,
     Location,
-    ModuleError,
-    RouteError,
-    SiteErrors,
-    SourceError,
 )
+from hybridsite.files import copied_files
 from hybridsite.headers import HeaderRules
 from hybridsite.island_table import IslandTable, load_components
+from hybridsite.links import Links
+from hybridsite.listings import PAGE, Listings, make_listings
+from hybridsite.markdown import MarkdownStyle
 from hybridsite.modules import (
     Handler,
     load_module,
@@ -41,22 +45,22 @@ from hybridsite.modules import (
     middleware_functions,
 )
 from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
-from hybridsite.redirects import check_redirects, read_redirect
-from hybridsite.resources import Resource, load_resources
-from hybridsite.routes import Redirect, Route, pair_modules, read_route
+from hybridsite.plugins import Plugins, Setup, plug_in
+from hybridsite.redirects import make_router
+from hybridsite.resources import Resource, load_resources, made_resources, refuse_guards
+from hybridsite.routes import Route, read_routes
 from hybridsite.routing import Router
 from hybridsite.security import OriginRefusals
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates, unknown_action
+from hybridsite.tree import below, index_files
 from hybridsite.urls import UrlPolicy
 
 TEMPLATE_FOLDERS = ("components", "layouts", "pages")
 _TEMPLATES = tuple(f"{folder}/" for folder in TEMPLATE_FOLDERS)
 DATA_FOLDER = "data"
 MIDDLEWARE = "middleware.py"
-# What a site may hold that this version can't do: refused, since a site that ignored it would be a wrong one.
-_NOT_YET = {"collections.py": "collections"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,8 @@ class Site:
     templates: Templates
     drafts: frozenset[str]
     data: Mapping[str, object]
+    content: Content
+    listings: Listings
     middleware: tuple[Handler, ...] = ()
     actions: Mapping[str, Action] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
@@ -120,6 +126,27 @@ class Site:
     built: Mapping[str, GivenFile] = field(default_factory=dict)
     guarded: frozenset[tuple[str, ...]] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
+    plugins: Plugins = field(default_factory=lambda: Plugins(Path()))
+
+    @cached_property
+    def links(self) -> Links:
+        """Where links between the files of the site lead."""
+        prerendering = self.mode.prerendering
+        left_out = self.drafts | self.content.left_out
+        return Links(
+            self.router,
+            drafts=left_out,
+            broken=self.broken,
+            copied=(lambda: {file.source for file in copied_files(self.root)}) if prerendering else None,
+            entry_url=self.content.entry_url,
+            entry_files=self.content.files,
+        )
+
+    @cached_property
+    def markdown_style(self) -> MarkdownStyle:
+        """[markdown]: what the site chooses of the HTML that Markdown becomes."""
+        chosen = self.settings.markdown
+        return MarkdownStyle(chosen.heading_links, chosen.callouts.model_dump())
 
     @property
     def title(self) -> str:
@@ -171,7 +198,19 @@ class Site:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Router.url_for` does."""
         if source in self.broken:
             return self.policy.url("page", ())  # its own fault is told; this would be another one for the same cause
+        if PAGE in params and (listing := self.listings.by_source(source)) is not None:
+            params[PAGE] = listing.page_param(params[PAGE])
         return self.router.url_for(source, **params)
+
+    def entry_url(self, entry: Entry) -> str:
+        """Gives the URL of the page that shows an entry. Raises ContentError where there is none, or several."""
+        if self.broken and not self.listings.shows(entry.collection):
+            return self.policy.url("page", ())  # as for url_for()
+        return self.listings.url(entry)
+
+    def collection(self, name: str) -> Entries:
+        """Gives the entries of a collection: `collection()` in templates. Raises ContentError for a name of none."""
+        return self.content.collection(name)
 
     def action_url(self, name: str) -> str:
         """Gives the URL that a form posts to: `action()` in templates. Raises TemplateError for a name of no action."""
@@ -228,115 +267,86 @@ def load_site(
     to tell their faults too. `assets` are a build's; without, they are made here, and remembered in the folder `cache`.
     """
     root = root.resolve()
-    settings = load_settings(root, environ, serving=not mode.prerendering)
-    goes_on, faults = faults is not None, Faults() if faults is None else faults
-    files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, FOLDER), faults)
-    _refuse_what_comes_later(root, faults)
     make_importable(root)
-    data = _load_data(_below(files, DATA_FOLDER), faults)
+    settings, plugins, setup = plug_in(root, load_settings(root, environ, serving=not mode.prerendering))
+    goes_on, faults = faults is not None, Faults() if faults is None else faults
+    files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER, FOLDER), faults)
+    data = _load_data(files, faults)
+    content = _load_content(setup, mode, environ, files, faults)
     actions = _load_actions(root, faults)
-    sources = {name: path for name, path in files.items() if name.startswith(_TEMPLATES) and not name.endswith(".py")}
-    assets = Workshop(_below(files, FOLDER), cache) if assets is None else assets
-    with_nonces = settings.security.csp is not False
-    templates = Templates(root, sources, settings.templates.variable, actions, with_nonces, assets.names())
+    assets = Workshop(below(files, FOLDER), cache) if assets is None else assets
+    templates = _templates(setup, files, actions, assets)
     chain = _load_middleware(root, faults)
     with faults.collect():
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
-    routes = _routes(_below(files, "pages"), faults)
-    islands = IslandTable(load_components(root, files, faults))
+    routes = read_routes(below(files, "pages"), faults)
+    islands = IslandTable(load_components(root, below(files, "components"), faults))
     loaded = load_resources(root, settings, templates, routes, islands.modules, faults)
-    _check_guards(root, loaded, faults)
+    loaded += made_resources(setup.routes.values())
+    if not (root / MIDDLEWARE).exists():
+        refuse_guards(loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
-    router = _router(root, settings, [resource.route for resource in resources], faults)
-    if router is None or not goes_on:
+    router = make_router(root, settings, [resource.route for resource in resources], faults)
+    if router is None:
         faults.raise_any()
     assert router is not None
+    listings = make_listings(resources, content, router.url_for, faults, serving=not mode.prerendering)
+    if not goes_on:
+        faults.raise_any()
     by_source = {resource.route.source: resource for resource in resources}
     broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
     site = Site(
-        root, mode, settings, router, by_source, templates, drafts, data, chain, actions or {}, broken, islands, assets
+        *(root, mode, settings, router, by_source, templates, drafts, data, content, listings),
+        *(chain, actions or {}, broken, islands),
+        assets=assets,
+        plugins=plugins,
     )
-    _give_globals(site)
-    _check_session(site)
+    _join(site)
     return site
 
 
-def _give_globals(site: Site) -> None:
-    """Gives templates what is the same in all of them."""
-    names = {"site": site, "data": site.data, "url_for": site.url_for, "action": site.action_url}
-    site.templates.environment.globals.update(names, asset=site.asset, image=site.image)
+def _join(site: Site) -> None:
+    """Gives templates and entries what they ask of the site, now that there is one."""
+    site.content.publish(site.entry_url, site.links.resolver, site.markdown_style)
+    names = {"site": site, "data": site.data, "collection": site.collection, "url_for": site.url_for}
+    site.templates.environment.globals.update(names, action=site.action_url, asset=site.asset, image=site.image)
+    _check_session(site)
 
 
-def _refuse_what_comes_later(root: Path, faults: Faults) -> None:
-    for name, noun in _NOT_YET.items():
-        if (root / name).exists():
-            faults.add(ModuleError(f"{noun} are not in this version of hybridsite yet", location=Location(name)))
-
-
-def _index(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Path]:
-    """Lists the files below some folders, in one order on every machine. A link that leaves the site is a fault."""
-    found: dict[str, Path] = {}
-    for folder in folders:
-        for path in _walk(root / folder):
-            name = path.relative_to(root).as_posix()
-            if not path.resolve().is_relative_to(root):
-                mend = "copy the file into the site"
-                faults.add(SourceError("the link leads out of the site", mend=mend, location=Location(name)))
-            else:
-                found[name] = path
-    return found
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
-        linked = [name for name in folders if os.path.islink(os.path.join(place, name))]
-        yield from (Path(place, name) for name in sorted([*files, *linked]) if not name.startswith("."))
-
-
-def _below(files: Mapping[str, Path], folder: str) -> dict[str, Path]:
-    return {name: path for name, path in files.items() if name.startswith(f"{folder}/")}
-
-
-def _routes(files: Mapping[str, Path], faults: Faults) -> list[Route]:
-    routes: list[Route] = []
-    for file in files:
-        with faults.collect():
-            route = read_route(file)
-            if route is not None:
-                routes.append(route)
-    return pair_modules(routes)
-
-
-def _router(root: Path, settings: Settings, routes: list[Route], faults: Faults) -> Router | None:
-    """Gives the router, or None where routes contradict each other."""
-    policy = UrlPolicy(settings.site.base, settings.routing.trailing_slash)
-    try:
-        router = Router([*routes, *_redirects(root, settings, faults)], policy)
-        check_redirects(router)
-    except (RouteError, SiteErrors) as fault:
-        faults.take(fault)
-        return None
-    return router
-
-
-def _redirects(root: Path, settings: Settings, faults: Faults) -> list[Route]:
-    routes: list[Route] = []
-    places = setting_locations(root) if settings.redirects else {}
-    for path, entry in settings.redirects.items():
-        with faults.collect():
-            routes.append(read_redirect(path, Redirect(entry.to, entry.status, places["redirects", path])))
-    return routes
+def _templates(
+    setup: Setup, files: Mapping[str, Path], actions: Mapping[str, Action] | None, assets: Assets
+) -> Templates:
+    sources = {name: path for name, path in files.items() if name.startswith(_TEMPLATES) and not name.endswith(".py")}
+    settings = setup.settings
+    with_nonces = settings.security.csp is not False
+    templates = Templates(setup.root, sources, settings.templates.variable, actions, with_nonces, assets.names())
+    templates.environment.filters.update(setup.filters)
+    templates.environment.globals.update(setup.globals)
+    return templates
 
 
 def _load_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, object]:
     data: Mapping[str, object] = MappingProxyType({})
     with faults.collect():
-        data = load_data(files)
+        data = load_data(below(files, DATA_FOLDER))
     return data
+
+
+def _load_content(
+    setup: Setup, mode: Mode, environ: Mapping[str, str], files: Mapping[str, Path], faults: Faults
+) -> Content:
+    root, settings, serving = setup.root, setup.settings, not mode.prerendering
+    own = {**below(files, CONTENT_FOLDER), **below(files, DATA_FOLDER)}
+    try:
+        now = dates.now({} if serving else environ)
+    except ValueError as error:
+        faults.add(ConfigError(str(error)))
+        now = dates.now({})
+    policy = ContentPolicy(dates.zone(settings.site.timezone), now, drafts=mode.drafts, future=settings.content.future)
+    return load_content(root, own, policy, faults, serving=serving, added=setup.collections)
 
 
 def _load_middleware(root: Path, faults: Faults) -> tuple[Handler, ...]:
@@ -344,17 +354,6 @@ def _load_middleware(root: Path, faults: Faults) -> tuple[Handler, ...]:
         if (root / MIDDLEWARE).exists():
             return middleware_functions(load_module(root, MIDDLEWARE))
     return ()
-
-
-def _check_guards(root: Path, resources: Iterable[Resource], faults: Faults) -> None:
-    """Adds a fault for each guarded page of a site without middleware, which would keep it from nobody."""
-    if (root / MIDDLEWARE).exists():
-        return
-    for resource in resources:
-        if resource.guard and resource.source is not None:
-            what = "guard: true guards nothing: the site has no middleware"
-            mend = f"write {MIDDLEWARE}, which refuses whom the page is not for, or take the line out"
-            faults.add(FrontMatterError(what, mend=mend, location=resource.source.location("guard")))
 
 
 def _load_actions(root: Path, faults: Faults) -> Mapping[str, Action] | None:

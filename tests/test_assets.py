@@ -254,7 +254,7 @@ def test_an_asset_of_any_name_has_its_url(tmp_path: Path, name: str) -> None:  #
     files = {f"assets/{name}.txt": "text", f"assets/{name}.svg": SVG, "pages/index.html": front + html}
     app = app_of(write_site(tmp_path, files))
     url, picture = page(tmp_path, "index.html").strip().split("\n")
-    assert ask(app, url).text == "text"
+    assert ask(app, unescape(url)).text == "text"
     assert ask(app, unescape(re.findall('src="(.+?)"', picture)[0])).text == SVG
 
 

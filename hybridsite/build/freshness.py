@@ -8,7 +8,9 @@ import os
 from pathlib import Path
 
 from hybridsite import __version__
+from hybridsite.assets.table import FOLDER
 from hybridsite.errors import ServeError
+from hybridsite.files import copied_files
 from hybridsite.manifest import read_manifest, server_sources
 
 _STAMP = "built.json"
@@ -17,10 +19,10 @@ _STAMP = "built.json"
 def fingerprint(root: Path) -> str:
     """Gives a hash over the name, size and time of every source of a site, and of the tool's version."""
     names = list(server_sources(root))
-    for top in ("public", "assets"):
-        for place, folders, files in os.walk(root / top):
-            folders.sort()
-            names.extend((Path(place) / name).relative_to(root).as_posix() for name in sorted(files))
+    names.extend(file.source for file in copied_files(root))
+    for place, folders, files in os.walk(root / FOLDER):
+        folders.sort()
+        names.extend((Path(place) / name).relative_to(root).as_posix() for name in sorted(files))
     digest = hashlib.sha256(__version__.encode())
     for name in names:
         try:
