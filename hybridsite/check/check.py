@@ -19,6 +19,7 @@ from hybridsite.check.markup import Link, MarkupFault, PageMarkup, read_markup
 from hybridsite.check.places import SourcePlaces
 from hybridsite.check.usage import orphans, unused_files
 from hybridsite.documents import place
+from hybridsite.entries import Entry
 from hybridsite.errors import Location, SiteError, SiteErrors
 from hybridsite.redirects import follow
 from hybridsite.routes import Match
@@ -121,23 +122,26 @@ class _Check:
         yield from self._redirects()
 
     def _read_pages(self) -> Iterator[BuiltPage]:
-        routes = {page.output: page.match.route for page in self._built.pages}
+        planned = {page.output: page.match for page in self._built.pages}
         for file in self._built.files:
             if file.type.startswith("text/html"):
                 text = (self._built.folder / file.place).read_text("utf-8", errors="replace")
-                route = routes.get(file.file)
+                match = planned.get(file.file)
+                route = match.route if match else None
+                entry = match.props.get("entry") if match else None
+                text_of = entry.file if isinstance(entry, Entry) else ""
                 source = route.source if route else f"{_PUBLIC}/{file.file}"
                 markup = read_markup(text)
                 if markup.faults:
                     self._lines[file.file] = text.split("\n")
                 is_error = route is not None and route.kind == "error"
-                yield BuiltPage(file.url, source, markup, file.file, is_error)
+                yield BuiltPage(file.url, source, markup, file.file, is_error, text_of)
 
     def _placed(self, fault: CheckFault, page: BuiltPage, link: Link, number: int) -> CheckFault:
         if page.source.startswith(f"{_PUBLIC}/"):
             fault.location = Location(page.source, link.line, link.column)
         else:
-            fault.location = self._places.of_attribute(page.source, link.attribute, link.url, number)
+            fault.location = self._places.of_attribute(page.source, link.attribute, link.url, number, entry=page.entry)
         return _met(fault, page.source)
 
     def _markup(self, page: BuiltPage) -> Iterator[CheckFault]:
@@ -153,13 +157,15 @@ class _Check:
                 if page.source.startswith(f"{_PUBLIC}/"):
                     found.location = Location(page.source, line, column)
                 else:
-                    found.location = self._places.of_attribute(page.source, "id", name, number)
+                    found.location = self._places.of_attribute(page.source, "id", name, number, entry=page.entry)
                 yield _met(found, page.source)
 
     def _tag_place(self, page: BuiltPage, fault: MarkupFault) -> Location:
         if page.source.startswith(f"{_PUBLIC}/"):
             return Location(page.source, fault.line, fault.column)
-        return self._places.of_tag(page.source, fault.text, self._lines[page.file][fault.line - 1], fault.column)
+        return self._places.of_tag(
+            page.source, fault.text, self._lines[page.file][fault.line - 1], fault.column, entry=page.entry
+        )
 
     def _style_sheets(self) -> Iterator[CheckFault]:
         """Follows what style sheets lead to: paths from the root in assets, for a build looks up the others."""

@@ -30,7 +30,8 @@ _STEPS = 10
 class BuiltPage:
     """A page that was built: its URL's path, the file that it was made from, what it holds, and its name in dist/.
 
-    The path of an error page is that of the home page: it is shown anywhere, and no link leads to it.
+    The path of an error page is that of the home page: it is shown anywhere, and no link leads to it. `entry` is the
+    file of the entry that the page is for.
     """
 
     url: str
@@ -38,6 +39,7 @@ class BuiltPage:
     markup: PageMarkup
     file: str = ""
     is_error: bool = False
+    entry: str = ""
 
 
 @dataclass(slots=True)

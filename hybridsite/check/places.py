@@ -30,16 +30,20 @@ class SourcePlaces:
         files = sorted(folder.rglob("*")) if folder.is_dir() else []
         self._data = [path.relative_to(site.root).as_posix() for path in files if path.is_file()]
 
-    def of_attribute(self, source: str, name: str, value: str, number: int = 0) -> Location:
-        """Gives the place of an attribute's value on a page made from `source`; of the `number`th that is the same."""
-        found = list(self._attributes(source, name, value))
+    def of_attribute(self, source: str, name: str, value: str, number: int = 0, *, entry: str = "") -> Location:
+        """Gives the place of an attribute's value on a page made from `source`; of the `number`th that is the same.
+
+        `entry` is the file of the entry that the page is for.
+        """
+        files = [*([entry] if entry else []), *self._templates(source)]
+        found = list(self._attributes(files, name, value))
         if not found:
-            found = list(self._written_in(source, name, value)) or list(self._texts(source, value))
+            found = list(self._written_in(files, name, value)) or list(self._texts(source, entry, value))
         return found[min(number, len(found) - 1)] if found else Location(source)
 
-    def of_tag(self, source: str, text: str, line: str, column: int) -> Location:
+    def of_tag(self, source: str, text: str, line: str, column: int, *, entry: str = "") -> Location:
         """Gives the place of a tag by the `line` and the column where it stands on the page, or by its text alone."""
-        files = self._templates(source)
+        files = [*([entry] if entry else []), *self._templates(source)]
         indent = len(line) - len(line.lstrip())
         for wanted, offset in ((line.strip(), column - 1 - indent), (text, 0)):
             for file in files if wanted else ():
@@ -63,22 +67,22 @@ class SourcePlaces:
         resource = self._resource(source)
         return list(dict.fromkeys((source, *(resource.closure.templates if resource and resource.closure else ()))))
 
-    def _attributes(self, source: str, name: str, value: str) -> Iterator[Location]:
+    def _attributes(self, files: Iterable[str], name: str, value: str) -> Iterator[Location]:
         """Yields where the value stands as it is: as an attribute, or as the target of a Markdown link."""
         texts = "|".join(sorted({re.escape(value), re.escape(escape(value)), re.escape(escape(value, quote=False))}))
         attribute = re.compile(rf"""(?<![\w:-]){re.escape(name)}\s*=\s*["']?\s*({texts})(?=["'\s>]|$)""")
         markdown = re.compile(rf"\]\(<?({texts})[>)\s]|^ {{0,3}}\[[^\]]+\]:\s*<?({texts})(?=[>\s]|$)|<({texts})>", re.M)
-        for file in self._templates(source):
+        for file in files:
             text = self._text(file)
             for found in attribute.finditer(text):
                 yield Location(file, *place(text, found.start(1)))
             for found in markdown.finditer(text) if file.endswith(".md") else ():
                 yield Location(file, *place(text, found.start(found.lastindex or 0)))
 
-    def _written_in(self, source: str, name: str, value: str) -> Iterator[Location]:
+    def _written_in(self, files: Iterable[str], name: str, value: str) -> Iterator[Location]:
         """Yields where a value stands that is put together of text and expressions, the most text first."""
         found: list[tuple[int, Location]] = []
-        for file in self._templates(source):
+        for file in files:
             for attribute, pattern, letters, at in self._patterns(file):
                 if attribute == name and letters and pattern.fullmatch(value):
                     found.append((-letters, Location(file, *place(self._text(file), at))))
@@ -111,11 +115,11 @@ class SourcePlaces:
                 return Location(file, *place(text, match.start()))
         return None
 
-    def _texts(self, source: str, value: str) -> Iterator[Location]:
+    def _texts(self, source: str, entry: str, value: str) -> Iterator[Location]:
         """Yields where the value stands in front matter, in the page's module, or in data."""
         resource = self._resource(source)
         module = resource.route.module if resource else None
-        files: Iterable[str] = (source, *((module,) if module else ()), *self._data)
+        files = [name for name in (entry, source, module, *self._data) if name]
         for file in files if len(value) > 1 else ():
             text = self._text(file)
             for found in re.finditer(rf"""(?<![\w/.-]){re.escape(value)}(?![\w/-])""", text):

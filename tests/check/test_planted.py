@@ -224,3 +224,17 @@ def test_a_check_changes_nothing_of_the_built_site(tmp_path: Path) -> None:
     write_files(root, {"pages/index.html": "another"})
     found(root)
     assert tree(root / "dist") == before
+
+
+def test_what_an_entry_holds_is_told_with_the_entry(tmp_path: Path) -> None:
+    files = {
+        "collections.py": "from hybridsite.collections import Collection\n\nblog = Collection('content/blog')\n",
+        "content/blog/a.md": "---\ntitle: A\n---\nText\n\n[x](/nowhere/) <img src='/a.svg'>\n",
+        "pages/blog/[slug].html": "---\npaths: blog\n---\n<< entry.html >>",
+        "pages/index.html": "<a href='/blog/a/'>a</a>",
+        "public/a.svg": "<svg/>",
+    }
+    assert lines(write_site(tmp_path, files)) == [
+        'content/blog/a.md:6:5 broken-link: the link "/nowhere/" leads to nothing',
+        "content/blog/a.md:6:16 missing-alt: <img> has no alt",
+    ]
