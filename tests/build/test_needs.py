@@ -64,6 +64,17 @@ def test_all_of_it_where_something_on_demand_may_ask(tmp_path: Path, files: File
     assert server_files(tmp_path / "site", files) & CONTENT == CONTENT
 
 
+def test_a_file_of_several_entries_goes_along_whole(tmp_path: Path) -> None:
+    declared = "from hybridsite import Collection\nteam = Collection('content/team.csv')"
+    files: Files = {
+        "collections.py": declared,
+        "content/team.csv": "slug,draft\na,false\nb,true\n",
+        "pages/a.html": ON_DEMAND + "<< collection('team') | length >>",
+    }
+    assert "content/team.csv" in server_files(tmp_path / "site", files)
+    assert ask(app_of(tmp_path / "site"), "/a/").text == "1"
+
+
 def test_drafts_and_what_is_to_come_and_pictures_stay_at_home(tmp_path: Path) -> None:
     files: Files = {
         "pages/a.html": ON_DEMAND + "<< collection('blog') | length >>",
