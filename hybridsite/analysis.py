@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from jinja2 import nodes
 
+from hybridsite.island_tag import PLACE
+
 SESSION = "session"
 RENDER = "render"
 COLLECTION = "collection"
@@ -50,6 +52,16 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class IslandUse:
+    """A place of an island: its component, and the names of the props that it is given."""
+
+    component: str
+    line: int
+    guarded: bool
+    props: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TemplateFacts:
     """What is known of one template: `dynamic` where it names another by a variable, which can't be followed.
 
@@ -62,6 +74,7 @@ class TemplateFacts:
     references: tuple[Reference, ...]
     dynamic: bool
     actions: tuple[tuple[str, int], ...] = ()
+    islands: tuple[IslandUse, ...] = ()
     uses_content: bool = False
 
 
@@ -78,7 +91,7 @@ class Closure:
     """What is known of a template and all that it leads to.
 
     `unguarded` holds, for each place that uses the session without a guard, the way there: its last step is the
-    place itself.
+    place itself. `islands` has the components of the islands that it leads to.
     """
 
     names: frozenset[str]
@@ -86,6 +99,7 @@ class Closure:
     uses_session: bool
     dynamic: bool
     unguarded: tuple[tuple[Step, ...], ...]
+    islands: tuple[str, ...] = ()
     uses_content: bool = False
 
 
@@ -94,7 +108,8 @@ def analyse(template: nodes.Template) -> TemplateFacts:
     walk = _Walk()
     walk.visit(template, set(), guarded=False)
     uses, references, actions = tuple(walk.uses), tuple(walk.references), tuple(walk.actions)
-    return TemplateFacts(frozenset(walk.names), uses, references, walk.dynamic, actions, _uses_content(template))
+    names, islands, content = frozenset(walk.names), tuple(walk.islands), _uses_content(template)
+    return TemplateFacts(names, uses, references, walk.dynamic, actions, islands, content)
 
 
 def _uses_content(template: nodes.Template) -> bool:
@@ -107,9 +122,14 @@ def _uses_content(template: nodes.Template) -> bool:
     return COLLECTION in names or names.count("site") > harmless
 
 
-def trace(start: str, facts: Callable[[str], TemplateFacts | None]) -> Closure:
-    """Follows a template through every reference. `facts` gives None for templates that don't exist."""
+def trace(start: str, facts: Callable[[str], TemplateFacts | None], *, in_place: bool = False) -> Closure:
+    """Follows a template through every reference. `facts` gives None for templates that don't exist.
+
+    With `in_place` islands are followed too: they are rendered with the page. Otherwise what their components use is
+    no use of the page's.
+    """
     names: set[str] = set()
+    islands: dict[str, None] = {}
     uses_session = dynamic = uses_content = False
     order: dict[str, None] = {}
     seen: set[tuple[str, bool]] = set()
@@ -125,16 +145,24 @@ def trace(start: str, facts: Callable[[str], TemplateFacts | None]) -> Closure:
         uses_session = uses_session or any(_is_the_visitors(use, hidden) for use in found.uses)
         dynamic = dynamic or found.dynamic
         uses_content = uses_content or found.uses_content
-        pending.extend((reference.template, hidden or reference.hides) for reference in reversed(found.references))
-    unguarded = tuple(_unguarded(start, facts))
-    return Closure(frozenset(names), tuple(order), uses_session, dynamic, unguarded, uses_content)
+        islands |= dict.fromkeys(use.component for use in found.islands)
+        pending.extend(stop for stop, _, _ in reversed(_stops(found, hidden, in_place)))
+    unguarded = tuple(_unguarded(start, facts, in_place))
+    return Closure(frozenset(names), tuple(order), uses_session, dynamic, unguarded, tuple(islands), uses_content)
+
+
+def _stops(found: TemplateFacts, hidden: bool, in_place: bool) -> list[tuple[tuple[str, bool], int, bool]]:
+    """Gives where a template leads: each stop with its line, and whether a guard stands before it."""
+    stops = [((one.template, hidden or one.hides), one.line, one.guarded) for one in found.references]
+    # A component sees none of the page's local names, so none of them hides the visitor's session.
+    return stops + [((use.component, False), use.line, use.guarded) for use in found.islands if in_place]
 
 
 def _is_the_visitors(use: Use, hidden: bool) -> bool:
     return not hidden or use.name != SESSION
 
 
-def _unguarded(start: str, facts: Callable[[str], TemplateFacts | None]) -> list[tuple[Step, ...]]:
+def _unguarded(start: str, facts: Callable[[str], TemplateFacts | None], in_place: bool) -> list[tuple[Step, ...]]:
     # Breadth first, so that the way shown to a place is the shortest one.
     ways: list[tuple[str, bool, tuple[Step, ...]]] = [(start, False, ())]
     seen = {(start, False)}
@@ -147,11 +175,10 @@ def _unguarded(start: str, facts: Callable[[str], TemplateFacts | None]) -> list
             if not use.asks and not use.guarded and _is_the_visitors(use, hidden):
                 place = Step(name, use.line)
                 places.setdefault(place, (*way, place))
-        for reference in found.references:
-            stop = (reference.template, hidden or reference.hides)
-            if not reference.guarded and stop not in seen:
+        for stop, line, guarded in _stops(found, hidden, in_place):
+            if not guarded and stop not in seen:
                 seen.add(stop)
-                ways.append((*stop, (*way, Step(name, reference.line))))
+                ways.append((*stop, (*way, Step(name, line))))
     return list(places.values())
 
 
@@ -184,6 +211,7 @@ class _Walk:
         self.uses: list[Use] = []
         self.references: list[Reference] = []
         self.actions: list[tuple[str, int]] = []
+        self.islands: list[IslandUse] = []
         self.dynamic = False
         self._top: set[str] = set()
         self._extends_another = False
@@ -354,6 +382,12 @@ class _Walk:
             case nodes.Call(node=nodes.Name(name="action"), args=[nodes.Const(value=str(name)), *_]):
                 if "action" not in bound:
                     self.actions.append((name, node.lineno))
+            case nodes.Call(
+                node=nodes.Name(name=name), args=[nodes.Const(value=component), nodes.Dict(items=props), *_]
+            ):
+                if name == PLACE:
+                    given = tuple(str(pair.key.as_const()) for pair in props)
+                    self.islands.append(IslandUse(component, node.lineno, guarded, given))
         if isinstance(node.node, nodes.Name) and node.node.name == RENDER and RENDER not in bound and node.args:
             self.names.add(RENDER)
             self._refer(node.args[0], bound, guarded)

@@ -8,18 +8,33 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from types import FrameType, MappingProxyType, SimpleNamespace
+from types import FrameType, MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from hybridsite.cache.control import CacheControl
+from hybridsite.cache.entry import Cached
+from hybridsite.cache.watching import WatchedRequest, WatchedUrl
 from hybridsite.errors import ContextError, Location, is_of_site
-from hybridsite.exchange import UNSAFE_HEADER, Cookies, EarlyResponse, Outgoing, PrerenderRequest, Rendered, Rewrite
+from hybridsite.exchange import (
+    UNSAFE_HEADER,
+    Cookies,
+    EarlyResponse,
+    Lazy,
+    Locals,
+    Outgoing,
+    PrerenderRequest,
+    Rendered,
+    Rewrite,
+)
+from hybridsite.island_tag import PLACE
 from hybridsite.modules import run_from_thread
 from hybridsite.outcomes import NO_RESULT, ActionResult
 from hybridsite.resources import Resource
 from hybridsite.routes import Match
+from hybridsite.senders import sender
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.sessions.office import OtherSessions
 from hybridsite.sessions.session import Session
@@ -33,7 +48,10 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.
 
 
 class Context:
-    """One request, as the site's code sees it. `session` is None, and noted as a fault, where there is none."""
+    """One request, as the site's code sees it. `session` is None, and noted as a fault, where there is none.
+
+    `pieces` makes what places islands, when a template first asks for one.
+    """
 
     def __init__(
         self,
@@ -44,6 +62,8 @@ class Context:
         path: RequestPath,
         session: Session | None,
         result: ActionResult | None = None,
+        *,
+        pieces: Callable[[Context], Any] | None = None,
     ) -> None:
         self.site = site
         self.params: Mapping[str, str] = match.params
@@ -53,14 +73,19 @@ class Context:
         self._path = path
         self._session = session
         self._result = result
+        self._match = match
+        self._make_pieces = pieces
         self._sessions: SessionManager | None = site.sessions
+        self._cached: Cached | None = None
         self._is_error_page = match.route.kind == "error"
         # What `paths` in front matter gave the page: its entry, its entries, or some of them.
         self.listed = match.props if resource.front is not None and resource.front.paths is not None else None
 
     def _onward(self, match: Match, resource: Resource, request: Request, path: RequestPath) -> Context:
         """Gives the context of the same visit for the path that a rewrite led to."""
-        onward = Context(self.site, match, resource, request, path, self._session, self._result)
+        onward = Context(
+            self.site, match, resource, request, path, self._session, self._result, pieces=self._make_pieces
+        )
         onward.__dict__.update(locals=self.locals, cookies=self.cookies)
         if self.touched("csp_nonce"):
             onward.__dict__["csp_nonce"] = self.csp_nonce
@@ -83,15 +108,19 @@ class Context:
 
         Its origin is `[site] url` where that is set.
         """
-        scheme, _, netloc = (self.site.url or self._origin()).partition("://")
-        query = "" if self.prerendering else self._request.scope.get("query_string", b"").decode("latin-1")
-        return Url(scheme, netloc, self.site.policy.path(self._path), query)
+        request = self._request.unwatched if isinstance(self._request, WatchedRequest) else self._request
+        scheme, _, netloc = (self.site.url or self._origin(request)).partition("://")
+        query = "" if self.prerendering else request.scope.get("query_string", b"").decode("latin-1")
+        url = Url(scheme, netloc, self.site.policy.path(self._path), query)
+        if isinstance(self._request, WatchedRequest):
+            return WatchedUrl(url, self._request.reads, own_origin=bool(self.site.url))
+        return url
 
-    def _origin(self) -> str:
-        host = self._request.headers.get("host", "")
+    def _origin(self, request: Request) -> str:
+        host = request.headers.get("host", "")
         if self.prerendering or not _HOST.fullmatch(host):
             host = "localhost"
-        return f"{self._request.scope.get('scheme', 'http')}://{host}"
+        return f"{request.scope.get('scheme', 'http')}://{host}"
 
     @property
     def prerendering(self) -> bool:
@@ -175,7 +204,13 @@ class Context:
             if self.prerendering:
                 self._note(_caller(str(self.site.root)) or self.resource.route.location)
             return None
-        plain = self._session._show_result("/".join(self._path.segments), use_up=self._is_seen())
+        path = self._path
+        if self.resource.route.kind == "island":
+            told = sender(self._request, self.site.policy, self.site.url)  # the page that it is put into
+            if told is None:
+                return None
+            path = told[0]
+        plain = self._session._show_result("/".join(path.segments), use_up=self._is_seen())
         return None if plain is None else ActionResult.from_plain(plain)
 
     @property
@@ -185,6 +220,8 @@ class Context:
             raise ContextError(
                 "context.sessions is asked for where there are no sessions", mend=self.site.mend(self.resource)
             )
+        if isinstance(self._request, WatchedRequest):
+            self._request.reads.others.add("the sessions of others")
         return OtherSessions(self._sessions, self._session)
 
     def _note(self, place: Location) -> None:
@@ -216,6 +253,26 @@ class Context:
         return Outgoing(self.resource.route.status)
 
     @cached_property
+    def _pieces(self) -> Any:
+        """What places the islands of the templates."""
+        assert self._make_pieces is not None
+        return self._make_pieces(self)
+
+    @cached_property
+    def cache(self) -> CacheControl:
+        """How long the answer is kept for all who ask alike. Raises ContextError on a prerendered page."""
+        if self.prerendering:
+            raise ContextError(
+                "context.cache is asked for on a prerendered page",
+                why="it is a file, the same until the next build",
+                mend=f"give {self.resource.route.source} prerender: false",
+            )
+        return CacheControl(self.site.cache, self.site.policy, self._is_private)
+
+    def _is_private(self) -> bool:
+        return self.resource.names_session or (self._session is not None and self._session.touched)
+
+    @cached_property
     def csp_nonce(self) -> str | None:
         """What a script or a style that stands in the page says to be run: `nonce="<< csp_nonce >>"`.
 
@@ -223,8 +280,8 @@ class Context:
         """
         return secrets.token_urlsafe(16) if self.site.csp and not self.prerendering else None
 
-    def touched(self, name: Literal["response", "cookies", "csp_nonce"]) -> bool:
-        """Tells whether the code asked for `response`, `cookies` or `csp_nonce`."""
+    def touched(self, name: Literal["response", "cookies", "cache", "csp_nonce", "_pieces"]) -> bool:
+        """Tells whether the code asked for `response`, `cookies`, `cache`, `csp_nonce`, or an island."""
         return name in self.__dict__
 
     def redirect(self, to: str, status: int = 302) -> Response:
@@ -294,13 +351,6 @@ class Context:
         raise EarlyResponse(self.rewrite(path))
 
 
-class Locals(SimpleNamespace):
-    """A namespace that templates may also ask for a key (`locals["user"]`)."""
-
-    def __getitem__(self, name: str) -> object:
-        return self.__dict__[name]
-
-
 _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
     {
         "request": lambda context: context.request,
@@ -316,31 +366,18 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
         "redirect": lambda context: context._template_redirect,
         "rewrite": lambda context: context._template_rewrite,
         "render": lambda context: context.render,
-        "cookies": lambda context: _Lazy(lambda: context.cookies),
+        "cookies": lambda context: Lazy(lambda: context.cookies),
         "response": lambda context: context.response,
         "csp_nonce": lambda context: context.csp_nonce,
         "client_address": lambda context: context.client_address,
         "route": lambda context: context.route,
         "locale": lambda context: context.locale,
+        PLACE: lambda context: context._pieces,
     }
 )
 
 
-class _Lazy:
-    """Stands for a value that is made when a template first asks something of it."""
-
-    __slots__ = ("_make",)
-
-    def __init__(self, make: Callable[[], object]) -> None:
-        self._make = make
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self._make(), name)
-
-
-class _LazyResult(_Lazy):
+class _LazyResult(Lazy):
     """`action_result` in a template: a page that only names it on a way not taken leaves it for later."""
 
     __slots__ = ()

@@ -9,7 +9,7 @@ from hybridsite.errors import Location, PrerenderSessionError, count
 Listener = Callable[[PrerenderSessionError], None]
 
 _GUARD = "guard the place with `{% if session is defined %}` (in Python: context.has_session)"
-MEND_PRERENDERED = f"give the page `prerender: false`, or {_GUARD}"
+MEND_PRERENDERED = f"give the page `prerender: false`, put the piece into an island, or {_GUARD}"
 MEND_NO_DRIVER = f"name a [session] driver in site.toml, or {_GUARD}"
 
 

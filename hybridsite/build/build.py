@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from starlette.requests import Request
@@ -15,7 +16,7 @@ from hybridsite import __version__, csp
 from hybridsite.adapters.adapter import find_adapter
 from hybridsite.answers import SAFE_HEADERS
 from hybridsite.build.needs import needed_sources
-from hybridsite.build.output import Output, build_lock
+from hybridsite.build.output import DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.report import BuildReport, RouteRow
 from hybridsite.errors import (
@@ -25,15 +26,20 @@ from hybridsite.errors import (
     Location,
     ModuleError,
     RouteError,
+    ServeError,
     SiteError,
     SourceError,
     TemplateError,
     frames_of,
     place_of,
 )
-from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, etag, server_sources
+from hybridsite.island_client import HEADERS, script, script_path
+from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, etag, read_manifest, server_sources
 from hybridsite.media import media_type
+from hybridsite.previous import keep_islands
 from hybridsite.rendering import render
+from hybridsite.routes import ISLANDS
+from hybridsite.security import derived_key, signing_keys
 from hybridsite.site import Mode, Site, load_site
 from hybridsite.urls import PathRefused
 
@@ -66,6 +72,7 @@ async def build_site(
         faults = Faults()
         names = list(server_sources(root))  # before they are read: what vanishes later is a fault
         site = load_site(root, Mode(prerendering=True, drafts=options.drafts), environ=environ, faults=faults)
+        site = with_island_key(site, state, environ)
         adapter = find_adapter(site.settings.build.adapter)
         adapter.check(site, faults)
         pages = await plan(site, faults)
@@ -73,6 +80,7 @@ async def build_site(
             warnings = {warning.location: warning for warning in site.settings.warnings}
             files, rows = await _write_pages(site, pages, output, faults, warnings)
             files += _copy_public(site, pages, output, faults)
+            files += _write_island_client(site, output)
             told = tuple(adapter.finish(site, {file.file for file in files}, output.write))
             notices = site.notices.faults()
             for notice in notices if options.strict else ():
@@ -80,9 +88,42 @@ async def build_site(
             faults.raise_any()
             errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
             sources = _copy_sources(site, names, output)
-            output.write(MANIFEST, Manifest(__version__, options.drafts, tuple(files), errors, sources).to_json())
+            placed = {digest: (island.component, island.props) for digest, island in site.islands.placed.items()}
+            manifest = Manifest(__version__, options.drafts, tuple(files), errors, sources, placed)
+            output.write(MANIFEST, manifest.to_json())
+            _keep_previous(site, state)
             output.exchange()
     return BuildReport(tuple(rows), tuple(notices), (*warnings.values(), *told), time.perf_counter() - began)
+
+
+def with_island_key(site: Site, state: Path, environ: Mapping[str, str]) -> Site:
+    """Gives the site with the key of its islands' digests. Raises SecretError where it has islands and no secret."""
+    key = cache(lambda: derived_key(signing_keys(environ, state)[0], "islands"))
+    if site.templates.has_islands():
+        key()  # else each page would tell what is wrong with it
+    return replace(site, islands=replace(site.islands, key=key, placed={}))
+
+
+def _write_island_client(site: Site, output: Output) -> list[BuiltFile]:
+    """Writes the script that fills islands, if the site has any."""
+    if not site.templates.has_islands():
+        return []
+    path = script_path()
+    name, url = "/".join(path), site.policy.url("file", path)
+    output.write(f"client/{name}", script())
+    return [BuiltFile(url, name, media_type(name), etag(script()), HEADERS)]
+
+
+def _keep_previous(site: Site, state: Path) -> None:
+    """Keeps what the pages of the build before this one refer to."""
+    try:
+        before = read_manifest(site.root / DIST).islands
+    except ServeError:
+        before = {}
+    try:
+        keep_islands(state, before, time.time())
+    except OSError as error:
+        raise BuildError("what the last build gave out can't be kept", why=error.strerror or "") from error
 
 
 async def _write_pages(
@@ -237,6 +278,9 @@ def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: F
             if not path.resolve().is_relative_to(site.root):
                 raise SourceError("the link leads out of the site", mend="copy the file into the site", location=shown)
             key = unicodedata.normalize("NFC", name).casefold()
+            if key.startswith(f"{ISLANDS}/"):
+                mend = "rename the folder"
+                raise RouteError(f"names below /{ISLANDS}/ belong to islands", mend=mend, location=shown)
             try:
                 site.policy.read(site.policy.url("file", tuple(name.split("/"))).encode("ascii"))
             except PathRefused:

@@ -37,6 +37,11 @@ def _serves_content(site: Site, names: Iterable[str]) -> bool:
     for resource in site.resources.values():
         if not resource.prerender and resource.asks_for_content:
             return True
+        # The pieces of a page are rendered when it is looked at, wherever the page itself is.
+        for component in resource.closure.islands if resource.closure else ():
+            piece = site.templates.closure(component)
+            if piece.dynamic or piece.uses_content:
+                return True
     # Python may ask by itself, or render a template that does: what it says decides, wherever it is called from.
     modules = [name for name in names if name.endswith(".py") and name != COLLECTIONS_FILE and name not in prerendered]
     texts = [(site.root / name).read_bytes() for name in modules]

@@ -291,7 +291,7 @@ async def _rest(call: Coroutine[Any, Any, _T], awaited: Any) -> _T:
 
 @types.coroutine
 def _step(call: Coroutine[Any, Any, Any], awaited: Any) -> Generator[Any, Any, tuple[bool, Any]]:
-    """Waits for `awaited`, and makes a coroutine's next step: gives False and what it awaits then, or True and its end."""
+    """Waits for `awaited`, and makes a coroutine's next step. Gives False and what is awaited, or True and its end."""
     try:
         sent = yield awaited
     except BaseException as error:

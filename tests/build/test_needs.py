@@ -47,6 +47,10 @@ def test_nothing_where_nothing_on_demand_asks_for_it(tmp_path: Path, files: File
         {"pages/a.html": ON_DEMAND + "{% set s = site %}<< s.collection('blog') | length >>"},
         {"pages/a.html": ON_DEMAND + "{% extends 'layouts/b.html' %}", "layouts/b.html": "<< collection('blog') >>"},
         {"pages/a.html": ON_DEMAND + "{% include name %}"},
+        {
+            "pages/a.html": "{% island 'components/c.html' %}{% endisland %}",
+            "components/c.html": "<< collection('blog') | length >>",
+        },
         {"pages/a.py": "def GET(context):\n    return str(len(context.site.collection('blog')))"},
         {"pages/a.py": "def GET(context):\n    return open('content/people.toml').read()"},
         {"pages/a.py": "import own\ndef GET(context):\n    return own.x", "own.py": "x = 'collection'"},
