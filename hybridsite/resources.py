@@ -58,7 +58,7 @@ class Resource:
     @cached_property
     def may_use_content(self) -> bool:
         """Whether it may ask for a collection: by `paths`, in a template, or in a module, whatever that does."""
-        return self.module is not None or self.asks_for_content
+        return self.module is not None or bool(self.pieces) or self.asks_for_content
 
     @cached_property
     def asks_for_content(self) -> bool:

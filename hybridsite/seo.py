@@ -63,18 +63,7 @@ def head_tags(
     )
     if canonical:
         tags.append(Markup('<link rel="canonical" href="{}">').format(canonical))
-    tags += _meta(
-        "property",
-        {
-            "og:title": name,
-            "og:type": kind,
-            "og:url": canonical,
-            "og:site_name": site.title,
-            "og:description": sentence,
-            "og:image": picture,
-            "og:locale": site.language.replace("-", "_"),
-        },
-    )
+    tags += _open_graph(site, title=name, type=kind, url=canonical, description=sentence, image=picture)
     if kind == "article":
         tags += _article(published, updated, about.tags())
     tags += _meta("name", {"twitter:card": "summary_large_image" if picture else "summary"})
@@ -104,6 +93,12 @@ class _About:
         """Gives the tags that are text."""
         tags = self._value("tags")
         return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, Iterable) else []
+
+
+def _open_graph(site: Site, **values: str) -> list[Markup]:
+    """Gives the tags that every page has (ogp.me, "Basic Metadata" and "Optional Metadata")."""
+    all_of_them = {**values, "site_name": site.title, "locale": site.language.replace("-", "_")}
+    return _meta("property", {f"og:{name}": value for name, value in all_of_them.items()})
 
 
 def _article(published: datetime | None, updated: datetime | None, words: Iterable[str]) -> list[Markup]:

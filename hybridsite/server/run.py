@@ -75,12 +75,16 @@ def run(
                 signal.signal(number, lambda *_: None)
             uvicorn.Server(config).run(sockets=[listener])
         else:
-            # A worker begins in the folder that this one was started in: were that a site, Python would take its
-            # collections.py for its own module of that name.
-            environ["PYTHONSAFEPATH"] = "1"
-            environ[SITE_VARIABLE] = str(place.resolve())
-            environ[STATE_VARIABLE] = str(state_folder(place, environ))
+            _tell_workers(place, environ)
             Multiprocess(config, sockets=[listener]).run()
+
+
+def _tell_workers(place: Path, environ: MutableMapping[str, str]) -> None:
+    environ[SITE_VARIABLE] = str(place.resolve())
+    environ[STATE_VARIABLE] = str(state_folder(place, environ))
+    # A worker begins in the folder that this process was started in: were that a site, Python would take its
+    # collections.py for the module of that name.
+    environ["PYTHONSAFEPATH"] = "1"
 
 
 class _Config(uvicorn.Config):
