@@ -58,7 +58,6 @@ from hybridsite.tree import below, index_files
 from hybridsite.urls import UrlPolicy
 
 TEMPLATE_FOLDERS = ("components", "layouts", "pages")
-_TEMPLATES = tuple(f"{folder}/" for folder in TEMPLATE_FOLDERS)
 DATA_FOLDER = "data"
 MIDDLEWARE = "middleware.py"
 
@@ -277,35 +276,41 @@ def load_site(
     assets = Workshop(below(files, FOLDER), cache) if assets is None else assets
     templates = _templates(setup, files, actions, assets)
     chain = _load_middleware(root, faults)
-    with faults.collect():
-        _check_driver(root, settings)
+    _check_driver(root, settings, faults)
     goes_on = goes_on and not faults  # what every page rests on is whole
     routes = read_routes(below(files, "pages"), faults)
     islands = IslandTable(load_components(root, below(files, "components"), faults))
     loaded = load_resources(root, settings, templates, routes, islands.modules, faults)
     loaded += made_resources(setup.routes.values())
-    if not (root / MIDDLEWARE).exists():
-        refuse_guards(loaded, faults)
+    refuse_guards(() if (root / MIDDLEWARE).exists() else loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
-    router = make_router(root, settings, [resource.route for resource in resources], faults)
-    if router is None:
+    routed = _routed(root, settings, mode, resources, content, faults)
+    if routed is None or not goes_on:
         faults.raise_any()
-    assert router is not None
-    listings = make_listings(resources, content, router.url_for, faults, serving=not mode.prerendering)
-    if not goes_on:
-        faults.raise_any()
+    assert routed is not None
     by_source = {resource.route.source: resource for resource in resources}
     broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
     site = Site(
-        *(root, mode, settings, router, by_source, templates, drafts, data, content, listings),
+        *(root, mode, settings, routed[0], by_source, templates, drafts, data, content, routed[1]),
         *(chain, actions or {}, broken, islands),
         assets=assets,
         plugins=plugins,
     )
     _join(site)
     return site
+
+
+def _routed(
+    root: Path, settings: Settings, mode: Mode, resources: list[Resource], content: Content, faults: Faults
+) -> tuple[Router, Listings] | None:
+    """Gives the router, and what front matter lists, or None where routes contradict each other."""
+    router = make_router(root, settings, [resource.route for resource in resources], faults)
+    with faults.collect():
+        if router is not None:
+            return router, make_listings(resources, content, router.url_for, faults, serving=not mode.prerendering)
+    return None
 
 
 def _join(site: Site) -> None:
@@ -319,7 +324,8 @@ def _join(site: Site) -> None:
 def _templates(
     setup: Setup, files: Mapping[str, Path], actions: Mapping[str, Action] | None, assets: Assets
 ) -> Templates:
-    sources = {name: path for name, path in files.items() if name.startswith(_TEMPLATES) and not name.endswith(".py")}
+    plain = {name: path for name, path in files.items() if not name.endswith(".py")}
+    sources = {name: path for name, path in plain.items() if name.partition("/")[0] in TEMPLATE_FOLDERS}
     settings = setup.settings
     with_nonces = settings.security.csp is not False
     templates = Templates(setup.root, sources, settings.templates.variable, actions, with_nonces, assets.names())
@@ -329,10 +335,9 @@ def _templates(
 
 
 def _load_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, object]:
-    data: Mapping[str, object] = MappingProxyType({})
     with faults.collect():
-        data = load_data(below(files, DATA_FOLDER))
-    return data
+        return load_data(below(files, DATA_FOLDER))
+    return MappingProxyType({})
 
 
 def _load_content(
@@ -358,20 +363,19 @@ def _load_middleware(root: Path, faults: Faults) -> tuple[Handler, ...]:
 
 def _load_actions(root: Path, faults: Faults) -> Mapping[str, Action] | None:
     """Gives the actions, or None where they are at fault: nobody is told then that a form asks for one in vain."""
-    actions: Mapping[str, Action] | None = None
     with faults.collect():
-        actions = load_actions(root)
-    return actions
+        return load_actions(root)
+    return None
 
 
-def _check_driver(root: Path, settings: Settings) -> None:
-    """Raises DriverError for a name that is no driver. A stranger's class is imported when a server starts."""
+def _check_driver(root: Path, settings: Settings, faults: Faults) -> None:
+    """Adds a fault for a name that is no driver. A stranger's class is imported when a server starts."""
     driver = settings.session.driver
     if driver is not False and ":" not in driver:
         try:
             find_store(driver)
         except DriverError as error:
-            raise error.at(setting_locations(root)["session", "driver"]) from None
+            faults.add(error.at(setting_locations(root)["session", "driver"]))
 
 
 def _check_session(site: Site) -> None:

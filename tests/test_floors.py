@@ -33,7 +33,7 @@ FLOORS: dict[float, str] = {
     1.07: "feature_settings",
     1.1: "cache.policy cache.watching dates settings toml_positions yamldoc",
     1.2: "cache.entry config positions sources",
-    1.25: "assets.images assets.previous assets.references assets.svg",
+    1.25: "assets.images assets.references assets.svg",
     1.3: "assets.css assets.scripts cache.store",
     1.35: "assets.workshop",
     1.4: "cache.memory cache.redis",
@@ -43,6 +43,7 @@ FLOORS: dict[float, str] = {
     1.9: "routes",
     1.95: "files",
     1.96: "manifest plugins",
+    1.97: "assets.previous",
     2.0: "cleaning data forms frontmatter headings highlighting island_client routing security sessions.codec"
     " sessions.cookie sessions.store",
     2.05: "links markdown",

@@ -110,9 +110,8 @@ async def build_site(
             files += finish(site, pages, files, output, faults)
             told = tuple(adapter.finish(site, {file.file for file in files}, output.write))
             notices = site.notices.faults()
-            for notice in notices if options.strict else ():
-                faults.add(notice)
-            for fault in review(Built(site, pages, files, output.folder)):
+            reviewed = review(Built(site, pages, files, output.folder))
+            for fault in (*(notices if options.strict else ()), *reviewed):
                 faults.add(fault)
             faults.raise_any()
             errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
