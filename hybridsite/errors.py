@@ -305,7 +305,7 @@ class Faults:
 
     @contextmanager
     def collect(self, *page: str) -> Iterator[None]:
-        """Keeps the faults that its block raises. A fault that is in none of the files of `page` says that it met it."""
+        """Keeps the faults that its block raises. One that is in none of the files of `page` says that it met it."""
         try:
             yield
         except (SiteError, SiteErrors) as error:

@@ -53,7 +53,7 @@ from hybridsite.routing import Router
 from hybridsite.security import OriginRefusals
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
-from hybridsite.templating import Templates, unknown_action
+from hybridsite.templating import Templates, make_templates, unknown_action
 from hybridsite.tree import below, index_files
 from hybridsite.urls import UrlPolicy
 
@@ -274,7 +274,7 @@ def load_site(
     content = _load_content(setup, mode, environ, files, faults)
     actions = _load_actions(root, faults)
     assets = Workshop(below(files, FOLDER), cache) if assets is None else assets
-    templates = _templates(setup, files, actions, assets)
+    templates = make_templates(setup, _sources(files), actions, assets.names())
     chain = _load_middleware(root, faults)
     _check_driver(root, settings, faults)
     goes_on = goes_on and not faults  # what every page rests on is whole
@@ -321,23 +321,16 @@ def _join(site: Site) -> None:
     _check_session(site)
 
 
-def _templates(
-    setup: Setup, files: Mapping[str, Path], actions: Mapping[str, Action] | None, assets: Assets
-) -> Templates:
+def _sources(files: Mapping[str, Path]) -> dict[str, Path]:
     plain = {name: path for name, path in files.items() if not name.endswith(".py")}
-    sources = {name: path for name, path in plain.items() if name.partition("/")[0] in TEMPLATE_FOLDERS}
-    settings = setup.settings
-    with_nonces = settings.security.csp is not False
-    templates = Templates(setup.root, sources, settings.templates.variable, actions, with_nonces, assets.names())
-    templates.environment.filters.update(setup.filters)
-    templates.environment.globals.update(setup.globals)
-    return templates
+    return {name: path for name, path in plain.items() if name.partition("/")[0] in TEMPLATE_FOLDERS}
 
 
 def _load_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, object]:
+    data: Mapping[str, object] = MappingProxyType({})
     with faults.collect():
-        return load_data(below(files, DATA_FOLDER))
-    return MappingProxyType({})
+        data = load_data(below(files, DATA_FOLDER))
+    return data
 
 
 def _load_content(
@@ -363,9 +356,10 @@ def _load_middleware(root: Path, faults: Faults) -> tuple[Handler, ...]:
 
 def _load_actions(root: Path, faults: Faults) -> Mapping[str, Action] | None:
     """Gives the actions, or None where they are at fault: nobody is told then that a form asks for one in vain."""
+    actions: Mapping[str, Action] | None = None
     with faults.collect():
-        return load_actions(root)
-    return None
+        actions = load_actions(root)
+    return actions
 
 
 def _check_driver(root: Path, settings: Settings, faults: Faults) -> None:

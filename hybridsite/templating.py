@@ -22,6 +22,7 @@ from hybridsite.assets.table import unknown_asset
 from hybridsite.errors import Answer, Location, SiteError, SiteErrors, TemplateError, closest, did_you_mean, place_of
 from hybridsite.island_tag import PLACE, IslandTag
 from hybridsite.nonces import HTML, add_nonces
+from hybridsite.plugins import Setup
 from hybridsite.printing import PrintingCodeGenerator, print_escaped, print_plain
 from hybridsite.undefined import MissingValue, SiteUndefined
 
@@ -328,6 +329,18 @@ class Templates:
         line = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
         found = re.search(rf"\b{re.escape(name)}\b", line)
         return Location(place.file, place.line, found.start() + 1) if found else place
+
+
+def make_templates(
+    setup: Setup, sources: Mapping[str, Path], actions: Collection[str] | None, assets: Collection[str]
+) -> Templates:
+    """Makes the templates of a site, with what its plugins add."""
+    settings = setup.settings
+    with_nonces = settings.security.csp is not False
+    templates = Templates(setup.root, sources, settings.templates.variable, actions, with_nonces, assets)
+    templates.environment.filters.update(setup.filters)
+    templates.environment.globals.update(setup.globals)
+    return templates
 
 
 def unknown_action(name: str, actions: Collection[str]) -> TemplateError:
