@@ -8,6 +8,7 @@ ratio is turned round, so that more is better in both. The load comes from wrk (
 connection a visitor, each visitor with a cookie of its own.
 
     prerendered     the page as a file                   beside uvicorn and a bare function: same bytes and headers
+    cached          the page from the route cache        beside the same page as a file
     on demand       the page rendered by each request    beside Starlette with the same templates
     session read    … showing a number in the session    beside Starlette with SessionMiddleware, reading
     session write   … and counting it up                 beside Starlette with SessionMiddleware, writing
@@ -74,6 +75,8 @@ SITE = {
     "pages/index.py": LOAD,
     "pages/now.html": ON_DEMAND + PAGE,
     "pages/now.py": LOAD,
+    "pages/kept.html": ON_DEMAND.replace("false\n", "false\ncache: {max_age: 600}\n") + PAGE,
+    "pages/kept.py": LOAD,
     "pages/read.html": ON_DEMAND + COUNT,
     "pages/read.py": LOAD,
     "pages/write.html": ON_DEMAND + COUNT,
@@ -159,10 +162,12 @@ class Pair:
     goal: float | None
     cookies: bool = False
     form: bool = False
+    peer_path: str = ""
 
 
 PAIRS = (
     Pair("prerendered", "/", "bare", 0.95),
+    Pair("cached", "/kept/", "ours", 0.8, peer_path="/"),
     Pair("on demand", "/now/", "plain", 0.9),
     Pair("session read", "/read/", "sessions", 1.0, cookies=True),
     Pair("session write", "/write/", "sessions", 0.9, cookies=True),
@@ -331,6 +336,7 @@ def measure(rounds: int, seconds: int, visitors: int, only: list[str]) -> dict[s
             port = free_port()
             command = [*python, "uvicorn", f"peer:{peer}", "--port", str(port), "--no-access-log", "--no-server-header"]
             servers[peer] = stack.enter_context(running([*command, "--log-level", "error"], port, folder))
+        servers["ours"] = ours
         scripts = {server.port: folder / f"{server.port}.lua" for server in (ours, servers["sessions"])}
         for port, script in scripts.items():
             cookies(port, visitors, script)
@@ -340,10 +346,11 @@ def measure(rounds: int, seconds: int, visitors: int, only: list[str]) -> dict[s
             path = island_path(folder) if pair.peer == "piece" else pair.path
             sides: tuple[list[Figure], list[Figure]] = ([], [])
             for _ in range(rounds):
-                for server, side in zip((ours, servers[pair.peer]), sides, strict=True):
+                paths = (path, pair.peer_path or path)
+                for server, asked, side in zip((ours, servers[pair.peer]), paths, sides, strict=True):
                     script = scripts.get(server.port, scripts[ours.port]) if pair.cookies else None
                     script = posting(script) if script and pair.form else script
-                    side.append(load(server, path, visitors, seconds, script))
+                    side.append(load(server, asked, visitors, seconds, script))
             results[pair.name] = compare(pair, *sides)
         return results
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from hybridsite import markdown, sources
 from hybridsite.collections import Collection, EntryReference
-from hybridsite.dates import aware, moment
+from hybridsite.dates import aware, moment, now
 from hybridsite.declarations import COLLECTIONS_FILE, CONTENT_FOLDER, Declared, read_declarations
 from hybridsite.entries import Entries, Entry, field, order
 from hybridsite.errors import ContentError, Faults, Location, did_you_mean
@@ -42,11 +42,10 @@ class Policy:
 class Content:
     """All collections of a site, by name."""
 
-    def __init__(self, policy: Policy, collections: Iterable[Declared] = (), broken: Iterable[str] = ()) -> None:
+    def __init__(self, policy: Policy, collections: Iterable[Declared] = ()) -> None:
         self.policy = policy
-        self._homes = {declared.name: _Home(declared, self) for declared in collections}
+        self._homes = {declared.name: _Home(declared, self, policy) for declared in collections}
         self._live = tuple(home for home in self._homes.values() if home.declared.ttl is not None)
-        self._broken = frozenset(broken)
         self._url: Callable[[Entry], str] | None = None
         self._resolver: Callable[[str], markdown.Resolve] | None = None
         self._style = markdown.MarkdownStyle()
@@ -160,8 +159,9 @@ def _collections_told(names: Iterable[str]) -> str:
 class _Home:
     """One collection: its records, the entries that were made of them, and the HTML that was asked for last."""
 
-    def __init__(self, declared: Declared, content: Content) -> None:
+    def __init__(self, declared: Declared, content: Content, policy: Policy) -> None:
         self.declared = declared
+        self.policy = policy
         self.is_read = False
         self.left_out: dict[str, str] = {}
         self.left_out_files: set[str] = set()
@@ -195,13 +195,13 @@ class _Home:
 
     def collect(self, records: Iterator[Record], faults: Faults) -> None:
         """Keeps the records of all entries that are shown. Two of one slug are a fault."""
-        policy, found = self._content.policy, dict[str, Record]()
+        found: dict[str, Record] = {}
         for record in records:
             with faults.collect():
-                reason = _left_out(record, policy, self.declared.place)
+                reason = _left_out(record, self.policy, self.declared.place)
                 if reason:
                     self.left_out[record.slug] = reason
-                    if record.body is None or not record.way:
+                    if self.declared.folder:  # a file of several entries stays where it is
                         self.left_out_files.add(record.file)
                     continue
                 other = found.setdefault(record.slug, record)
@@ -217,7 +217,7 @@ class _Home:
 
     def check(self, faults: Faults) -> None:
         """Makes entries of the records. Each that doesn't fit the schema is a fault."""
-        policy, declared = self._content.policy, self.declared
+        policy, declared = self.policy, self.declared
         schema = self._schema = self._schema or _schema(declared, policy.zone)
         has_dates = any(record.values.get("date") is not None for record in self._records.values())
         needs_date = schema.needs_date if schema else has_dates
@@ -281,7 +281,7 @@ class _Home:
 
     async def _read(self) -> None:
         began, faults = time.monotonic(), Faults()
-        fresh = _Home(self.declared, self._content)
+        fresh = _Home(self.declared, self._content, replace(self.policy, now=now({})))
         try:
             given = await self.declared.given()
             fresh.collect(self.declared.made(given, faults), faults)
@@ -293,6 +293,7 @@ class _Home:
             _log.error('the collection "%s" stays as it was: %s', self.declared.name, error)
         else:
             self._records, self._entries, self.is_read = fresh._records, fresh.entries, True
+            self.left_out = fresh.left_out
             for entry in self._entries:
                 entry._home = self
         self._read_at = began

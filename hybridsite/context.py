@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import re
 import secrets
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
-from pathlib import Path
-from types import FrameType, MappingProxyType, SimpleNamespace
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from hybridsite.errors import ContextError, Location, is_of_site
-from hybridsite.exchange import UNSAFE_HEADER, Cookies, EarlyResponse, Outgoing, PrerenderRequest, Rendered, Rewrite
+from hybridsite.cache.control import CacheControl
+from hybridsite.cache.entry import Cached
+from hybridsite.cache.watching import WatchedRequest, WatchedUrl
+from hybridsite.errors import ContextError, Location
+from hybridsite.exchange import (
+    UNSAFE_HEADER,
+    Cookies,
+    EarlyResponse,
+    Lazy,
+    Locals,
+    Outgoing,
+    PrerenderRequest,
+    Rendered,
+    Rewrite,
+)
 from hybridsite.island_tag import PLACE
 from hybridsite.modules import run_from_thread
+from hybridsite.notices import caller
 from hybridsite.outcomes import NO_RESULT, ActionResult
 from hybridsite.resources import Resource
 from hybridsite.routes import Match
@@ -65,6 +77,7 @@ class Context:
         self._match = match
         self._make_pieces = pieces
         self._sessions: SessionManager | None = site.sessions
+        self._cached: Cached | None = None
         self._is_error_page = match.route.kind == "error"
         # What `paths` in front matter gave the page: its entry, its entries, or some of them.
         self.listed = match.props if resource.front is not None and resource.front.paths is not None else None
@@ -96,15 +109,19 @@ class Context:
 
         Its origin is `[site] url` where that is set.
         """
-        scheme, _, netloc = (self.site.url or self._origin()).partition("://")
-        query = "" if self.prerendering else self._request.scope.get("query_string", b"").decode("latin-1")
-        return Url(scheme, netloc, self.site.policy.path(self._path), query)
+        request = self._request.unwatched if isinstance(self._request, WatchedRequest) else self._request
+        scheme, _, netloc = (self.site.url or self._origin(request)).partition("://")
+        query = "" if self.prerendering else request.scope.get("query_string", b"").decode("latin-1")
+        url = Url(scheme, netloc, self.site.policy.path(self._path), query)
+        if isinstance(self._request, WatchedRequest):
+            return WatchedUrl(url, self._request.reads, own_origin=bool(self.site.url))
+        return url
 
-    def _origin(self) -> str:
-        host = self._request.headers.get("host", "")
+    def _origin(self, request: Request) -> str:
+        host = request.headers.get("host", "")
         if self.prerendering or not _HOST.fullmatch(host):
             host = "localhost"
-        return f"{self._request.scope.get('scheme', 'http')}://{host}"
+        return f"{request.scope.get('scheme', 'http')}://{host}"
 
     @property
     def prerendering(self) -> bool:
@@ -158,7 +175,7 @@ class Context:
     def session(self) -> Session | None:
         """The visitor's session; None where there is none, which is noted as a fault with the place that asked."""
         if self._session is None:
-            self._note(_caller(str(self.site.root)) or self.resource.route.location)
+            self._note(caller(str(self.site.root)) or self.resource.route.location)
         return self._session
 
     def flashes(self) -> list[Any]:
@@ -192,7 +209,7 @@ class Context:
             return self._result
         if self._session is None:
             if self.prerendering:
-                self._note(_caller(str(self.site.root)) or self.resource.route.location)
+                self._note(caller(str(self.site.root)) or self.resource.route.location)
             return None
         path = self._path
         if self.resource.route.kind == "island":
@@ -210,6 +227,8 @@ class Context:
             raise ContextError(
                 "context.sessions is asked for where there are no sessions", mend=self.site.mend(self.resource)
             )
+        if isinstance(self._request, WatchedRequest):
+            self._request.reads.others.add("the sessions of others")
         return OtherSessions(self._sessions, self._session)
 
     def _note(self, place: Location) -> None:
@@ -247,6 +266,20 @@ class Context:
         return self._make_pieces(self)
 
     @cached_property
+    def cache(self) -> CacheControl:
+        """How long the answer is kept for all who ask alike. Raises ContextError on a prerendered page."""
+        if self.prerendering:
+            raise ContextError(
+                "context.cache is asked for on a prerendered page",
+                why="it is a file, the same until the next build",
+                mend=f"give {self.resource.route.source} prerender: false",
+            )
+        return CacheControl(self.site.cache, self.site.policy, self._is_private)
+
+    def _is_private(self) -> bool:
+        return self.resource.names_session or (self._session is not None and self._session.touched)
+
+    @cached_property
     def csp_nonce(self) -> str | None:
         """What a script or a style that stands in the page says to be run: `nonce="<< csp_nonce >>"`.
 
@@ -254,8 +287,8 @@ class Context:
         """
         return secrets.token_urlsafe(16) if self.site.csp and not self.prerendering else None
 
-    def touched(self, name: Literal["response", "cookies", "csp_nonce", "_pieces"]) -> bool:
-        """Tells whether the code asked for `response`, `cookies`, `csp_nonce`, or an island."""
+    def touched(self, name: Literal["response", "cookies", "cache", "csp_nonce", "_pieces"]) -> bool:
+        """Tells whether the code asked for `response`, `cookies`, `cache`, `csp_nonce`, or an island."""
         return name in self.__dict__
 
     def redirect(self, to: str, status: int = 302) -> Response:
@@ -325,13 +358,6 @@ class Context:
         raise EarlyResponse(self.rewrite(path))
 
 
-class Locals(SimpleNamespace):
-    """A namespace that templates may also ask for a key (`locals["user"]`)."""
-
-    def __getitem__(self, name: str) -> object:
-        return self.__dict__[name]
-
-
 _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
     {
         "request": lambda context: context.request,
@@ -347,7 +373,7 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
         "redirect": lambda context: context._template_redirect,
         "rewrite": lambda context: context._template_rewrite,
         "render": lambda context: context.render,
-        "cookies": lambda context: _Lazy(lambda: context.cookies),
+        "cookies": lambda context: Lazy(lambda: context.cookies),
         "response": lambda context: context.response,
         "csp_nonce": lambda context: context.csp_nonce,
         "client_address": lambda context: context.client_address,
@@ -359,21 +385,7 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
 )
 
 
-class _Lazy:
-    """Stands for a value that is made when a template first asks something of it."""
-
-    __slots__ = ("_make",)
-
-    def __init__(self, make: Callable[[], object]) -> None:
-        self._make = make
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self._make(), name)
-
-
-class _LazyResult(_Lazy):
+class _LazyResult(Lazy):
     """`action_result` in a template: a page that only names it on a way not taken leaves it for later."""
 
     __slots__ = ()
@@ -383,13 +395,3 @@ class _LazyResult(_Lazy):
 
     def __str__(self) -> str:
         return str(self._make())
-
-
-def _caller(root: str) -> Location | None:
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if is_of_site(file, root):
-            return Location(Path(file).relative_to(root).as_posix(), frame.f_lineno)
-        frame = frame.f_back
-    return None

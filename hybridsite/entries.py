@@ -48,7 +48,7 @@ class Entry:
     it is asked for.
     """
 
-    __slots__ = ("_home", "collection", "data", "draft", "file", "slug")
+    __slots__ = ("_home", "_url", "collection", "data", "draft", "file", "slug")
 
     def __init__(self, collection: str, slug: str, data: Any, file: str, draft: bool, home: Home) -> None:
         self.collection = collection
@@ -57,6 +57,7 @@ class Entry:
         self.file = file
         self.draft = draft
         self._home = home
+        self._url: str | None = None
 
     @property
     def body(self) -> str:
@@ -81,7 +82,9 @@ class Entry:
     @property
     def url(self) -> str:
         """The URL of its page. Raises ContentError where no route, or several, have a page for each entry."""
-        return self._home.url(self)
+        if self._url is None:  # lists and layouts ask for it again and again
+            self._url = self._home.url(self)
+        return self._url
 
     @property
     def previous(self) -> Entry | None:

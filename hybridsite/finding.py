@@ -38,7 +38,8 @@ async def freshen(site: Site, path: RequestPath) -> None:
         return
     routes = [match.route for match in site.router.match(path.segments) if match.route.redirect is None]
     resources = [site.resource(route) for route in routes if not route.prerender]
-    if site.middleware or path.segments[:1] == (ACTIONS,) or any(each.may_use_content for each in resources):
+    by_name = path.segments[:1] in ((ACTIONS,), (ISLANDS,))
+    if site.middleware or by_name or any(each.may_use_content for each in resources):
         await site.content.refresh()
 
 

@@ -8,12 +8,12 @@ from datetime import UTC, tzinfo
 from types import MappingProxyType
 
 from hybridsite import units
+from hybridsite.cache.policy import CachePolicy, PolicyFault, read_policy
 from hybridsite.dates import aware
 from hybridsite.errors import Faults, FrontMatterError, did_you_mean, one_slip
 from hybridsite.sources import Source
 
 RESERVED = ("prerender", "guard", "layout", "jinja", "draft", "paths", "paginate", "cache", "headers")
-_NOT_YET = ("cache",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class FrontMatter:
     headers: Mapping[str, str]
     page: Mapping[str, object]
     guard: bool = False
+    cache: CachePolicy | None = None
     paths: Paths | None = None
 
 
@@ -91,6 +92,7 @@ def read_front_matter(source: Source, *, own_keys: Collection[str] = (), zone: t
         headers=MappingProxyType({str(name): str(value) for name, value in headers.items()}),
         page=MappingProxyType(page),
         guard=values.get("guard") is True,
+        cache=read_policy(values["cache"]) if "cache" in values else None,
         paths=_paths(values) if "paths" in values else None,
     )
 
@@ -106,8 +108,6 @@ def _check(source: Source, key: str, value: object) -> None:
     def fault(what: str, mend: str = "") -> FrontMatterError:
         return FrontMatterError(what, mend=mend, location=source.location(key))
 
-    if key in _NOT_YET:
-        raise fault(f'"{key}" is not in this version of hybridsite yet', "take it out")
     if key in ("prerender", "guard", "jinja", "draft") and not isinstance(value, bool):
         raise fault(f'"{key}" has to be true or false, and is {_shown(value)}', f"write {key}: true or {key}: false")
     markdown = source.file.endswith(".md")
@@ -116,6 +116,11 @@ def _check(source: Source, key: str, value: object) -> None:
         raise fault(f'"{key}" is for Markdown pages', mend)
     if key == "layout" and not (isinstance(value, str) and value):
         raise fault('"layout" has to name a template', 'for example layout: "layouts/post.html"')
+    if key == "cache":
+        try:
+            read_policy(value)
+        except PolicyFault as unfit:
+            raise fault(unfit.what, unfit.mend) from None
     if key == "paths":
         _check_paths(source, value)
     if key == "paginate" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hybridsite import actions, endpoints, islands, middleware, pages
+from hybridsite import actions, caching, endpoints, islands, middleware, pages
 from hybridsite.action_table import ACTIONS
 from hybridsite.answers import (
     FileAnswer,
@@ -23,6 +23,7 @@ from hybridsite.answers import (
     plain_error,
     raw_path,
 )
+from hybridsite.cache.watching import WatchedRequest
 from hybridsite.context import Context
 from hybridsite.errors import ActionError, ContextError, NotFound, SessionUnavailable
 from hybridsite.exchange import EarlyResponse, Rewrite
@@ -52,11 +53,13 @@ async def render(
     planned: Match | None = None,
     path: RequestPath | None = None,
     result: ActionResult | None = None,
+    fresh: bool = False,
 ) -> Response:
     """Answers a request for a page, an endpoint, an action or islands.
 
     A build gives the match that it planned, with the props; a server lets the router find it, and gives the path where
     it has read it already. `result` is the outcome of an action that the page is to show.
+    `fresh` has a kept answer made anew.
     Raises SiteError, or whatever the site's code raised, where that code is at fault: nothing of the session is
     saved then.
     """
@@ -77,15 +80,37 @@ async def render(
         path = RequestPath(segments, site.policy.has_slash(kind, segments) is not False)
     if not _origin_is_own(site, request):
         return finished(site, request, resource, await _error_page(site, request, 403))
-    session = await _open_session(site, request, resource)
-    context = Context(site, match, resource, request, path, session, result, pieces=islands.Pieces)
+    watched = None if result or file else caching.watched(site.cache, request, site.policy.path(path), resource)
+    session = await _open_session(site, request, resource) if watched is None or site.middleware else None
+    context = Context(site, match, resource, watched or request, path, session, result, pieces=islands.Pieces)
     steps = [context]
-    response = await _answer(steps, file)
+    response = await _answer(steps, file, fresh)
     context, cookie = steps[-1], None
     session = context._session
     if session is not None and site.sessions is not None:
         cookie = (await site.sessions.save(session, https=_is_https(site, request))).set_cookie
-    return finished(site, request, context.resource, response, context, session, cookie)
+    response = finished(site, request, context.resource, response, context, session, cookie)
+    return caching.concluded(context, request, response)
+
+
+async def _from_cache(context: Context, fresh: bool) -> Response:
+    """Gives the kept answer, or produces one; without middleware the session is opened only for that."""
+    site, request = context.site, context._request
+    if site.cache is None:
+        return await _produce(context)
+
+    async def produce() -> Response:
+        if isinstance(request, WatchedRequest) and not site.middleware:
+            context._session = await _open_session(site, request.unwatched, context.resource)
+        return await _produce(context)
+
+    async def again(request: Request) -> Response:
+        return await render(site, request, path=context._path, fresh=True)
+
+    try:
+        return await caching.respond(context, produce, again, fresh=fresh)
+    except caching.SharedFailure:
+        return await _failure(site, request, 500, context=context)
 
 
 async def respond(site: Site, request: Request, path: RequestPath | None = None) -> Response:
@@ -124,13 +149,13 @@ async def _failure(
         return plain_error(status, headers)
 
 
-async def _answer(steps: list[Context], file: GivenFile | None) -> Response:
+async def _answer(steps: list[Context], file: GivenFile | None, fresh: bool = False) -> Response:
     """Takes the last of the steps, each the context of a path that the request went on for, through the middleware."""
     context = steps[-1]
     site = context.site
 
     async def last() -> Response:
-        return await _produce(context) if file is None else await _given(file, context)
+        return await _from_cache(context, fresh) if file is None else await _given(file, context)
 
     async def onward(rewrite: Rewrite) -> Response:
         return await _rewritten(steps, context, rewrite)
@@ -282,6 +307,7 @@ async def _shown_here(site: Site, request: Request, shown: actions.Shown) -> Res
 def _is_script_at_action(site: Site, request: Request) -> bool:
     """Tells whether JSON is asked of an action: its errors, too, are told in JSON."""
     place = site.policy.path(RequestPath((ACTIONS,), slash=True))
+    request = request.unwatched if isinstance(request, WatchedRequest) else request
     return request.scope["path"].startswith(place) and actions.speaks_json(request)
 
 

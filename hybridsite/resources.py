@@ -58,7 +58,7 @@ class Resource:
     @cached_property
     def may_use_content(self) -> bool:
         """Whether it may ask for a collection: by `paths`, in a template, or in a module, whatever that does."""
-        return self.module is not None or self.asks_for_content
+        return self.module is not None or bool(self.pieces) or self.asks_for_content
 
     @cached_property
     def asks_for_content(self) -> bool:
@@ -66,6 +66,12 @@ class Resource:
         if self.front is not None and self.front.paths is not None:
             return True
         return self.closure is not None and (self.closure.dynamic or self.closure.uses_content)
+
+    @property
+    def may_be_kept(self) -> bool:
+        """Whether the cache may keep its answers: front matter says so, or its code may."""
+        said = self.front is not None and self.front.cache is not None
+        return said or (self.module is not None and self.module.sets_cache)
 
     @property
     def guard(self) -> bool:
@@ -152,6 +158,7 @@ def _load_resource(
     )
     _check_guard(resource)
     _check_cache_control(resource)
+    _check_cache(resource)
     return resource
 
 
@@ -219,6 +226,28 @@ def _check_cache_control(resource: Resource) -> None:
                 mend=f"take it out: the page is sent with private, {sent}",
                 location=resource.source.location("headers"),
             )
+
+
+def _check_cache(resource: Resource) -> None:
+    """A page that is built needs no cache, and one that uses a session can't have one."""
+    assert resource.front is not None
+    assert resource.source is not None
+    if resource.front.cache is None:
+        return
+    if resource.prerender:
+        raise FrontMatterError(
+            '"cache" stands on a page that is rendered at build',
+            why="it is a file, the same until the next build",
+            mend="take it out, or give the page prerender: false",
+            location=resource.source.location("cache"),
+        )
+    if resource.uses_session:
+        raise FrontMatterError(
+            '"cache" stands on a page that uses the session',
+            why="such a page is one visitor's, and no cache may keep it",
+            mend="take it out, or show what is the visitor's own on another page",
+            location=resource.source.location("cache"),
+        )
 
 
 def check_paths(resource: Resource) -> None:

@@ -46,7 +46,6 @@ def head_tags(
     own_title = title or about.text("title") or ""
     name = own_title or site.title
     sentence = description or about.text("description", "summary") or site.description
-    writer = author or about.text("author") or site.author
     published, updated = about.moment(site, "date"), about.moment(site, "updated")
     kind = type or ("article" if published else "website")
     hidden = about.hides if noindex is None else noindex
@@ -54,24 +53,19 @@ def head_tags(
     picture = _address(site, url, image or about.text("image"))
     with_site = f"{own_title} · {site.title}" if own_title and site.title else name
     tags = [Markup("<title>{}</title>").format(whole_title or with_site)]
-    tags += _meta("name", {"description": sentence, "author": writer, "robots": "noindex" if hidden else ""})
-    if canonical:
-        tags.append(Markup('<link rel="canonical" href="{}">').format(canonical))
     tags += _meta(
-        "property",
+        "name",
         {
-            "og:title": name,
-            "og:type": kind,
-            "og:url": canonical,
-            "og:site_name": site.title,
-            "og:description": sentence,
-            "og:image": picture,
-            "og:locale": site.language.replace("-", "_"),
+            "description": sentence,
+            "author": author or about.text("author") or site.author,
+            "robots": "noindex" if hidden else "",
         },
     )
+    if canonical:
+        tags.append(Markup('<link rel="canonical" href="{}">').format(canonical))
+    tags += _open_graph(site, title=name, type=kind, url=canonical, description=sentence, image=picture)
     if kind == "article":
-        tags += _meta("property", {"article:published_time": _iso(published), "article:modified_time": _iso(updated)})
-        tags += [tag for word in about.tags() for tag in _meta("property", {"article:tag": word})]
+        tags += _article(published, updated, about.tags())
     tags += _meta("name", {"twitter:card": "summary_large_image" if picture else "summary"})
     return Markup("\n").join([*tags, *_feeds(site)])
 
@@ -104,6 +98,18 @@ class _About:
         """Gives the tags that are text."""
         tags = self._value("tags")
         return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, Iterable) else []
+
+
+def _open_graph(site: Site, **values: str) -> list[Markup]:
+    """Gives the tags that every page has (ogp.me, "Basic Metadata" and "Optional Metadata")."""
+    all_of_them = {**values, "site_name": site.title, "locale": site.language.replace("-", "_")}
+    return _meta("property", {f"og:{name}": value for name, value in all_of_them.items()})
+
+
+def _article(published: datetime | None, updated: datetime | None, words: Iterable[str]) -> list[Markup]:
+    """Gives the tags of an article (ogp.me, "Article")."""
+    tags = _meta("property", {"article:published_time": _iso(published), "article:modified_time": _iso(updated)})
+    return [*tags, *(tag for word in words for tag in _meta("property", {"article:tag": word}))]
 
 
 def _iso(when: datetime | None) -> str:

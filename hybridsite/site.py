@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from hybridsite import dates
 from hybridsite.action_table import ACTIONS, Action, load_actions
+from hybridsite.cache.shelf import Shelf
 from hybridsite.config import Settings, load_settings, setting_locations
 from hybridsite.content import Content, load_content
 from hybridsite.content import Policy as ContentPolicy
@@ -96,7 +97,7 @@ class Site:
 
     `drafts` names the files that are left out as drafts.
     `broken` names the pages that didn't load, where a build goes on to find the faults of the others.
-    A server adds what it opened (`sessions`) and what the build wrote: the files by their URLs (`built`), the
+    A server adds what it opened (`sessions`, `cache`) and what the build wrote: the files by their URLs (`built`), the
     paths of those among them that are guarded, and the error pages.
     """
 
@@ -115,6 +116,7 @@ class Site:
     broken: frozenset[str] = frozenset()
     islands: IslandTable = field(default_factory=IslandTable)
     sessions: SessionManager | None = None
+    cache: Shelf | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
     refusals: OriginRefusals = field(default_factory=OriginRefusals)
     built: Mapping[str, GivenFile] = field(default_factory=dict)

@@ -134,6 +134,13 @@ def delimiters(value: object) -> tuple[str, str]:
     return start, end
 
 
+def cache_driver(value: object) -> str | Literal[False]:
+    """Gives the name of a cache's driver, or False for none."""
+    if value is False or value in ("memory", "redis"):
+        return value
+    raise ValueError('must be "memory", "redis" or false')
+
+
 def driver(value: object) -> str | Literal[False]:
     """Gives the name of a driver, or False for none."""
     if isinstance(value, str) and re.fullmatch(r"[\w.:-]+", value):

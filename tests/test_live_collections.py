@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,19 @@ def test_a_server_starts_without_its_source_and_recovers(tmp_path: Path) -> None
     assert [ask(app, path).status for path in ("/other/", "/stock/", "/stock/oak/")] == [200, 500, 500]
     (folder / "stock.txt").write_text("woad=1")
     assert ask(app, "/stock/").text == "woad "
+
+
+def test_what_is_to_come_is_shown_when_it_has_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = """
+    from hybridsite import Collection
+    notes = Collection(lambda: [{"slug": "a", "date": "2031-01-01"}, {"slug": "b", "date": "2021-01-01"}], live=True)
+    """
+    page = "---\nprerender: false\n---\n<< collection('notes') | length >>"
+    site_of(tmp_path / "site", {"collections.py": declared, "pages/index.html": page})
+    app = app_of(tmp_path / "site")
+    assert ask(app, "/").text == "1"
+    monkeypatch.setattr("hybridsite.content.now", lambda environ: datetime(2031, 1, 2, tzinfo=UTC))
+    assert ask(app, "/").text == "2"
 
 
 def test_a_build_fails_where_its_source_does(tmp_path: Path) -> None:

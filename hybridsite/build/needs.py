@@ -42,6 +42,11 @@ def _serves_content(site: Site, names: Iterable[str]) -> bool:
         islands = [site.templates.closure(name) for name in (resource.closure.islands if resource.closure else ())]
         if any(closure.uses_content or closure.dynamic for closure in islands):
             return True
+        # The pieces of a page are rendered when it is looked at, wherever the page itself is.
+        for component in resource.closure.islands if resource.closure else ():
+            piece = site.templates.closure(component)
+            if piece.dynamic or piece.uses_content:
+                return True
     # Python may ask by itself, or render a template that does: what it says decides, wherever it is called from.
     modules = [
         name for name in sorted(named) if name.endswith(".py") and name != COLLECTIONS_FILE and name not in prerendered

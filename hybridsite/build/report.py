@@ -54,6 +54,8 @@ class RouteRow:
             reasons.append("uses session")
         if route.prerender and resource.closure is not None and resource.closure.islands:
             reasons.append(count(len(resource.closure.islands), "island"))
+        if resource.front is not None and resource.front.cache is not None and site.settings.cache.driver is not False:
+            reasons.append(f"cached {resource.front.cache.max_age:g} s")
         kind = "prerendered" if route.prerender else "on demand"
         return cls(route, kind, ", ".join(reasons), route.source)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import math
 import signal
 import socket
@@ -20,6 +21,11 @@ from hybridsite.server.app import STATE_VARIABLE, create_app, state_folder
 from hybridsite.server.protocol import Protocol
 from hybridsite.sessions.drivers import find_store
 
+_log = logging.getLogger("hybridsite")
+_CACHES = (
+    "each of %d workers has a cache of its own: what one invalidates the others give out until its time; "
+    'write [cache] driver = "redis", or serve with one worker'
+)
 # How many objects more there are before garbage is looked for.
 _NEW_OBJECTS = 10_000
 
@@ -48,6 +54,8 @@ def run(
             mend='use [session] driver = "sqlite", or one worker',
         )
     app = create_app(place, environ=environ)  # faults of the site show here, once, before any worker starts
+    if workers > 1 and settings.cache.driver == "memory" and app.keeps_pages:
+        _log.warning(_CACHES, workers)
     with _bind(host, port) as listener:
         listening(_address(listener))
         config = _Config(
@@ -67,12 +75,16 @@ def run(
                 signal.signal(number, lambda *_: None)
             uvicorn.Server(config).run(sockets=[listener])
         else:
-            # A worker begins in the folder that this one was started in: were that a site, Python would take its
-            # collections.py for its own module of that name.
-            environ["PYTHONSAFEPATH"] = "1"
-            environ[SITE_VARIABLE] = str(place.resolve())
-            environ[STATE_VARIABLE] = str(state_folder(place, environ))
+            _tell_workers(place, environ)
             Multiprocess(config, sockets=[listener]).run()
+
+
+def _tell_workers(place: Path, environ: MutableMapping[str, str]) -> None:
+    environ[SITE_VARIABLE] = str(place.resolve())
+    environ[STATE_VARIABLE] = str(state_folder(place, environ))
+    # A worker begins in the folder that this process was started in: were that a site, Python would take its
+    # collections.py for the module of that name.
+    environ["PYTHONSAFEPATH"] = "1"
 
 
 class _Config(uvicorn.Config):

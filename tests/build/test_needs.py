@@ -47,15 +47,15 @@ def test_nothing_where_nothing_on_demand_asks_for_it(tmp_path: Path, files: File
         {"pages/a.html": ON_DEMAND + "{% set s = site %}<< s.collection('blog') | length >>"},
         {"pages/a.html": ON_DEMAND + "{% extends 'layouts/b.html' %}", "layouts/b.html": "<< collection('blog') >>"},
         {"pages/a.html": ON_DEMAND + "{% include name %}"},
+        {
+            "pages/a.html": "{% island 'components/c.html' %}{% endisland %}",
+            "components/c.html": "<< collection('blog') | length >>",
+        },
         {"pages/a.py": "def GET(context):\n    return str(len(context.site.collection('blog')))"},
         {"pages/a.py": "def GET(context):\n    return open('content/people.toml').read()"},
         {"pages/a.py": "import own\ndef GET(context):\n    return own.x", "own.py": "x = 'collection'"},
         {
             "pages/a.py": "def GET(context):\n    return context.render('components/c.html')",
-            "components/c.html": "<< collection('blog') | length >>",
-        },
-        {
-            "pages/a.html": "{% island 'components/c.html' %}{% endisland %}",
             "components/c.html": "<< collection('blog') | length >>",
         },
         {
@@ -71,6 +71,17 @@ def test_nothing_where_nothing_on_demand_asks_for_it(tmp_path: Path, files: File
 )
 def test_all_of_it_where_something_on_demand_may_ask(tmp_path: Path, files: Files) -> None:
     assert server_files(tmp_path / "site", files) & CONTENT == CONTENT
+
+
+def test_a_file_of_several_entries_goes_along_whole(tmp_path: Path) -> None:
+    declared = "from hybridsite import Collection\nteam = Collection('content/team.csv')"
+    files: Files = {
+        "collections.py": declared,
+        "content/team.csv": "slug,draft\na,false\nb,true\n",
+        "pages/a.html": ON_DEMAND + "<< collection('team') | length >>",
+    }
+    assert "content/team.csv" in server_files(tmp_path / "site", files)
+    assert ask(app_of(tmp_path / "site"), "/a/").text == "1"
 
 
 def test_drafts_and_what_is_to_come_and_pictures_stay_at_home(tmp_path: Path) -> None:
