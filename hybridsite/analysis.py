@@ -74,8 +74,8 @@ class TemplateFacts:
     references: tuple[Reference, ...]
     dynamic: bool
     actions: tuple[tuple[str, int], ...] = ()
-    islands: tuple[IslandUse, ...] = ()
     uses_content: bool = False
+    islands: tuple[IslandUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ class Closure:
     uses_session: bool
     dynamic: bool
     unguarded: tuple[tuple[Step, ...], ...]
-    islands: tuple[str, ...] = ()
     uses_content: bool = False
+    islands: tuple[str, ...] = ()
 
 
 def analyse(template: nodes.Template) -> TemplateFacts:
@@ -108,8 +108,8 @@ def analyse(template: nodes.Template) -> TemplateFacts:
     walk = _Walk()
     walk.visit(template, set(), guarded=False)
     uses, references, actions = tuple(walk.uses), tuple(walk.references), tuple(walk.actions)
-    names, islands, content = frozenset(walk.names), tuple(walk.islands), _uses_content(template)
-    return TemplateFacts(names, uses, references, walk.dynamic, actions, islands, content)
+    content, islands = _uses_content(template), tuple(walk.islands)
+    return TemplateFacts(frozenset(walk.names), uses, references, walk.dynamic, actions, content, islands)
 
 
 def _uses_content(template: nodes.Template) -> bool:
@@ -148,7 +148,7 @@ def trace(start: str, facts: Callable[[str], TemplateFacts | None], *, in_place:
         islands |= dict.fromkeys(use.component for use in found.islands)
         pending.extend(stop for stop, _, _ in reversed(_stops(found, hidden, in_place)))
     unguarded = tuple(_unguarded(start, facts, in_place))
-    return Closure(frozenset(names), tuple(order), uses_session, dynamic, unguarded, tuple(islands), uses_content)
+    return Closure(frozenset(names), tuple(order), uses_session, dynamic, unguarded, uses_content, tuple(islands))
 
 
 def _stops(found: TemplateFacts, hidden: bool, in_place: bool) -> list[tuple[tuple[str, bool], int, bool]]:

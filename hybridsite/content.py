@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from hybridsite import markdown, sources
-from hybridsite.collections import EntryReference
+from hybridsite.collections import Collection, EntryReference
 from hybridsite.dates import aware, moment, now
 from hybridsite.declarations import COLLECTIONS_FILE, CONTENT_FOLDER, Declared, read_declarations
 from hybridsite.entries import Entries, Entry, field, order
@@ -90,6 +91,16 @@ class Content:
         file = entry.file or f"{entry.collection}/{entry.slug}"
         resolve = self._resolver(entry.file) if self._resolver is not None and entry.file else None
         return markdown.render(body, file=file, line=line, resolve=resolve, trusted=trusted, style=self._style)
+
+    def entry_url(self, file: str) -> str | None:
+        """Gives the URL of the entry that a file is, or None where it is none."""
+        home = next((home for home in self._homes.values() if home.declared.has(file)), None)
+        entry = home.by_file.get(file) if home else None
+        return self.url(entry) if entry else None
+
+    def files(self) -> frozenset[str]:
+        """The files that are entries."""
+        return frozenset(file for home in self._homes.values() if home.declared.folder for file in home.by_file)
 
     def url(self, entry: Entry) -> str:
         """Gives the URL of an entry's page. Raises ContentError."""
@@ -172,6 +183,11 @@ class _Home:
             faults.raise_any()
         assert self._entries is not None
         return self._entries
+
+    @cached_property
+    def by_file(self) -> Mapping[str, Entry]:
+        """The entries of a folder by their files."""
+        return {entry.file: entry for entry in self.entries if entry.file}
 
     def records(self) -> Mapping[str, Record]:
         """The records by slug."""
@@ -283,13 +299,21 @@ class _Home:
         self._read_at = began
 
 
-def load_content(root: Path, files: Mapping[str, Path], policy: Policy, faults: Faults, *, serving: bool) -> Content:
-    """Loads the collections of a site. `files` are those below content/ and data/.
+def load_content(
+    root: Path,
+    files: Mapping[str, Path],
+    policy: Policy,
+    faults: Faults,
+    *,
+    serving: bool,
+    added: Mapping[str, Collection] = MappingProxyType({}),
+) -> Content:
+    """Loads the collections of a site. `files` are those below content/ and data/, `added` what plugins add.
 
     All faults of all entries are added to `faults`.
     """
     own = Faults()
-    declared = read_declarations(root, files, own)
+    declared = read_declarations(root, files, own, added)
     content = Content(policy, declared)
     content.read(own, serving=serving)
     with faults.collect():

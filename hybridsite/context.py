@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 import secrets
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
-from pathlib import Path
-from types import FrameType, MappingProxyType
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from hybridsite.cache.control import CacheControl
 from hybridsite.cache.entry import Cached
 from hybridsite.cache.watching import WatchedRequest, WatchedUrl
-from hybridsite.errors import ContextError, Location, is_of_site
+from hybridsite.errors import ContextError, Location
 from hybridsite.exchange import (
     UNSAFE_HEADER,
     Cookies,
@@ -31,10 +30,12 @@ from hybridsite.exchange import (
 )
 from hybridsite.island_tag import PLACE
 from hybridsite.modules import run_from_thread
+from hybridsite.notices import caller
 from hybridsite.outcomes import NO_RESULT, ActionResult
 from hybridsite.resources import Resource
 from hybridsite.routes import Match
 from hybridsite.senders import sender
+from hybridsite.seo import head_tags
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.sessions.office import OtherSessions
 from hybridsite.sessions.session import Session
@@ -157,6 +158,12 @@ class Context:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Site.url_for` does."""
         return self.site.url_for(source, **params)
 
+    def seo(self, **given: Any) -> Markup:
+        """Gives the tags that tell search engines what the page is, as `seo.head_tags` does: `<< seo() >>`."""
+        route = self.resource.route
+        url = None if route.kind in ("error", "action") else self.site.policy.url(route.kind, self._path.segments)
+        return head_tags(self.site, url, self.page, self.props.get("entry"), **given)
+
     # The session.
 
     @property
@@ -168,7 +175,7 @@ class Context:
     def session(self) -> Session | None:
         """The visitor's session; None where there is none, which is noted as a fault with the place that asked."""
         if self._session is None:
-            self._note(_caller(str(self.site.root)) or self.resource.route.location)
+            self._note(caller(str(self.site.root)) or self.resource.route.location)
         return self._session
 
     def flashes(self) -> list[Any]:
@@ -202,7 +209,7 @@ class Context:
             return self._result
         if self._session is None:
             if self.prerendering:
-                self._note(_caller(str(self.site.root)) or self.resource.route.location)
+                self._note(caller(str(self.site.root)) or self.resource.route.location)
             return None
         path = self._path
         if self.resource.route.kind == "island":
@@ -371,6 +378,7 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
         "csp_nonce": lambda context: context.csp_nonce,
         "client_address": lambda context: context.client_address,
         "route": lambda context: context.route,
+        "seo": lambda context: context.seo,
         "locale": lambda context: context.locale,
         PLACE: lambda context: context._pieces,
     }
@@ -387,13 +395,3 @@ class _LazyResult(Lazy):
 
     def __str__(self) -> str:
         return str(self._make())
-
-
-def _caller(root: str) -> Location | None:
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if is_of_site(file, root):
-            return Location(Path(file).relative_to(root).as_posix(), frame.f_lineno)
-        frame = frame.f_back
-    return None

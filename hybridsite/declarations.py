@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from hybridsite import units
@@ -38,6 +39,10 @@ class Declared:
     schema: type[Any] | None = None
     trusted: bool = True
     ttl: float | None = None
+
+    def has(self, file: str) -> bool:
+        """Tells whether a file lies in its folder."""
+        return bool(self.folder) and file.startswith(f"{self.folder}/")
 
     def records(self, faults: Faults) -> Iterator[Record]:
         """Reads its records: those of a function by running it to its end, on a loop of its own where it is `async`."""
@@ -103,8 +108,10 @@ async def _drained(given: AsyncIterator[object], place: Location) -> list[object
     return items
 
 
-def read_declarations(root: Path, files: Mapping[str, Path], faults: Faults) -> list[Declared]:
-    """Gives the collections of a site, by name. `files` are those below content/ and data/.
+def read_declarations(
+    root: Path, files: Mapping[str, Path], faults: Faults, added: Mapping[str, Collection] = MappingProxyType({})
+) -> list[Declared]:
+    """Gives the collections of a site, by name. `files` are those below content/ and data/, `added` what plugins add.
 
     Adds to `faults` what collections.py does wrong: a source that isn't there, or lies elsewhere.
     """
@@ -118,6 +125,14 @@ def read_declarations(root: Path, files: Mapping[str, Path], faults: Faults) -> 
                     claimed.add(collection.source.strip("/"))
                 with faults.collect():
                     found[name] = _declared(root, name, collection, files)
+    for name, collection in added.items():
+        with faults.collect():
+            if name in found:
+                what = f'a plugin adds the collection "{name}", which {COLLECTIONS_FILE} has already'
+                raise ContentError(what, mend="rename one of them", location=found[name].place)
+            if isinstance(collection.source, str):
+                claimed.add(collection.source.strip("/"))
+            found[name] = _declared(root, name, collection, files, Location("site.toml"))
     for folder in dict.fromkeys(file.split("/")[1] for file in files if file.startswith(f"{CONTENT_FOLDER}/")):
         source = f"{CONTENT_FOLDER}/{folder}"
         if source in claimed or source in files or folder.startswith("_"):
@@ -134,8 +149,10 @@ def _below(files: Mapping[str, Path], folder: str) -> dict[str, Path]:
     return {file: path for file, path in files.items() if file.startswith(f"{folder}/")}
 
 
-def _declared(root: Path, name: str, collection: Collection, files: Mapping[str, Path]) -> Declared:
-    place = Location(COLLECTIONS_FILE, collection.line)
+def _declared(
+    root: Path, name: str, collection: Collection, files: Mapping[str, Path], place: Location | None = None
+) -> Declared:
+    place = place or Location(COLLECTIONS_FILE, collection.line)
     make = partial(Declared, name, schema=collection.schema, trusted=collection.trusted, root=root)
     source = collection.source
     if not isinstance(source, str):

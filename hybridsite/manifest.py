@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridsite.errors import ServeError
+from hybridsite.files import copied_name
 from hybridsite.previous import Islands
 
 FORMAT = 2
@@ -128,4 +129,6 @@ def _below(root: Path, folder: str, suffix: str) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
         for name in sorted(files):
             if not name.startswith(".") and name.endswith(suffix) and not name.endswith(".pyc"):
-                yield (Path(place) / name).relative_to(root).as_posix()
+                source = (Path(place) / name).relative_to(root).as_posix()
+                if copied_name(source) is None:  # what is copied is a file of its own
+                    yield source

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
 
-from hybridsite.errors import Location, PrerenderSessionError, count
+from hybridsite.errors import Location, PrerenderSessionError, count, is_of_site
 
 Listener = Callable[[PrerenderSessionError], None]
 
@@ -49,3 +52,14 @@ class SessionNotices:
         if len(pages) > 1:
             why += f" (and {count(len(pages) - 1, 'more page')})"
         return PrerenderSessionError("`session` is undefined", why=why, mend=mend, location=place)
+
+
+def caller(root: str) -> Location | None:
+    """Finds the line of the site that asked what calls this."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if is_of_site(file, root):
+            return Location(Path(file).relative_to(root).as_posix(), frame.f_lineno)
+        frame = frame.f_back
+    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -55,12 +55,6 @@ class Resource:
         dynamic = self.closure is not None and self.closure.dynamic
         return self.names_session or dynamic or self.module is not None or bool(self.pieces)
 
-    @property
-    def may_be_kept(self) -> bool:
-        """Whether the cache may keep its answers: front matter says so, or its code may."""
-        said = self.front is not None and self.front.cache is not None
-        return said or (self.module is not None and self.module.sets_cache)
-
     @cached_property
     def may_use_content(self) -> bool:
         """Whether it may ask for a collection: by `paths`, in a template, or in a module, whatever that does."""
@@ -72,6 +66,12 @@ class Resource:
         if self.front is not None and self.front.paths is not None:
             return True
         return self.closure is not None and (self.closure.dynamic or self.closure.uses_content)
+
+    @property
+    def may_be_kept(self) -> bool:
+        """Whether the cache may keep its answers: front matter says so, or its code may."""
+        said = self.front is not None and self.front.cache is not None
+        return said or (self.module is not None and self.module.sets_cache)
 
     @property
     def guard(self) -> bool:
@@ -107,6 +107,11 @@ def load_resources(
         with faults.collect(*route.files):
             resources.append(_load_resource(root, settings, templates, route, default, components))
     return resources
+
+
+def made_resources(made: Iterable[tuple[Route, SiteModule]]) -> list[Resource]:
+    """Gives what answers the routes that plugins add."""
+    return [Resource(replace(route, prerender=module.prerender is True), module=module) for route, module in made]
 
 
 def _load_resource(
@@ -188,8 +193,8 @@ def joined(one: Closure, other: Closure) -> Closure:
         one.uses_session or other.uses_session,
         one.dynamic or other.dynamic,
         (*one.unguarded, *other.unguarded),
-        tuple(dict.fromkeys((*one.islands, *other.islands))),
         one.uses_content or other.uses_content,
+        tuple(dict.fromkeys((*one.islands, *other.islands))),
     )
 
 

@@ -30,9 +30,12 @@ from hybridsite.errors import (
     RouteError,
     SiteErrors,
 )
+from hybridsite.files import copied_files
 from hybridsite.headers import HeaderRules
 from hybridsite.island_table import IslandTable, load_components
+from hybridsite.links import Links
 from hybridsite.listings import PAGE, Listings, make_listings
+from hybridsite.markdown import MarkdownStyle
 from hybridsite.modules import (
     Handler,
     load_module,
@@ -40,9 +43,10 @@ from hybridsite.modules import (
     middleware_functions,
 )
 from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
+from hybridsite.plugins import Plugins, Setup, plug_in
 from hybridsite.redirects import check_redirects, read_redirect
-from hybridsite.resources import Resource, load_resources
-from hybridsite.routes import Redirect, Route, pair_modules, read_route
+from hybridsite.resources import Resource, load_resources, made_resources
+from hybridsite.routes import Redirect, Route, read_routes
 from hybridsite.routing import Router
 from hybridsite.security import OriginRefusals
 from hybridsite.sessions.drivers import find_store
@@ -118,6 +122,27 @@ class Site:
     built: Mapping[str, GivenFile] = field(default_factory=dict)
     guarded: frozenset[tuple[str, ...]] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
+    plugins: Plugins = field(default_factory=lambda: Plugins(Path()))
+
+    @cached_property
+    def links(self) -> Links:
+        """Where links between the files of the site lead."""
+        prerendering = self.mode.prerendering
+        left_out = self.drafts | self.content.left_out
+        return Links(
+            self.router,
+            drafts=left_out,
+            broken=self.broken,
+            copied=(lambda: {file.source for file in copied_files(self.root)}) if prerendering else None,
+            entry_url=self.content.entry_url,
+            entry_files=self.content.files,
+        )
+
+    @cached_property
+    def markdown_style(self) -> MarkdownStyle:
+        """[markdown]: what the site chooses of the HTML that Markdown becomes."""
+        chosen = self.settings.markdown
+        return MarkdownStyle(chosen.heading_links, chosen.callouts.model_dump())
 
     @property
     def title(self) -> str:
@@ -218,25 +243,24 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     to tell their faults too.
     """
     root = root.resolve()
-    settings = load_settings(root, environ, serving=not mode.prerendering)
+    make_importable(root)
+    settings, plugins, setup = plug_in(root, load_settings(root, environ, serving=not mode.prerendering))
     goes_on, faults = faults is not None, Faults() if faults is None else faults
     files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER), faults)
-    make_importable(root)
     data = _load_data(files, faults)
-    content = _load_content(root, settings, mode, environ, files, faults)
+    content = _load_content(setup, mode, environ, files, faults)
     actions = _load_actions(root, faults)
-    index = {name: path for folder in TEMPLATE_FOLDERS for name, path in below(files, folder).items()}
-    sources = {name: path for name, path in index.items() if not name.endswith(".py")}
-    templates = Templates(root, sources, settings.templates.variable, actions, settings.security.csp is not False)
+    templates = _templates(setup, files, actions)
     chain: tuple[Handler, ...] = ()
     with faults.collect():
         chain = _load_middleware(root)
     with faults.collect():
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
-    routes = _routes(below(files, "pages"), faults)
-    islands = IslandTable(load_components(root, index, faults))
+    routes = read_routes(below(files, "pages"), faults)
+    islands = IslandTable(load_components(root, below(files, "components"), faults))
     loaded = load_resources(root, settings, templates, routes, islands.modules, faults)
+    loaded += made_resources(setup.routes.values())
     _check_guards(root, loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
@@ -257,6 +281,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     site = Site(
         *(root, mode, settings, router, by_source, templates, drafts, data, content, listings),
         *(chain, actions or {}, broken, islands),
+        plugins=plugins,
     )
     _join(site)
     return site
@@ -264,10 +289,21 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
 
 def _join(site: Site) -> None:
     """Gives templates and entries what they ask of the site, now that there is one."""
-    site.content.publish(site.entry_url)
+    site.content.publish(site.entry_url, site.links.resolver, site.markdown_style)
     names = {"site": site, "data": site.data, "collection": site.collection, "url_for": site.url_for}
     site.templates.environment.globals.update(names, action=site.action_url)
     _check_session(site)
+
+
+def _templates(setup: Setup, files: Mapping[str, Path], actions: Mapping[str, Action] | None) -> Templates:
+    index = {name: path for folder in TEMPLATE_FOLDERS for name, path in below(files, folder).items()}
+    sources = {name: path for name, path in index.items() if not name.endswith(".py")}
+    settings = setup.settings
+    with_nonces = settings.security.csp is not False
+    templates = Templates(setup.root, sources, settings.templates.variable, actions, with_nonces)
+    templates.environment.filters.update(setup.filters)
+    templates.environment.globals.update(setup.globals)
+    return templates
 
 
 def _load_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, object]:
@@ -278,9 +314,9 @@ def _load_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, object
 
 
 def _load_content(
-    root: Path, settings: Settings, mode: Mode, environ: Mapping[str, str], files: Mapping[str, Path], faults: Faults
+    setup: Setup, mode: Mode, environ: Mapping[str, str], files: Mapping[str, Path], faults: Faults
 ) -> Content:
-    serving = not mode.prerendering
+    root, settings, serving = setup.root, setup.settings, not mode.prerendering
     own = {**below(files, CONTENT_FOLDER), **below(files, DATA_FOLDER)}
     try:
         now = dates.now({} if serving else environ)
@@ -288,17 +324,7 @@ def _load_content(
         faults.add(ConfigError(str(error)))
         now = dates.now({})
     policy = ContentPolicy(dates.zone(settings.site.timezone), now, drafts=mode.drafts, future=settings.content.future)
-    return load_content(root, own, policy, faults, serving=serving)
-
-
-def _routes(files: Mapping[str, Path], faults: Faults) -> list[Route]:
-    routes: list[Route] = []
-    for file in files:
-        with faults.collect():
-            route = read_route(file)
-            if route is not None:
-                routes.append(route)
-    return pair_modules(routes)
+    return load_content(root, own, policy, faults, serving=serving, added=setup.collections)
 
 
 def _redirects(root: Path, settings: Settings, faults: Faults) -> list[Route]:

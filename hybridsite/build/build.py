@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -12,9 +12,10 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hybridsite import __version__, csp
+from hybridsite import __version__
 from hybridsite.adapters.adapter import find_adapter
 from hybridsite.answers import SAFE_HEADERS
+from hybridsite.build.finishing import finish, public_file, with_header
 from hybridsite.build.needs import needed_sources
 from hybridsite.build.output import DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
@@ -28,14 +29,17 @@ from hybridsite.errors import (
     RouteError,
     ServeError,
     SiteError,
+    SiteErrors,
     SourceError,
     TemplateError,
     frames_of,
     place_of,
 )
+from hybridsite.files import copied_files
 from hybridsite.island_client import HEADERS, script, script_path
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, etag, read_manifest, server_sources
 from hybridsite.media import media_type
+from hybridsite.pages import plain_markdown
 from hybridsite.previous import keep_islands
 from hybridsite.rendering import render
 from hybridsite.routes import ISLANDS
@@ -79,8 +83,10 @@ async def build_site(
         with Output(site.root) as output:
             warnings = {warning.location: warning for warning in site.settings.warnings}
             files, rows = await _write_pages(site, pages, output, faults, warnings)
-            files += _copy_public(site, pages, output, faults)
+            _check_markdown(site, faults)
+            files += _copy_files(site, pages, output, faults)
             files += _write_island_client(site, output)
+            files += finish(site, pages, files, output, faults)
             told = tuple(adapter.finish(site, {file.file for file in files}, output.write))
             notices = site.notices.faults()
             for notice in notices if options.strict else ():
@@ -144,13 +150,23 @@ async def _write_pages(
             own = _own_headers(headers)
             if site.csp is not None and kind.startswith("text/html"):
                 text, source = body.decode(), Location(page.match.route.source)
-                own = _with(own, "content-security-policy", site.csp.header_for_html(text))
+                own = with_header(own, "content-security-policy", site.csp.header_for_html(text))
                 if source not in warnings and (blocked := site.csp.blocked(text)):
                     warnings[source] = _warning(blocked[0], page.url, source)
             files.append(BuiltFile(page.url, page.output, kind, etag(body), own, _alias(site, page), guard))
             output.write(files[-1].place, body)
             rows[page.match.route.source].add(len(body), time.perf_counter() - began)
     return files, list(rows.values())
+
+
+def _check_markdown(site: Site, faults: Faults) -> None:
+    """Renders the bodies of Markdown pages on demand, whose faults would be met by visitors."""
+    for resource in site.resources.values():
+        front, source = resource.front, resource.source
+        if not resource.prerender and front is not None and source is not None and source.file.endswith(".md"):
+            with faults.collect(*resource.route.files):
+                if not front.jinja:
+                    plain_markdown(site, resource)
 
 
 def _alias(site: Site, page: PlannedPage) -> str | None:
@@ -185,6 +201,8 @@ async def _answer(site: Site, page: PlannedPage) -> tuple[int, list[tuple[bytes,
         return await _collect(response)
     except SiteError as error:
         raise error.at(place_of(error, str(site.root)) or Location(source)) from error
+    except SiteErrors:  # each has its place
+        raise
     except Answer as error:
         raise RouteError(
             f"{type(error).__name__} was raised for {page.url}",
@@ -252,11 +270,6 @@ def _own_headers(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], .
     )
 
 
-def _with(headers: tuple[tuple[str, str], ...], name: str, value: str) -> tuple[tuple[str, str], ...]:
-    """Adds a header, unless it is there."""
-    return headers if any(known.lower() == name for known, _ in headers) else (*headers, (name, value))
-
-
 def _warning(attribute: str, url: str, source: Location) -> SiteError:
     shown = attribute if len(attribute) <= 60 else f"{attribute[:59]}…"
     why = f"it stands in {url}, and the Content-Security-Policy names no attributes"
@@ -264,14 +277,12 @@ def _warning(attribute: str, url: str, source: Location) -> SiteError:
     return TemplateError(f"no browser follows {shown}", why=why, mend=mend, location=source)
 
 
-def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: Faults) -> list[BuiltFile]:
-    """Copies public/. A file that a page writes too is a fault."""
+def _copy_files(site: Site, pages: list[PlannedPage], output: Output, faults: Faults) -> list[BuiltFile]:
+    """Copies public/, and what lies beside pages and entries and is no text. A file that a page writes is a fault."""
     owners = {unicodedata.normalize("NFC", page.output).casefold(): page.match.route.source for page in pages}
-    folder = site.root / "public"
     files: list[BuiltFile] = []
-    for path in _files(folder):
-        name = path.relative_to(folder).as_posix()
-        shown = Location(f"public/{name}")
+    for source, name in copied_files(site.root):
+        path, shown = site.root / source, Location(source)
         with faults.collect():
             if not name.isprintable() and any("\ud800" <= character <= "\udfff" for character in name):
                 raise SourceError("the file's name isn't text in UTF-8", mend="rename it", location=shown)
@@ -287,10 +298,8 @@ def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: F
                 why = "no request can ask for it"
                 raise SourceError("the file's name is no path", why=why, mend="rename it", location=shown) from None
             if key in owners:
-                raise RouteError(
-                    f"public/{name} and {owners[key]} both write {name}", mend="rename one", location=shown
-                )
-            owners[key] = f"public/{name}"
+                raise RouteError(f"{source} and {owners[key]} both write {name}", mend="rename one", location=shown)
+            owners[key] = source
             try:
                 if not path.is_file():  # a pipe would be waited for
                     raise SourceError("this is no file", location=shown)
@@ -298,33 +307,8 @@ def _copy_public(site: Site, pages: list[PlannedPage], output: Output, faults: F
             except OSError as error:
                 raise BuildError("the file can't be read", why=error.strerror or "", location=shown) from error
             output.write(f"client/{name}", body)
-            files.extend(_public_file(site, name, body))
+            files.extend(public_file(site, name, body))
     return files
-
-
-def _public_file(site: Site, name: str, body: bytes) -> Iterator[BuiltFile]:
-    """Yields how the server gives a public file out: index.html as its folder, no dot files but RFC 8615's."""
-    segments = tuple(unicodedata.normalize("NFC", part) for part in name.split("/"))
-    if any(part.startswith(".") for part in segments) and segments[0] != ".well-known":
-        return
-    tag, kind = etag(body), media_type(name)
-    is_page = segments[-1] == "index.html"
-    url = site.policy.url("page", segments[:-1]) if is_page else site.policy.url("file", segments)
-    headers: tuple[tuple[str, str], ...] = ()
-    for header, value in site.headers.of(segments[:-1] if is_page else segments).items():
-        if header.casefold() == "content-type":
-            kind = value
-        else:
-            headers = (*headers, (header, value))
-    if kind.startswith("image/svg+xml"):
-        headers = _with(headers, "content-security-policy", csp.SVG)
-    elif site.csp is not None and kind.startswith("text/html"):
-        headers = _with(headers, "content-security-policy", site.csp.header_for_html(body.decode("utf-8", "replace")))
-    yield BuiltFile(url, name, kind, tag, headers)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if not path.is_dir() or path.is_symlink())
 
 
 def _copy_sources(site: Site, names: list[str], output: Output) -> dict[str, str]:

@@ -32,10 +32,15 @@ def _is_file_of_its_own(name: str) -> bool:
 
 
 def _serves_content(site: Site, names: Iterable[str]) -> bool:
-    """Tells whether something on demand may ask for a collection: in doubt, yes."""
+    """Tells whether something on demand may ask for a collection: in doubt, as with a plugin's route, yes."""
+    named = frozenset(names)
     prerendered = {file for resource in site.resources.values() if resource.prerender for file in resource.route.files}
     for resource in site.resources.values():
-        if not resource.prerender and resource.asks_for_content:
+        of_plugin = resource.module is not None and resource.module.file not in named
+        if not resource.prerender and (resource.asks_for_content or of_plugin):
+            return True
+        islands = [site.templates.closure(name) for name in (resource.closure.islands if resource.closure else ())]
+        if any(closure.uses_content or closure.dynamic for closure in islands):
             return True
         # The pieces of a page are rendered when it is looked at, wherever the page itself is.
         for component in resource.closure.islands if resource.closure else ():
@@ -43,7 +48,9 @@ def _serves_content(site: Site, names: Iterable[str]) -> bool:
             if piece.dynamic or piece.uses_content:
                 return True
     # Python may ask by itself, or render a template that does: what it says decides, wherever it is called from.
-    modules = [name for name in names if name.endswith(".py") and name != COLLECTIONS_FILE and name not in prerendered]
+    modules = [
+        name for name in sorted(named) if name.endswith(".py") and name != COLLECTIONS_FILE and name not in prerendered
+    ]
     texts = [(site.root / name).read_bytes() for name in modules]
     if any(_ASKS.search(text) for text in texts):
         return True

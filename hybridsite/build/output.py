@@ -53,6 +53,10 @@ class Output:
         except OSError as error:
             raise _fault(error, path) from error
 
+    def read(self, name: str) -> bytes:
+        """Gives one file that was written; `name` is its path below dist/. Raises FileNotFoundError."""
+        return (self._staging / name).read_bytes()
+
     def _place(self, name: str) -> Path:
         path = self._staging / name
         if path.parent not in self._folders:

@@ -59,6 +59,11 @@ def test_nothing_where_nothing_on_demand_asks_for_it(tmp_path: Path, files: File
             "components/c.html": "<< collection('blog') | length >>",
         },
         {
+            "site.toml": 'plugins = ["own:Own"]',
+            "own.py": "from hybridsite.plugins import Plugin\nclass Own(Plugin):\n    def load(self, setup):\n"
+            "        setup.route('/a', lambda context: 'a')\n",
+        },
+        {
             "middleware.py": "async def on_request(context, call_next):\n"
             "    context.site.collection\n    return await call_next()"
         },
