@@ -24,7 +24,7 @@ def finish(
     added: list[BuiltFile] = []
     if not site.plugins.see_builds or faults:
         return added
-    taken = {_key(file.file) for file in files}
+    taken: dict[str, bool] = {_key(file.file): file.guard is None for file in files}
 
     def add(name: str, body: bytes) -> None:
         if posixpath.normpath(name) != name or name.startswith(("/", "../")) or "\\" in name or not name.isprintable():
@@ -35,12 +35,12 @@ def finish(
             added.extend(public_file(site, name, body))
         except PathRefused:
             raise PluginError(f'"{name}" is no path that a request can ask for') from None
-        taken.add(_key(name))
+        taken[_key(name)] = True
         output.write(f"{CLIENT}/{name}", body)
 
     def read(name: str) -> bytes:
-        if _key(name) not in taken:
-            raise PluginError(f"there is no {name} in the build")
+        if not taken.get(_key(name)):
+            raise PluginError(f"there is no {name} in dist/client/", mend="the pages of the build have their files")
         return output.read(f"{CLIENT}/{name}")
 
     with faults.collect():
