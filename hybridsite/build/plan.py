@@ -41,7 +41,7 @@ async def plan(site: Site, faults: Faults) -> list[PlannedPage]:
         resource = site.resources[route.source]
         with faults.collect():
             check_paths(resource)
-            async for match, segments in _matches(site, resource):
+            async for match, segments in matches(site, resource):
                 if segments[:1] in ((ACTIONS,), (ISLANDS,)):
                     what = f"{route.pattern} gives a path below /{segments[0]}/, which belongs to {segments[0][1:]}"
                     raise RouteError(what, mend="give it another one", location=Location(route.source, 1))
@@ -52,7 +52,7 @@ async def plan(site: Site, faults: Faults) -> list[PlannedPage]:
     return pages
 
 
-async def _matches(site: Site, resource: Resource) -> AsyncIterator[tuple[Match, tuple[str, ...]]]:
+async def matches(site: Site, resource: Resource) -> AsyncIterator[tuple[Match, tuple[str, ...]]]:
     route = resource.route
     if not route.parameters:
         yield Match(route, {}), site.router.fill(route, {})
