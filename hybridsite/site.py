@@ -256,9 +256,7 @@ def load_site(
     """
     root = root.resolve()
     make_importable(root)
-    settings, plugins, setup = plug_in(
-        root, load_settings(root, environ, serving=mode.serving or not mode.prerendering)
-    )
+    settings, plugins, setup = plug_in(root, load_settings(root, environ, serving=mode.answers))
     goes_on, faults = faults is not None, Faults() if faults is None else faults
     files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER, FOLDER), faults)
     data = _load_data(files, faults)

@@ -18,6 +18,7 @@ from hybridsite.dev.error_page import error_page
 from hybridsite.dev.faults import report, told_in_a_line
 from hybridsite.dev.loading import Loaded, Loader
 from hybridsite.dev.reload import EVENTS, PLACE, SCRIPT, Channel, Injector, client_script
+from hybridsite.dev.watch import look, settled
 from hybridsite.modules import forget_modules
 from hybridsite.server.app import state_folder
 from hybridsite.server.door import host_name, is_refused
@@ -28,6 +29,9 @@ _log = logging.getLogger("hybridsite")
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _BAD_REQUEST = PlainTextResponse("Bad Request\n", 400, {"Connection": "close"})
+
+# So many files that changed last are looked at, and so often a site is read anew that changes while it is read.
+_RECENT, _READINGS = 50, 5
 
 Say = Callable[[str], None]
 
@@ -51,6 +55,7 @@ class DevApp:
         self._loaded: Loaded | None = None
         self._fault: Exception | None = None
         self._said = ""
+        self._recent: dict[str, None] = {}
         self.channel = Channel(f"{time.time_ns():x}")
 
     async def reload(self, changed: Iterable[str] = ()) -> None:
@@ -60,7 +65,7 @@ class DevApp:
         if any(name.endswith(".py") for name in names):
             forget_modules(self._root)
         try:
-            loaded = await self._loader.load()
+            loaded = await self._read(names)
         except Exception as error:
             self._fault = error
             self._tell_fault(error)
@@ -75,6 +80,22 @@ class DevApp:
                 self._say(f"changed {names[0]}{more} · reloaded in {took:.0f} ms")
         files = [f"/{name.partition('/')[2]}" for name in names if name.startswith("public/")]
         await self.channel.tell(files=files)
+
+    async def _read(self, names: list[str]) -> Loaded:
+        """Loads the site; once more where a file that changes often was written meanwhile."""
+        self._recent = {**dict.fromkeys(names), **self._recent}
+        self._recent = dict.fromkeys(list(self._recent)[:_RECENT])
+        for _ in range(_READINGS):
+            before = await settled(self._root, self._recent)
+            try:
+                loaded = await self._loader.load()
+            except Exception:
+                if look(self._root, self._recent) == before:
+                    raise
+                continue
+            if look(self._root, self._recent) == before:
+                return loaded
+        return await self._loader.load()
 
     def _tell_fault(self, error: Exception) -> None:
         """Says what is wrong, unless that was the last thing said."""

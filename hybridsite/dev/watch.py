@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -12,6 +13,8 @@ from watchfiles import Change, awatch
 # Milliseconds: changes that come within the first of each other are told together, but no later than the second.
 _STEP = 10
 _LONGEST = 200
+# An empty file that is younger than this (in nanoseconds) is looked at again after a pause (in seconds).
+_FRESH, _PAUSE, _PATIENCE = 100_000_000, 0.005, 40
 _WRITTEN = ("dist", "node_modules", "__pycache__")
 _LEFT_BY_EDITORS = ("~", ".swp", ".swx", ".tmp", ".pyc", "___jb_tmp___", "___jb_old___")
 
@@ -24,6 +27,33 @@ def is_source(name: str) -> bool:
     if any(part.startswith(".") and part != ".well-known" for part in parts):
         return False
     return not parts[-1].endswith(_LEFT_BY_EDITORS) and not (parts[-1].startswith("#") or parts[-1] == "4913")
+
+
+Look = dict[str, tuple[int, int] | None]
+
+
+def look(root: Path, names: Iterable[str]) -> Look:
+    """Gives time and size of some files: what is the same before and after a reading was read as it is."""
+    found: Look = {}
+    for name in names:
+        try:
+            status = (root / name).stat()
+        except OSError:
+            found[name] = None
+        else:
+            found[name] = (status.st_mtime_ns, status.st_size)
+    return found
+
+
+async def settled(root: Path, names: Iterable[str]) -> Look:
+    """Looks at files when none of them is about to be written: many editors empty a file before they write it anew."""
+    seen = look(root, names)
+    for _ in range(_PATIENCE):
+        if not any(one and one[1] == 0 and time.time_ns() - one[0] < _FRESH for one in seen.values()):
+            break
+        await asyncio.sleep(_PAUSE)
+        seen = look(root, names)
+    return seen
 
 
 async def changes(root: Path, stop: asyncio.Event) -> AsyncIterator[frozenset[str]]:
