@@ -120,6 +120,7 @@ def log_settings(*, verbose: bool) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {
             "hybridsite": {"level": "DEBUG" if verbose else "INFO"},
+            "watchfiles": {"level": "WARNING"},
             "uvicorn": {"level": "INFO" if verbose else "WARNING"},
         },
     }

@@ -22,6 +22,7 @@ from hybridsite.server.app import App
 from hybridsite.server.state import make_sessions
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.site import Mode, Site, load_site
+from hybridsite.sources import Heads, remembering
 from hybridsite.urls import RequestPath
 
 _DEV = Mode(prerendering=True, drafts=True, serving=True)
@@ -76,11 +77,13 @@ class Loader:
         self._failed = failed
         self._sessions: tuple[object, SessionManager | None] | None = None
         self._islands: dict[str, Island] = {}
+        self._heads: Heads = {}
 
     async def load(self) -> Loaded:
         """Reads the site as it is now. Raises SiteError and SiteErrors."""
         cache_folder = self._state / "cache" / "assets"
-        site = await asyncio.to_thread(load_site, self.root, _DEV, environ=self._environ, cache=cache_folder)
+        with remembering(self._heads):
+            site = await asyncio.to_thread(load_site, self.root, _DEV, environ=self._environ, cache=cache_folder)
         key = cache(lambda: derived_key(signing_keys(self._environ, self._state)[0], "islands"))
         if site.templates.has_islands():
             key()
