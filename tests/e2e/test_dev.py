@@ -64,17 +64,14 @@ def test_a_taken_port_is_exchanged_for_the_next_free_one(site: Path) -> None:
         port = taken.getsockname()[1]
         command = [*COMMAND, "dev", str(site), "--port", str(port)]
         own = environment({"PYTHONUNBUFFERED": "1"})
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=own)
-        try:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=own) as process:
             assert process.stdout is not None
-            said = process.stdout.readline()
-            address = process.stdout.readline()
-            other = int(said.partition("is taken: ")[2].split()[0])
-            assert other != port
-            assert f"http://127.0.0.1:{other}" in address
-        finally:
+            said, address = process.stdout.readline(), process.stdout.readline()
             process.terminate()
             assert process.wait(20) == 0
+    other = int(said.partition("is taken: ")[2].split()[0])
+    assert other != port
+    assert f"http://127.0.0.1:{other} " in address
 
 
 def test_a_folder_without_settings_is_no_site(tmp_path: Path) -> None:
