@@ -7,7 +7,7 @@ guarded where it is written, not where it is placed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from jinja2 import nodes
@@ -53,12 +53,16 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class IslandUse:
-    """A place of an island: its component, and the names of the props that it is given."""
+    """A place of an island: its component, and the names of the props that it is given.
+
+    `constants` has their values where none of them depends on the request.
+    """
 
     component: str
     line: int
     guarded: bool
     props: tuple[str, ...]
+    constants: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,13 @@ def _unguarded(start: str, facts: Callable[[str], TemplateFacts | None], in_plac
                 seen.add(stop)
                 ways.append((*stop, (*way, Step(name, line))))
     return list(places.values())
+
+
+def _constants(props: list[nodes.Pair]) -> dict[str, object] | None:
+    try:
+        return {str(pair.key.as_const()): pair.value.as_const() for pair in props}
+    except nodes.Impossible:
+        return None
 
 
 def implies_session(test: nodes.Node, outcome: bool) -> bool:
@@ -387,7 +398,7 @@ class _Walk:
             ):
                 if name == PLACE:
                     given = tuple(str(pair.key.as_const()) for pair in props)
-                    self.islands.append(IslandUse(component, node.lineno, guarded, given))
+                    self.islands.append(IslandUse(component, node.lineno, guarded, given, _constants(props)))
         if isinstance(node.node, nodes.Name) and node.node.name == RENDER and RENDER not in bound and node.args:
             self.names.add(RENDER)
             self._refer(node.args[0], bound, guarded)

@@ -40,6 +40,8 @@ FLOORS: dict[float, str] = {
     1.96: "manifest plugins",
     2.0: "cleaning data forms frontmatter headings highlighting island_client routing security sessions.codec"
     " sessions.cookie sessions.store",
+    2.02: "island_props",
+    2.03: "island_memory",
     2.05: "links markdown",
     2.1: "entries records redirects sessions.changes sessions.contract sessions.drivers sessions.dynamodb"
     " sessions.flashes sessions.fs sessions.index sessions.key_value"
@@ -60,7 +62,7 @@ FLOORS: dict[float, str] = {
     5.0: "rendering",
     5.9: "features.xml",
     6.0: "features.feeds features.sitemap adapters.static build.needs build.output build.plan build.report"
-    " build.freshness server.door server.encoding server.protocol server.state testing",
+    " build.freshness server.door server.encoding server.islands server.protocol server.state testing",
     6.05: "build.finishing",
     6.1: "adapters.adapter server.static",
     6.2: "build.build server.app",

@@ -94,6 +94,7 @@ async def build_site(
             faults.raise_any()
             errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
             sources = _copy_sources(site, names, output)
+            site.islands.place_ahead(site.templates, site.resources.values())
             placed = {digest: (island.component, island.props) for digest, island in site.islands.placed.items()}
             manifest = Manifest(__version__, options.drafts, tuple(files), errors, sources, placed)
             output.write(MANIFEST, manifest.to_json())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -17,13 +16,11 @@ from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.answers import FileAnswer
 from hybridsite.caching import answered
-from hybridsite.errors import TemplateError
-from hybridsite.island_table import Island
 from hybridsite.manifest import MANIFEST, Manifest, read_manifest
-from hybridsite.previous import kept_islands
 from hybridsite.rendering import respond
 from hybridsite.security import forwarded
 from hybridsite.server.door import host_name, is_refused
+from hybridsite.server.islands import answered_islands
 from hybridsite.server.state import make_cache, make_sessions
 from hybridsite.server.static import FileIndex
 from hybridsite.site import Mode, Site, load_site
@@ -182,21 +179,7 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
         site.policy.read(url.encode()).segments for url, file in index.built.items() if file.guard is not None
     )
     state = state_folder(place, environ)
-    islands = replace(site.islands, known=_known_islands(site, manifest, state))
-    site = replace(site, built=index.built, guarded=guarded, error_files=index.errors, islands=islands)
     sessions = make_sessions(site.settings, state, environ)
     cache = make_cache(site.settings, hashlib.sha256(manifest.to_json()).hexdigest()[:32], environ)
-    return App(replace(site, sessions=sessions, cache=cache), index)
-
-
-def _known_islands(site: Site, manifest: Manifest, state: Path) -> dict[str, Island]:
-    """Gives the islands of this build, and of those before it whose components are still there."""
-    known: dict[str, Island] = {}
-    for digest, (component, props) in {**kept_islands(state, time.time()), **manifest.islands}.items():
-        try:
-            if component in site.templates.names():
-                site.templates.closure(component, in_place=True)
-                known[digest] = Island(component, props)
-        except TemplateError:
-            continue  # nothing leads to it any more, and it doesn't parse
-    return known
+    site = replace(site, built=index.built, guarded=guarded, error_files=index.errors, sessions=sessions, cache=cache)
+    return App(replace(site, islands=answered_islands(site, manifest, state, environ)), index)
