@@ -93,6 +93,5 @@ class IslandMemory:
         if component not in self._told:
             self._told.add(component)
             what = f"an island of a kept page has {size} bytes of props, and its fallback stays"
-            _log.warning(
-                "%s: %s; give it the key of what it has to show, and let its load() look that up", component, what
-            )
+            mend = "give it the key of what it has to show, and let its load() look that up"
+            _log.warning("%s: %s; %s", component, what, mend)

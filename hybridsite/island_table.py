@@ -76,8 +76,8 @@ class IslandTable:
     async def find(self, path: RequestPath) -> IslandMatch | None:
         """Finds what a path below `/_islands/` asks for: `DIGEST`, or `DIGEST,DIGEST.json`. None where none is known.
 
-        Each is looked up in a table, so a path of another kind costs no more than one of an island. What isn't there may be
-        remembered of a kept page.
+        Each is looked up in a table, so a path of another kind costs no more than one of an island. What isn't there
+        may be remembered of a kept page.
         """
         if len(path.segments) != 2 or path.slash:
             return None

@@ -133,7 +133,7 @@ class Pieces:
 
 
 async def filled(context: Context, response: Response) -> Response:
-    """Gives an answer with the islands that its templates placed: filled, or remembered where they are to be fetched."""
+    """Gives an answer with the islands that its templates placed: filled, or remembered where they will be fetched."""
     if not context.touched("_pieces"):
         return response
     await context._pieces.note()

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from hybridsite import dates, sources
-from hybridsite.analysis import Closure
+from hybridsite.closures import Closure
 from hybridsite.config import Settings
 from hybridsite.errors import Faults, FrontMatterError, Location, ModuleError, RouteError
 from hybridsite.frontmatter import FrontMatter, read_front_matter

@@ -26,6 +26,7 @@ FLOORS: dict[float, str] = {
     0.2: "island_tag previous",
     1.0: "analysis callouts csp documents exchange frozen headers media modules nonces notices outcomes printing"
     " redis_client tree undefined units urls",
+    1.02: "closures",
     1.05: "sections",
     1.07: "feature_settings",
     1.1: "cache.policy cache.watching dates settings toml_positions yamldoc",

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.answers import FileAnswer
 from hybridsite.caching import answered
-from hybridsite.manifest import MANIFEST, Manifest, read_manifest
+from hybridsite.manifest import MANIFEST, read_manifest
 from hybridsite.rendering import respond
 from hybridsite.security import forwarded
 from hybridsite.server.door import host_name, is_refused
