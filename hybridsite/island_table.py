@@ -5,12 +5,13 @@ A digest is an HMAC of component and props: nobody can make one for other props,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 
+from hybridsite.analysis import IslandUse
 from hybridsite.errors import Faults, Location, ModuleError, TemplateError
 from hybridsite.island_memory import IslandMemory
 from hybridsite.island_props import Island, read_island
@@ -65,13 +66,10 @@ class IslandTable:
 
     def place_ahead(self, templates: Templates, resources: Iterable[Resource]) -> None:
         """Places the islands of kept pages whose props are constants: every server of the build is to know them."""
-        closures = [resource.closure for resource in resources if resource.is_kept and resource.closure is not None]
-        for name in dict.fromkeys(name for closure in closures for name in closure.templates):
-            facts = templates.facts(name)
-            for use in facts.islands if facts else ():
-                if use.constants is not None:
-                    with suppress(TemplateError, MissingValue):  # told where the page is rendered
-                        self.place(read_island(use.component, use.constants))
+        for use in kept_uses(templates, resources):
+            if use.constants is not None:
+                with suppress(TemplateError, MissingValue):  # told where the page is rendered
+                    self.place(read_island(use.component, use.constants))
 
     async def find(self, path: RequestPath) -> IslandMatch | None:
         """Finds what a path below `/_islands/` asks for: `DIGEST`, or `DIGEST,DIGEST.json`. None where none is known.
@@ -105,6 +103,14 @@ class IslandTable:
         closure = reduce(joined, (templates.closure(name, in_place=True) for name in names))
         modules = [self.modules[name] for name in closure.islands + names if name in self.modules]
         return Resource(replace(_ROUTE, template=names[0]), names[0], closure=closure, pieces=tuple(modules))
+
+
+def kept_uses(templates: Templates, resources: Iterable[Resource]) -> Iterator[IslandUse]:
+    """Yields the places of islands on pages that the cache keeps."""
+    closures = [resource.closure for resource in resources if resource.is_kept and resource.closure is not None]
+    for name in dict.fromkeys(name for closure in closures for name in closure.templates):
+        facts = templates.facts(name)
+        yield from facts.islands if facts else ()
 
 
 def load_components(root: Path, files: Iterable[str], faults: Faults) -> Mapping[str, SiteModule]:

@@ -16,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.answers import FileAnswer
 from hybridsite.caching import answered
+from hybridsite.island_table import kept_uses
 from hybridsite.manifest import MANIFEST, read_manifest
 from hybridsite.rendering import respond
 from hybridsite.security import forwarded
@@ -49,6 +50,12 @@ class App:
     def keeps_pages(self) -> bool:
         """Whether a page of the site may be kept by the cache."""
         return self._cache is not None and any(found.may_be_kept for found in self._site.resources.values())
+
+    @property
+    def remembers_islands(self) -> bool:
+        """Whether a page that is kept has an island whose props only the process knows that rendered it."""
+        uses = kept_uses(self._site.templates, self._site.resources.values())
+        return self._cache is not None and any(use.constants is None for use in uses)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speaks ASGI 3."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.support import MakeSite, Serve, Server, built, is_private, wait_until
+from tests.e2e.support import SECRET, MakeSite, Serve, Server, built, is_private, wait_until
 from tests.sessions.conftest import start_redis
 from tests.sessions.servers import RedisServer
 
@@ -117,6 +117,12 @@ def test_the_table_of_routes_tells_what_is_kept(make_site: MakeSite) -> None:
 def test_several_workers_with_a_cache_each_are_told_of(make_site: MakeSite, serve: Serve) -> None:
     server = serve(make_site(FILES), "--workers", "2")
     assert "each of 2 workers has a cache of its own" in server.log()
+    assert "islands" not in server.log()
+
+
+def test_several_workers_with_computed_islands_on_kept_pages_are_told_of(make_site: MakeSite, serve: Serve) -> None:
+    server = serve(make_site({**FILES, **PIECES}), "--workers", "2")
+    assert "each worker knows only those islands with computed props" in server.log()
 
 
 def test_a_cache_without_its_url_is_told_at_start(make_site: MakeSite) -> None:
@@ -130,10 +136,11 @@ def test_a_cache_without_its_url_is_told_at_start(make_site: MakeSite) -> None:
 def shared(make_site: MakeSite, start_redis: Callable[..., RedisServer]) -> Iterator[tuple[list[Server], RedisServer]]:
     """Two servers of one build, over one Redis."""
     site: Path = make_site(REDIS)
-    built(site)
     redis = start_redis()
+    env = {"REDIS_URL": redis.url, "HYBRIDSITE_SECRET": SECRET}
+    built(site, env=env)
     with ExitStack() as stack:
-        yield [stack.enter_context(Server(site, env={"REDIS_URL": redis.url})) for _ in range(2)], redis
+        yield [stack.enter_context(Server(site, env=env)) for _ in range(2)], redis
 
 
 def test_two_servers_render_once_and_invalidate_together(shared: tuple[list[Server], RedisServer]) -> None:
@@ -200,7 +207,7 @@ def test_a_kept_page_has_pieces_of_its_visitors_on_every_server_and_after_a_rest
     shared: tuple[list[Server], RedisServer],
 ) -> None:
     # case R3
-    servers, redis = shared
+    servers, _ = shared
     ann, other = servers[0].client(), servers[1].client()
     ann.post("/add")
     mine, theirs = ann.get("/inks/woad/"), other.get("/inks/woad/")

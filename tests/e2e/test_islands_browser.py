@@ -331,7 +331,7 @@ def test_the_shops_cart_is_each_visitors_own_on_pages_that_all_share(browser: Br
     page.wait_for_url("**/cart/")
     page.add_init_script(SHIFTS)
     other.add_init_script(SHIFTS)
-    for path in ("/", "/shop/woad/", "/about/", "/ledger/", "/ledger/"):
+    for path in ("/", "/shop/woad/", "/about/", "/ledger/"):
         here, there = page.goto(path), other.goto(path)
         assert here is not None
         assert there is not None
@@ -350,7 +350,9 @@ def test_the_shops_cart_is_each_visitors_own_on_pages_that_all_share(browser: Br
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_shops_header_is_the_same_on_built_kept_and_private_pages(browser: Browser, shop: Server, size: str) -> None:
+def test_the_shops_header_is_the_same_on_built_kept_and_private_pages(
+    browser: Browser, shop: Server, size: str
+) -> None:
     width, height = SIZES[size]
     context = browser.new_context(base_url=shop.url, viewport={"width": width, "height": height})
     page = context.new_page()
