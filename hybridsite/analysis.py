@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from jinja2 import nodes
 
+from hybridsite.assets.calls import AssetCall, asset_call
 from hybridsite.island_tag import PLACE
 
 SESSION = "session"
@@ -70,7 +71,7 @@ class TemplateFacts:
     """What is known of one template: `dynamic` where it names another by a variable, which can't be followed.
 
     `actions` has the names that it asks `action("…")` for, with their lines. `uses_content` tells whether it may ask
-    for a collection, by `collection(…)` or in any way of `site`.
+    for a collection, by `collection(…)` or in any way of `site`; `assets` what it asks of assets.
     """
 
     names: frozenset[str]
@@ -80,6 +81,7 @@ class TemplateFacts:
     actions: tuple[tuple[str, int], ...] = ()
     uses_content: bool = False
     islands: tuple[IslandUse, ...] = ()
+    assets: tuple[AssetCall, ...] = ()
 
 
 def analyse(template: nodes.Template) -> TemplateFacts:
@@ -87,8 +89,8 @@ def analyse(template: nodes.Template) -> TemplateFacts:
     walk = _Walk()
     walk.visit(template, set(), guarded=False)
     uses, references, actions = tuple(walk.uses), tuple(walk.references), tuple(walk.actions)
-    content, islands = _uses_content(template), tuple(walk.islands)
-    return TemplateFacts(frozenset(walk.names), uses, references, walk.dynamic, actions, content, islands)
+    content, islands, assets = _uses_content(template), tuple(walk.islands), tuple(walk.assets)
+    return TemplateFacts(frozenset(walk.names), uses, references, walk.dynamic, actions, content, islands, assets)
 
 
 def _uses_content(template: nodes.Template) -> bool:
@@ -137,6 +139,7 @@ class _Walk:
         self.uses: list[Use] = []
         self.references: list[Reference] = []
         self.actions: list[tuple[str, int]] = []
+        self.assets: list[AssetCall] = []
         self.islands: list[IslandUse] = []
         self.dynamic = False
         self._top: set[str] = set()
@@ -304,6 +307,8 @@ class _Walk:
 
     def _call(self, node: nodes.Call, bound: set[str], guarded: bool) -> None:
         children = list(node.iter_child_nodes())
+        if (found := asset_call(node)) and found[1] not in bound:
+            self.assets.append(found[0])
         match node:
             case nodes.Call(node=nodes.Name(name="action"), args=[nodes.Const(value=str(name)), *_]):
                 if "action" not in bound:

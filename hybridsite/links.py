@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from urllib.parse import unquote
@@ -10,6 +11,9 @@ from urllib.parse import unquote
 from hybridsite.errors import MarkdownError, RouteError, SiteError, closest
 from hybridsite.files import copied_name
 from hybridsite.routing import Router
+
+_FILE = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,9}$")
+"""The extension of a file. `v1.0` has none."""
 
 
 class Links:
@@ -57,7 +61,7 @@ class Links:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(file), unquote(written)))
         if (found := self._found(target)) is not None:
             return found + rest
-        if not posixpath.splitext(target)[1] or written.endswith("/"):
+        if not _FILE.search(written):
             return url
         raise self._missing(file, target, written)
 

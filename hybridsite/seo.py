@@ -48,7 +48,7 @@ def head_tags(
     sentence = description or about.text("description", "summary") or site.description
     published, updated = about.moment(site, "date"), about.moment(site, "updated")
     kind = type or ("article" if published else "website")
-    hidden = page.get("noindex") is True if noindex is None else noindex
+    hidden = about.hides if noindex is None else noindex
     canonical = f"{site.url}{url}" if site.url and url is not None and not hidden else ""
     picture = _address(site, url, image or about.text("image"))
     with_site = f"{own_title} · {site.title}" if own_title and site.title else name
@@ -80,6 +80,11 @@ class _About:
     def _value(self, name: str) -> Any:
         found = self._page.get(name)
         return field(self._entry, name) if found is None and self._entry is not None else found
+
+    @property
+    def hides(self) -> bool:
+        """Whether search engines shall leave it out."""
+        return self._page.get("noindex") is True or (self._entry is not None and field(self._entry, "noindex") is True)
 
     def text(self, *names: str) -> str:
         """Gives the first of some values that is text."""

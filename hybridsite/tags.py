@@ -18,7 +18,7 @@ OPAQUE: Final = r"<(script|style|textarea|title|template|xmp|iframe|noscript)\b.
 """An element in which a tag is text, or isn't shown."""
 
 # What pyromark writes for links and images of Markdown, when the source has no such tags of its own.
-_MADE = re.compile(r'<a href="([^"]*)"|<img src="([^"]*)"')
+_MADE = re.compile(r'<(?:a href|img src)="([^"]*)"')
 _HOLDERS = {
     "a": ("href",),
     "audio": ("src",),
@@ -49,18 +49,17 @@ def with_links(html: str, change: Callable[[str], str], *, own: bool) -> str:
     """
     parts: list[str] = []
     done = 0
-    for start, end, quoted in _own_urls(html) if own else _made_urls(html):
-        url = unescape(html[start:end])
+    for start, end, quoted in _own_urls(html) if own else ((*found.span(1), True) for found in _MADE.finditer(html)):
+        written = html[start:end]
+        url = unescape(written) if "&" in written else written
         new = change(url)
         if new != url:
             parts += html[done:start], escape(new) if quoted else f'"{escape(new)}"'
             done = end
+    if not parts:
+        return html
     parts.append(html[done:])
     return "".join(parts)
-
-
-def _made_urls(html: str) -> list[tuple[int, int, bool]]:
-    return [(*match.span(match.lastindex or 0), True) for match in _MADE.finditer(html)]
 
 
 def _own_urls(html: str) -> list[tuple[int, int, bool]]:

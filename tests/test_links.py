@@ -48,6 +48,8 @@ FILES: dict[str, str | bytes] = {
         ("../shop/", "../shop/"),
         ("other", "other"),
         ("v1.0/", "v1.0/"),
+        ("v1.0", "v1.0"),
+        ("a.html/", "a.html/"),
     ],
 )
 def test_a_link_leads_to_what_its_file_becomes(tmp_path: Path, url: str, to: str) -> None:

@@ -145,7 +145,10 @@ def test_a_plugins_mistake_in_a_page_stands_at_its_line(tmp_path: Path) -> None:
         ("def built(self, build): build.add('../server/x.py', 'x')", '"../server/x.py" is no path below dist/client/'),
         ("def built(self, build): build.add('/etc/x', 'x')", '"/etc/x" is no path below dist/client/'),
         ("def built(self, build): build.add('a/../../x', 'x')", '"a/../../x" is no path below dist/client/'),
-        ("def built(self, build): build.read('../server/manifest.json')", "there is no ../server/manifest.json"),
+        (
+            "def built(self, build): build.read('../server/manifest.json')",
+            "there is no ../server/manifest.json",
+        ),
         ("def built(self, build): raise OSError('full')", "built() of the plugin own:Own raised OSError; full"),
         ("def __init__(self, size): pass", 'the plugin "own:Own" can\'t be made with its options'),
     ],

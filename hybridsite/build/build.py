@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,11 @@ from starlette.responses import Response
 from hybridsite import __version__
 from hybridsite.adapters.adapter import find_adapter
 from hybridsite.answers import SAFE_HEADERS
-from hybridsite.build.finishing import finish, public_file, with_header
+from hybridsite.assets.previous import keep_assets
+from hybridsite.assets.table import NO_ASSETS
+from hybridsite.build.assets import write_assets
+from hybridsite.build.finishing import finish, public_file
+from hybridsite.build.headers import with_header
 from hybridsite.build.needs import needed_sources
 from hybridsite.build.output import DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
@@ -52,10 +56,21 @@ _SENT_ANYWAY = frozenset({b"content-length", b"content-type"})
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """What the command line says of a build."""
+    """What the command line says of a build; `dry` leaves dist/ alone."""
 
     drafts: bool = False
     strict: bool = False
+    dry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build has written so far, aside: its pages as they were planned, its files, and the folder of them all."""
+
+    site: Site
+    pages: list[PlannedPage]
+    files: list[BuiltFile]
+    folder: Path
 
 
 async def build_site(
@@ -65,17 +80,21 @@ async def build_site(
     environ: Mapping[str, str],
     options: BuildOptions = BuildOptions(),
     waiting: Callable[[], None] = lambda: None,
+    encoding: Callable[[int, int], None] = lambda done, all: None,
+    review: Callable[[Built], Iterable[SiteError]] = lambda built: (),
 ) -> BuildReport:
     """Builds a site into its dist/, which is exchanged as a whole, or not touched at all.
 
-    `waiting` is called where another build of the site is under way. Raises SiteErrors with every fault of every page,
-    or the only one as itself. With `strict`, an undefined session is a fault.
+    `waiting` is called where another build of the site is under way, `encoding` with how many of how many pictures are
+    done, once that takes its time. `review` gives the faults of what was written. Raises SiteErrors with every fault of
+    every page, or the only one as itself. With `strict`, an undefined session is a fault.
     """
     with build_lock(state, waiting):
         began = time.perf_counter()
         faults = Faults()
         names = list(server_sources(root))  # before they are read: what vanishes later is a fault
-        site = load_site(root, Mode(prerendering=True, drafts=options.drafts), environ=environ, faults=faults)
+        mode, folder = Mode(prerendering=True, drafts=options.drafts), state / "cache" / "assets"
+        site = load_site(root, mode, environ=environ, faults=faults, cache=folder)
         site = with_island_key(site, state, environ)
         adapter = find_adapter(site.settings.build.adapter)
         adapter.check(site, faults)
@@ -85,21 +104,25 @@ async def build_site(
             files, rows = await _write_pages(site, pages, output, faults, warnings)
             _check_markdown(site, faults)
             files += _copy_files(site, pages, output, faults)
+            made, assets = write_assets(site, output, files, faults, encoding)
+            files += made
             files += _write_island_client(site, output)
             files += finish(site, pages, files, output, faults)
             told = tuple(adapter.finish(site, {file.file for file in files}, output.write))
             notices = site.notices.faults()
-            for notice in notices if options.strict else ():
-                faults.add(notice)
+            reviewed = review(Built(site, pages, files, output.folder))
+            for fault in (*(notices if options.strict else ()), *reviewed):
+                faults.add(fault)
             faults.raise_any()
             errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
             sources = _copy_sources(site, names, output)
             site.islands.place_ahead(site.templates, site.resources.values())
             placed = {digest: (island.component, island.props) for digest, island in site.islands.placed.items()}
-            manifest = Manifest(__version__, options.drafts, tuple(files), errors, sources, placed)
+            manifest = Manifest(__version__, options.drafts, tuple(files), errors, sources, placed, assets or NO_ASSETS)
             output.write(MANIFEST, manifest.to_json())
-            _keep_previous(site, state)
-            output.exchange()
+            if not options.dry:
+                _keep_previous(site, state)
+                output.exchange()
     return BuildReport(tuple(rows), tuple(notices), (*warnings.values(), *told), time.perf_counter() - began)
 
 
@@ -129,6 +152,7 @@ def _keep_previous(site: Site, state: Path) -> None:
         before = {}
     try:
         keep_islands(state, before, time.time())
+        keep_assets(state, site.root / DIST, time.time())
     except OSError as error:
         raise BuildError("what the last build gave out can't be kept", why=error.strerror or "") from error
 

@@ -6,7 +6,7 @@ import posixpath
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from hybridsite import csp
+from hybridsite.build.headers import sent_with
 from hybridsite.build.output import Output
 from hybridsite.build.plan import PlannedPage
 from hybridsite.errors import Faults, PluginError
@@ -24,7 +24,7 @@ def finish(
     added: list[BuiltFile] = []
     if not site.plugins.see_builds or faults:
         return added
-    taken = {_key(file.file) for file in files}
+    taken: dict[str, bool] = {_key(file.file): file.guard is None for file in files}
 
     def add(name: str, body: bytes) -> None:
         if posixpath.normpath(name) != name or name.startswith(("/", "../")) or "\\" in name or not name.isprintable():
@@ -35,12 +35,12 @@ def finish(
             added.extend(public_file(site, name, body))
         except PathRefused:
             raise PluginError(f'"{name}" is no path that a request can ask for') from None
-        taken.add(_key(name))
+        taken[_key(name)] = True
         output.write(f"{CLIENT}/{name}", body)
 
     def read(name: str) -> bytes:
-        if _key(name) not in taken:
-            raise PluginError(f"there is no {name} in the build")
+        if not taken.get(_key(name)):
+            raise PluginError(f"there is no {name} in dist/client/", mend="the pages of the build have their files")
         return output.read(f"{CLIENT}/{name}")
 
     with faults.collect():
@@ -72,20 +72,5 @@ def public_file(site: Site, name: str, body: bytes) -> Iterator[BuiltFile]:
     tag, kind = etag(body), media_type(name)
     is_page = segments[-1] == "index.html"
     url = site.policy.url("page", segments[:-1]) if is_page else site.policy.url("file", segments)
-    headers: tuple[tuple[str, str], ...] = ()
-    for header, value in site.headers.of(segments[:-1] if is_page else segments).items():
-        if header.casefold() == "content-type":
-            kind = value
-        else:
-            headers = (*headers, (header, value))
-    if kind.startswith("image/svg+xml"):
-        headers = with_header(headers, "content-security-policy", csp.SVG)
-    elif site.csp is not None and kind.startswith("text/html"):
-        policy = site.csp.header_for_html(body.decode("utf-8", "replace"))
-        headers = with_header(headers, "content-security-policy", policy)
+    kind, headers = sent_with(site, segments[:-1] if is_page else segments, kind, body)
     yield BuiltFile(url, name, kind, tag, headers)
-
-
-def with_header(headers: tuple[tuple[str, str], ...], name: str, value: str) -> tuple[tuple[str, str], ...]:
-    """Adds a header, unless it is there."""
-    return headers if any(known.lower() == name for known, _ in headers) else (*headers, (name, value))

@@ -44,6 +44,11 @@ class Output:
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._staging, ignore_errors=True)
 
+    @property
+    def folder(self) -> Path:
+        """Where the files are until then."""
+        return self._staging
+
     def write(self, name: str, body: bytes) -> None:
         """Writes one file; `name` is its path below dist/."""
         path = self._place(name)

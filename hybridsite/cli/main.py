@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,6 +14,9 @@ from hybridsite import __version__
 from hybridsite.cli.command import SITE, command
 from hybridsite.cli.console import Console, log_settings
 from hybridsite.cli.sessions import sessions
+from hybridsite.errors import count
+
+WAITING = "another build of this site is under way: waiting for it"
 
 
 class _Commands(click.Group):
@@ -52,7 +56,7 @@ def main() -> None:
 
 @main.command()
 @SITE
-@click.option("--strict", is_flag=True, help="End 1, and leave dist/ alone, where a page uses an undefined session.")
+@click.option("--strict", is_flag=True, help="End 1, and leave dist/ alone, for undefined sessions and broken links.")
 @click.option("--drafts", is_flag=True, help="Build pages with draft: true too.")
 @command
 def build(console: Console, site: Path, strict: bool, drafts: bool) -> None:
@@ -91,6 +95,32 @@ def serve(
         log_config=log_settings(verbose=console.verbose),
         listening=lambda address: console.say(f"serving {site} at {address} (Ctrl-C stops)"),
     )
+
+
+@main.command()
+@SITE
+@click.option("--strict", is_flag=True, help="End 1 for warnings too: unused files and orphan pages.")
+@click.option("--external", is_flag=True, help="Ask other sites whether the pages that are linked to are there.")
+@click.option("--drafts", is_flag=True, help="Check pages with draft: true too.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", help="How to tell it.")
+@command
+def check(console: Console, site: Path, strict: bool, external: bool, drafts: bool, form: str) -> None:
+    """Finds what is wrong with SITE: links, anchors, assets, markup, unused files. Leaves SITE/dist/ alone."""
+    from hybridsite.check.check import CheckOptions, check_site
+    from hybridsite.check.finding import is_warning
+    from hybridsite.check.report import as_json, as_sarif
+    from hybridsite.server.app import state_folder
+
+    options = CheckOptions(drafts=drafts, external=external)
+    waiting = partial(console.note, WAITING)
+    state = state_folder(site, os.environ)
+    faults = asyncio.run(check_site(site, state, environ=os.environ, options=options, waiting=waiting))
+    if form == "text":
+        console.findings(faults)
+    else:
+        console.say(as_json(faults) if form == "json" else as_sarif(faults))
+    if any(strict or not is_warning(fault) for fault in faults):
+        raise SystemExit(1)
 
 
 @main.command()
@@ -143,6 +173,7 @@ def schema(console: Console) -> None:
 def _build(console: Console, site: Path, *, strict: bool = False, drafts: bool = False) -> None:
     from hybridsite.build.build import BuildOptions, build_site
     from hybridsite.build.freshness import fingerprint, remember
+    from hybridsite.check.check import broken_links
     from hybridsite.server.app import state_folder
 
     state = state_folder(site, os.environ)
@@ -153,7 +184,9 @@ def _build(console: Console, site: Path, *, strict: bool = False, drafts: bool =
             state,
             environ=os.environ,
             options=BuildOptions(drafts=drafts, strict=strict),
-            waiting=lambda: console.say("another build of this site is under way: waiting for it"),
+            review=broken_links if strict else lambda built: (),
+            waiting=lambda: console.say(WAITING),
+            encoding=lambda done, all: console.say(f"encoded {done} of {count(all, 'picture')}"),
         )
     )
     remember(before, state)

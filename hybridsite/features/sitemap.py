@@ -39,7 +39,7 @@ def entries(build: FinishedBuild) -> Iterator[str]:
     settings, times = site.settings.sitemap, zone(site.settings.site.timezone)
     listed: dict[str, datetime | None] = {}
     for page in build.pages:
-        if page.kind == "page" and not page.guarded and page.page.get("noindex") is not True:
+        if page.kind == "page" and not page.guarded and True not in _said(page, "noindex"):
             listed[page.url] = _changed(page, times)
     for path in settings.include:
         listed.setdefault(site.base + path, None)
@@ -50,16 +50,16 @@ def entries(build: FinishedBuild) -> Iterator[str]:
             yield f"<url>\n{element('loc', site.url + url)}{lastmod}</url>\n"
 
 
-def _changed(page: BuiltPage, times: Any) -> datetime | None:
-    """Gives when a page was changed: what its front matter says, or the entry that it shows."""
+def _said(page: BuiltPage, name: str) -> list[Any]:
+    """Gives what a page's front matter says, and the entry that it shows."""
     entry = page.props.get("entry")
-    for name in ("updated", "date"):
-        found = moment(page.page.get(name), times)
-        if found is None and isinstance(entry, Entry):
-            found = moment(field(entry, name), times)
-        if found is not None:
-            return found
-    return None
+    return [page.page.get(name), *([field(entry, name)] if isinstance(entry, Entry) else [])]
+
+
+def _changed(page: BuiltPage, times: Any) -> datetime | None:
+    """Gives when a page was changed."""
+    found = (moment(value, times) for name in ("updated", "date") for value in _said(page, name))
+    return next((when for when in found if when is not None), None)
 
 
 def _fits(path: str, patterns: Iterable[str]) -> bool:

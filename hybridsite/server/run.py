@@ -27,7 +27,7 @@ _CACHES = (
     'write [cache] driver = "redis", or serve with one worker'
 )
 _PIECES = (
-    "each worker knows only those islands with computed props that it has rendered itself: on pages that are kept, some "
+    "each worker knows only those islands with computed props that it has rendered itself: on kept pages some "
     'stay fallbacks; write [cache] driver = "redis", or give these islands constant props'
 )
 # How many objects more there are before garbage is looked for.

@@ -33,6 +33,7 @@ FILES = {
     "content/blog/a.md": "---\ndate: 2026-03-02T10:30:00\n---\n",
     "content/blog/b.md": "---\ndate: 2026-03-02\nupdated: 2026-04-01T12:00:00Z\n---\n",
     "content/blog/c.md": "text",
+    "content/blog/d.md": "---\nnoindex: true\n---\n",
 }
 
 
