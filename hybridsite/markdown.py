@@ -224,7 +224,9 @@ def _highlighted(language: str, code: str) -> str | None:
         return None
     from pygments import highlight
 
-    return highlight(code, lexer_class(stripnl=False, ensurenl=False), _formatter())
+    from hybridsite.lexing import quicken
+
+    return highlight(code, quicken(lexer_class(stripnl=False, ensurenl=False)), _formatter())
 
 
 @cache  # making one builds the rules of its style, which nobody reads here
