@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from hybridsite.errors import Faults, FrontMatterError, one_slip
@@ -49,8 +50,7 @@ def read_front_matter(source: Source, *, own_keys: Collection[str] = ()) -> Fron
             with faults.collect():
                 _check(source, key, value)
             continue
-        folded = key.casefold()
-        near = next((name for name in RESERVED if folded == name or one_slip(folded, name)), None)
+        near = _near(key)
         if near and key not in own_keys:
             faults.add(
                 FrontMatterError(
@@ -74,6 +74,12 @@ def read_front_matter(source: Source, *, own_keys: Collection[str] = ()) -> Fron
         headers=MappingProxyType({str(name): str(value) for name, value in headers.items()}),
         page=MappingProxyType(page),
     )
+
+
+@lru_cache(maxsize=1024)  # the pages of a site have the same few keys
+def _near(key: str) -> str | None:
+    folded = key.casefold()
+    return next((name for name in RESERVED if folded == name or one_slip(folded, name)), None)
 
 
 def _check(source: Source, key: str, value: object) -> None:

@@ -103,7 +103,9 @@ def _load_resource(root: Path, settings: Settings, templates: Templates, route: 
         closure = _joined(closure, own) if closure else own
     for name in closure.templates if closure else ():
         templates.check(name)
-    resource = Resource(replace(route, prerender=prerender), template, source, front, module, closure)
+    if prerender != route.prerender:
+        route = replace(route, prerender=prerender)
+    resource = Resource(route, template, source, front, module, closure)
     _check_cache_control(resource)
     return resource
 

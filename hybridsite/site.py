@@ -204,21 +204,40 @@ def _index(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Pa
     """Lists the files below some folders, in one order on every machine. A link that leaves the site is a fault."""
     found: dict[str, Path] = {}
     for folder in folders:
-        for path in _walk(root / folder):
-            name = path.relative_to(root).as_posix()
-            if not path.resolve().is_relative_to(root):
-                mend = "copy the file into the site"
-                faults.add(SourceError("the link leads out of the site", mend=mend, location=Location(name)))
-            else:
-                found[name] = path
+        with faults.collect():
+            for name, is_link in _walk(root / folder, folder):
+                path = root / name
+                if is_link and not path.resolve().is_relative_to(root):
+                    mend = "copy the file into the site"
+                    faults.add(SourceError("the link leads out of the site", mend=mend, location=Location(name)))
+                else:
+                    found[name] = path
     return found
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
-        linked = [name for name in folders if os.path.islink(os.path.join(place, name))]
-        yield from (Path(place, name) for name in sorted([*files, *linked]) if not name.startswith("."))
+def _walk(folder: Path, name: str) -> Iterator[tuple[str, bool]]:
+    """Yields the files below a folder and whether each is a link, links to folders among them, which aren't followed.
+
+    The folder itself may be a link: then all that is in it counts as one.
+    """
+    if not folder.is_dir():
+        return
+    is_link = folder.is_symlink()
+    try:
+        with os.scandir(folder) as entries:
+            every = sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: entry.name)
+    except OSError as error:
+        why = (error.strerror or "").lower()
+        raise SourceError("the folder can't be read", why=why, location=Location(name)) from None
+    folders = []
+    for entry in every:
+        if not entry.is_dir(follow_symlinks=False):
+            yield f"{name}/{entry.name}", is_link or entry.is_symlink()
+        elif entry.name != "__pycache__":
+            folders.append(entry.name)
+    for child in folders:
+        for found, linked in _walk(folder / child, f"{name}/{child}"):
+            yield found, is_link or linked
 
 
 def _below(files: Mapping[str, Path], folder: str) -> dict[str, Path]:

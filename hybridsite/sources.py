@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Callable, Mapping
@@ -57,9 +58,9 @@ def read_text(path: Path, shown: str) -> str:
     file is missing, is no file, can't be read, is over 10 MB, isn't UTF-8 or holds a NUL.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
             raise SourceError("this is no file", location=Location(shown))
-        with path.open("rb") as file:
+        with open(path, "rb", buffering=0) as file:
             data = file.read(MAX_FILE + 1)
     except FileNotFoundError:
         raise SourceError("there is no such file", location=Location(shown)) from None
