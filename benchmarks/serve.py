@@ -1,9 +1,11 @@
 """How fast a site is served, beside servers with nothing between them and uvicorn.
 
-    python benchmarks/serve.py [--rounds 5] [--seconds 3] [--visitors 64] [--json FILE]
+    python benchmarks/serve.py [--rounds 5] [--seconds 3] [--visitors 64] [--only NAME …] [--json FILE]
 
-Each pair is measured in turns, and told as the median of the rounds' ratios, since machines are noisy. The load comes
-from wrk (`apt install wrk`), one thread, a connection a visitor, each visitor with a cookie of its own.
+Each pair is measured in turns, and told as the median of the rounds' ratios, since machines are noisy. Beside the
+requests a second stands the time of the processor that the server took for one, which other programs disturb less: its
+ratio is turned round, so that more is better in both. The load comes from wrk (`apt install wrk`), one thread, a
+connection a visitor, each visitor with a cookie of its own.
 
     prerendered     the page as a file                   beside uvicorn and a bare function: same bytes and headers
     on demand       the page rendered by each request    beside Starlette with the same templates
@@ -146,9 +148,31 @@ def write_site(folder: Path) -> None:
     (folder / "headers.json").write_text("[]")
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server that runs: where it listens, its process, and the seconds from its start to its first answer."""
+
+    port: int
+    process: int
+    first_answer: float
+
+    def cpu(self) -> float:
+        """The seconds of the processor that it has taken, its own and the kernel's for it."""
+        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One round of load: requests a second, and microseconds of the server's processor for one."""
+
+    rate: float
+    cpu: float
+
+
 @contextmanager
-def running(command: list[str], port: int, folder: Path) -> Iterator[float]:
-    """Runs a server, and gives the seconds from its start to its first answer."""
+def running(command: list[str], port: int, folder: Path) -> Iterator[Server]:
+    """Runs a server."""
     began = time.perf_counter()
     environ = {**os.environ, "HYBRIDSITE_SECRET": secrets.token_urlsafe(32)}
     server = subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL)
@@ -161,7 +185,7 @@ def running(command: list[str], port: int, folder: Path) -> Iterator[float]:
                 if server.poll() is not None:
                     raise SystemExit(f"{command} ended with {server.returncode}") from None
                 time.sleep(0.005)
-        yield time.perf_counter() - began
+        yield Server(port, server.pid, time.perf_counter() - began)
     finally:
         server.terminate()
         server.wait()
@@ -196,54 +220,73 @@ def cookies(port: int, visitors: int, into: Path) -> None:
     into.write_text(WRK % str(into.with_suffix(".txt")))
 
 
-def load(port: int, path: str, visitors: int, seconds: int, script: Path | None) -> float:
-    """Gives requests a second. Anything but 2xx ends the benchmark: errors are fast."""
+def load(server: Server, path: str, visitors: int, seconds: int, script: Path | None) -> Figure:
+    """Runs one round. Anything but 2xx ends the benchmark: errors are fast."""
     command = ["wrk", "-t1", f"-c{visitors}", f"-d{seconds}s", *(["-s", str(script)] if script else [])]
+    began = server.cpu()
     told = subprocess.run(
-        [*command, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True
+        [*command, f"http://127.0.0.1:{server.port}{path}"], capture_output=True, text=True, check=True
     ).stdout
     if "Non-2xx" in told or "Socket errors" in told:
         raise SystemExit(told)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", told)
+    requests = re.search(r"(\d+) requests in", told)
     assert rate, told
-    return float(rate[1])
+    assert requests, told
+    return Figure(float(rate[1]), (server.cpu() - began) / int(requests[1]) * 1e6)
 
 
-def measure(rounds: int, seconds: int, visitors: int) -> dict[str, object]:
-    """Runs every pair, and gives the figures."""
+def compare(pair: Pair, mine: list[Figure], theirs: list[Figure]) -> dict[str, object]:
+    """Prints a pair's medians, and gives its figures."""
+    both = list(zip(mine, theirs, strict=True))
+    ratio = statistics.median(a.rate / b.rate for a, b in both)
+    cpu = statistics.median(b.cpu / a.cpu for a, b in both)
+    rates = [f"{statistics.median(figure.rate for figure in side):6.0f}" for side in (mine, theirs)]
+    costs = [f"{statistics.median(figure.cpu for figure in side):5.1f}" for side in (mine, theirs)]
+    print(f"{pair.name:14} {rates[0]} requests/s, {rates[1]} of {pair.peer:8}  ratio {ratio:.2f} (goal {pair.goal})")
+    print(f"{'':14} {costs[0]} µs of CPU,  {costs[1]} of {pair.peer:8}  ratio {cpu:.2f}", flush=True)
+    sides = {
+        name: [{"rate": round(figure.rate), "cpu": round(figure.cpu, 1)} for figure in side]
+        for name, side in (("ours", mine), ("peer", theirs))
+    }
+    return {"ratio": round(ratio, 3), "cpu ratio": round(cpu, 3), "goal": pair.goal, **sides}
+
+
+def measure(rounds: int, seconds: int, visitors: int, only: list[str]) -> dict[str, object]:
+    """Runs every pair, or those that are named, and gives the figures."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         write_site(folder)
-        ours = free_port()
+        port = free_port()
         python = [sys.executable, "-m"]
         subprocess.run([*python, "hybridsite", "build", folder], check=True, stdout=subprocess.DEVNULL)
-        start = [*python, "hybridsite", "serve", str(folder), "--port", str(ours)]
+        start = [*python, "hybridsite", "serve", str(folder), "--port", str(port)]
         starts = []
         for _ in range(rounds):
-            with running(start, ours, folder) as first_answer:
-                starts.append(first_answer)
-                headers = fetch(ours, "/").getheaders()
-        stack.enter_context(running(start, ours, folder))
+            with running(start, port, folder) as once:
+                starts.append(once.first_answer)
+                headers = fetch(port, "/").getheaders()
+        ours = stack.enter_context(running(start, port, folder))
         (folder / "headers.json").write_text(json.dumps([(n.lower(), v) for n, v in headers if n.lower() != "date"]))
         results: dict[str, object] = {"start to first answer, s": round(statistics.median(starts), 3)}
         print(f"start to first answer: {statistics.median(starts):.2f} s (goal 0.6)")
-        ports = {peer: free_port() for peer in ("bare", "plain", "sessions")}
-        for peer, port in ports.items():
+        servers: dict[str, Server] = {}
+        for peer in ("bare", "plain", "sessions"):
+            port = free_port()
             command = [*python, "uvicorn", f"peer:{peer}", "--port", str(port), "--no-access-log", "--no-server-header"]
-            stack.enter_context(running([*command, "--log-level", "error"], port, folder))
-        scripts = {port: folder / f"{port}.lua" for port in (ours, ports["sessions"])}
+            servers[peer] = stack.enter_context(running([*command, "--log-level", "error"], port, folder))
+        scripts = {server.port: folder / f"{server.port}.lua" for server in (ours, servers["sessions"])}
         for port, script in scripts.items():
             cookies(port, visitors, script)
         for pair in PAIRS:
-            mine: list[float] = []
-            theirs: list[float] = []
+            if only and pair.name not in only:
+                continue
+            sides: tuple[list[Figure], list[Figure]] = ([], [])
             for _ in range(rounds):
-                for port, into in ((ours, mine), (ports[pair.peer], theirs)):
-                    into.append(load(port, pair.path, visitors, seconds, scripts[port] if pair.cookies else None))
-            ratio = statistics.median(a / b for a, b in zip(mine, theirs, strict=True))
-            results[pair.name] = {"ratio": round(ratio, 3), "goal": pair.goal, "ours": mine, "peer": theirs}
-            rates = f"{statistics.median(mine):8.0f} requests/s, {statistics.median(theirs):8.0f} of {pair.peer:8}"
-            print(f"{pair.name:14} {rates}  ratio {ratio:.2f} (goal {pair.goal})")
+                for server, side in zip((ours, servers[pair.peer]), sides, strict=True):
+                    script = scripts[server.port] if pair.cookies else None
+                    side.append(load(server, pair.path, visitors, seconds, script))
+            results[pair.name] = compare(pair, *sides)
         return results
 
 
@@ -253,11 +296,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3, help="of load for each figure")
     parser.add_argument("--visitors", type=int, default=64)
+    parser.add_argument("--only", nargs="+", default=[], choices=[pair.name for pair in PAIRS], metavar="NAME")
     parser.add_argument("--json", type=Path, help="a file for all figures")
     asked = parser.parse_args()
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing: apt install wrk")
-    results = measure(asked.rounds, asked.seconds, asked.visitors)
+    results = measure(asked.rounds, asked.seconds, asked.visitors, asked.only)
     if asked.json:
         asked.json.write_text(json.dumps(results, indent=1) + "\n")
 

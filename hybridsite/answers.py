@@ -8,12 +8,13 @@ from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.context import Context
 from hybridsite.errors import ContextError
 from hybridsite.resources import Resource
 from hybridsite.sessions.session import Session
-from hybridsite.site import Site
+from hybridsite.site import GivenFile, Site
 
 # OWASP HTTP Headers Cheat Sheet.
 SAFE_HEADERS = (
@@ -23,6 +24,8 @@ SAFE_HEADERS = (
     (b"x-frame-options", b"SAMEORIGIN"),
 )
 _NO_CACHE = (b"cache-control", b"no-cache")
+# A browser may keep a member's page, and asks the guard before each use of it; nobody else may.
+_GUARDED = (b"cache-control", b"private, no-cache")
 _PRIVATE = ((b"cache-control", b"private, no-store"), (b"vary", b"Cookie"))
 _UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
 _STATUSES = frozenset(HTTPStatus)
@@ -43,6 +46,46 @@ def error_answer(site: Site, status: int, headers: Mapping[str, str] | None = No
     response.headers.update(dict(file.headers))
     response.headers.update(headers or {})
     return response
+
+
+# RFC 9110, 8 and 14: what tells of the bytes that are sent, which the file alone knows.
+_OF_THE_BYTES = frozenset(
+    {
+        *(b"content-type", b"content-length", b"content-encoding", b"content-range"),
+        *(b"etag", b"last-modified", b"accept-ranges"),
+    }
+)
+
+
+class FileAnswer(Response):
+    """A built file as an answer: to a rewrite, or behind a guard. Middleware may change its headers and its status.
+
+    What led to it was asked of one visitor, so it is kept no longer than an answer on demand, whatever the file says.
+    """
+
+    def __init__(self, file: GivenFile) -> None:
+        super().__init__()
+        self._file = file
+        self.raw_headers = [pair for pair in file.headers if pair[0] != b"cache-control" or b"no-store" in pair[1]]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the file: 304 and 206 where the request asks for that, and the status is none of another kind."""
+        others = [pair for pair in self.raw_headers if pair[0] not in _OF_THE_BYTES]
+
+        async def send_as_answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = [pair for pair in message["headers"] if pair[0] in _OF_THE_BYTES]
+                status = message["status"] if self.status_code == 200 else self.status_code
+                message = {**message, "status": status, "headers": [*own, *others]}
+            await send(message)
+
+        if self.status_code != 200 or scope["method"] not in ("GET", "HEAD"):
+            method = "HEAD" if scope["method"] == "HEAD" else "GET"
+            kept = [pair for pair in scope["headers"] if not pair[0].startswith(b"if-") and pair[0] != b"range"]
+            scope = {**scope, "method": method, "headers": kept}
+        await self._file.send(scope, receive, send_as_answer)
+        if self.background is not None:
+            await self.background()
 
 
 def phrase(status: int) -> str:
@@ -91,7 +134,7 @@ def finished(
         make_private(response)
     known = {name for name, _ in response.raw_headers}
     if not site.mode.prerendering and b"cache-control" not in known:
-        response.raw_headers.append(_NO_CACHE)
+        response.raw_headers.append(_GUARDED if resource.guard else _NO_CACHE)
     response.raw_headers.extend(pair for pair in SAFE_HEADERS if pair[0] not in known)
     if _UNSENDABLE.search(b"".join([value for _, value in response.raw_headers])):
         raise ContextError("a header of the answer holds what no header can carry (CR, LF or NUL)")

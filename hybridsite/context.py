@@ -9,12 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from types import FrameType, MappingProxyType, SimpleNamespace
 from typing import Any, Literal, TypeVar
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from hybridsite.errors import ContextError, Location, is_of_site
-from hybridsite.exchange import UNSAFE_HEADER, Cookies, EarlyResponse, Outgoing, PrerenderRequest, Rendered
+from hybridsite.exchange import UNSAFE_HEADER, Cookies, EarlyResponse, Outgoing, PrerenderRequest, Rendered, Rewrite
 from hybridsite.modules import run_from_thread
 from hybridsite.outcomes import NO_RESULT, ActionResult
 from hybridsite.resources import Resource
@@ -28,6 +29,8 @@ from hybridsite.urls import RequestPath, Url
 
 T = TypeVar("T")
 
+# RFC 3986, 2: what a URL is written in; all else in a path that code gives is escaped.
+_URL_SAFE = "-._~!$&'()*+,;=:@/%"
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
@@ -54,6 +57,14 @@ class Context:
         self._result = result
         self._sessions: SessionManager | None = site.sessions
         self._is_error_page = match.route.kind == "error"
+
+    def _onward(self, match: Match, resource: Resource, request: Request, path: RequestPath) -> Context:
+        """Gives the context of the same visit for the path that a rewrite led to."""
+        onward = Context(self.site, match, resource, request, path, self._session, self._result)
+        onward.__dict__.update(locals=self.locals, cookies=self.cookies)
+        if self.touched("response"):
+            onward.response.headers = self.response.headers
+        return onward
 
     # The request.
 
@@ -224,6 +235,27 @@ class Context:
             raise ContextError(f'redirect() doesn\'t lead to "{scheme[1]}:" URLs')
         return RedirectResponse(to, status)
 
+    def rewrite(self, path: str) -> Response:
+        """Gives an answer by which the request goes on for another path of the site: `return context.rewrite("/x/")`.
+
+        The path is a URL as `url_for` gives it, and may have a query. Session, cookies and locals stay, the middleware
+        runs again, and the method is GET. Raises ContextError for what is no path, and on a prerendered page.
+        """
+        if self.site.mode.prerendering:
+            raise ContextError(
+                "rewrite() is asked for on a prerendered page",
+                why="a build writes each page at its own address",
+                mend=f"give {self.resource.route.source} prerender: false",
+            )
+        if self._is_error_page:
+            raise ContextError("rewrite() is asked for on an error page", mend="use render(), or an include")
+        if not re.match(r"/(?![/\\])", path):
+            raise ContextError(
+                "rewrite() takes a path of the site, which begins with one slash", mend="url_for() gives it"
+            )
+        path, _, query = path.partition("#")[0].partition("?")
+        return Rewrite(quote(path, safe=_URL_SAFE), quote(query, safe=_URL_SAFE + "?"))
+
     def render(self, template: str, **values: object) -> Rendered:
         """Renders another template of the site with this context and `values`."""
         loaded = self.site.templates.get(template)
@@ -254,6 +286,9 @@ class Context:
 
     def _template_redirect(self, to: str, status: int = 302) -> None:
         raise EarlyResponse(self.redirect(to, status))
+
+    def _template_rewrite(self, path: str) -> None:
+        raise EarlyResponse(self.rewrite(path))
 
 
 class Locals(SimpleNamespace):
@@ -294,6 +329,7 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
         "locals": lambda context: context.locals,
         "prerendering": lambda context: context.prerendering,
         "redirect": lambda context: context._template_redirect,
+        "rewrite": lambda context: context._template_rewrite,
         "render": lambda context: context.render,
         "cookies": lambda context: _Lazy(lambda: context.cookies),
         "response": lambda context: context.response,

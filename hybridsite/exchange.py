@@ -25,6 +25,15 @@ class EarlyResponse(Answer):
         self.response = response
 
 
+class Rewrite(Response):
+    """What `rewrite()` gives: the request goes on for another path of the site, before anybody sees this."""
+
+    def __init__(self, path: str, query: str) -> None:
+        super().__init__(status_code=500)  # nothing keeps it, nor takes it for an answer
+        self.path = path
+        self.query = query
+
+
 class Rendered(HTMLResponse):
     """What `render()` gives: a response in Python, and in a template the HTML itself."""
 

@@ -12,7 +12,7 @@ from hybridsite.errors import Faults, FrontMatterError, one_slip
 from hybridsite.sources import Source
 
 RESERVED = ("prerender", "guard", "layout", "jinja", "draft", "paths", "paginate", "cache", "headers")
-_NOT_YET = ("guard", "paths", "paginate", "cache")
+_NOT_YET = ("paths", "paginate", "cache")
 # RFC 9110, 5.1 and 5.5: a field name is a token, a value holds no control characters.
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 # RFC 9110, 7.6.1 and 8.6: these say how one message travels, which is the server's to know.
@@ -35,6 +35,7 @@ class FrontMatter:
     draft: bool
     headers: Mapping[str, str]
     page: Mapping[str, object]
+    guard: bool = False
 
 
 def read_front_matter(source: Source, *, own_keys: Collection[str] = ()) -> FrontMatter:
@@ -73,6 +74,7 @@ def read_front_matter(source: Source, *, own_keys: Collection[str] = ()) -> Fron
         draft=values.get("draft") is True,
         headers=MappingProxyType({str(name): str(value) for name, value in headers.items()}),
         page=MappingProxyType(page),
+        guard=values.get("guard") is True,
     )
 
 
@@ -88,7 +90,7 @@ def _check(source: Source, key: str, value: object) -> None:
 
     if key in _NOT_YET:
         raise fault(f'"{key}" is not in this version of hybridsite yet', "take it out")
-    if key in ("prerender", "jinja", "draft") and not isinstance(value, bool):
+    if key in ("prerender", "guard", "jinja", "draft") and not isinstance(value, bool):
         raise fault(f'"{key}" has to be true or false, and is {_shown(value)}', f"write {key}: true or {key}: false")
     markdown = source.file.endswith(".md")
     if key in ("layout", "jinja") and not markdown:

@@ -12,8 +12,11 @@ from typing import Any
 
 from hybridsite.errors import ServeError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "server/manifest.json"
+CLIENT = "client"
+# No host gives out what lies here. A folder of the site whose name begins with _ is never copied, so nothing meets it.
+GUARDED = "server/_guarded"
 
 _FOLDERS = ("components", "content", "data", "layouts", "locales", "pages")
 _NOT_CODE = ("assets", "dist", "public", "tests")
@@ -21,7 +24,10 @@ _NOT_CODE = ("assets", "dist", "public", "tests")
 
 @dataclass(frozen=True, slots=True)
 class BuiltFile:
-    """One file below dist/client/: its URL (escaped, with the base), type, ETag (quoted) and headers of its own."""
+    """One file below dist/client/: its URL (escaped, with the base), type, ETag (quoted) and headers of its own.
+
+    `guard` is the source of a page with `guard: true`, whose file lies below dist/server/_guarded/ instead.
+    """
 
     url: str
     file: str
@@ -29,6 +35,12 @@ class BuiltFile:
     etag: str
     headers: tuple[tuple[str, str], ...] = ()
     alias: str | None = None
+    guard: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Its path below dist/."""
+        return f"{GUARDED if self.guard else CLIENT}/{self.file}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,7 @@ class Manifest:
                     "etag": file.etag,
                     **({"headers": list(map(list, file.headers))} if file.headers else {}),
                     **({"alias": file.alias} if file.alias else {}),
+                    **({"guard": file.guard} if file.guard else {}),
                 }
                 for file in self.files
             ],
@@ -86,7 +99,8 @@ def read_manifest(dist: Path) -> Manifest:
 
 def _read_file(entry: Mapping[str, Any]) -> BuiltFile:
     headers = tuple((name, value) for name, value in entry.get("headers", ()))
-    return BuiltFile(entry["url"], entry["file"], entry["type"], entry["etag"], headers, entry.get("alias"))
+    alias, guard = entry.get("alias"), entry.get("guard")
+    return BuiltFile(entry["url"], entry["file"], entry["type"], entry["etag"], headers, alias, guard)
 
 
 def etag(body: bytes) -> str:

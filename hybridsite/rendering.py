@@ -12,25 +12,26 @@ from starlette.responses import Response
 
 from hybridsite import actions, endpoints, middleware, pages
 from hybridsite.action_table import ACTIONS
-from hybridsite.answers import error_answer, finished, make_private, phrase, plain_error, redirect
+from hybridsite.answers import FileAnswer, error_answer, finished, make_private, phrase, plain_error
 from hybridsite.context import Context
-from hybridsite.errors import ActionError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
-from hybridsite.exchange import EarlyResponse
+from hybridsite.errors import ActionError, ContextError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
+from hybridsite.exchange import EarlyResponse, Rewrite
+from hybridsite.finding import NO_RESOURCE, Found, as_get, find, not_for_files
 from hybridsite.outcomes import ActionResult
-from hybridsite.redirects import follow
 from hybridsite.resources import Resource
-from hybridsite.routes import Match, Route
+from hybridsite.routes import Match
 from hybridsite.security import origin_allowed
 from hybridsite.sessions.outage import UnavailableSession
 from hybridsite.sessions.session import Session
-from hybridsite.site import Site
+from hybridsite.site import GivenFile, Site
 from hybridsite.urls import PathRefused, RequestPath
 
 _log = logging.getLogger("hybridsite")
 
 # A store is asked once a second whether it is back; what comes at once with all other visitors would be no help.
 _UNAVAILABLE = {"Retry-After": "5", "Cache-Control": "no-store"}
-_NO_RESOURCE = Resource(Route((), "error", template="(none)", prerender=False, status=404))
+# More than a handful lead in a circle, or might as well.
+MOST_REWRITES = 5
 
 
 async def render(
@@ -52,36 +53,27 @@ async def render(
         try:
             path = path or site.policy.read(_raw_path(request))
         except PathRefused as refused:
-            return finished(site, request, _NO_RESOURCE, error_answer(site, refused.status))
-        found = _find(site, request, path)
+            return finished(site, request, NO_RESOURCE, error_answer(site, refused.status))
+        found = find(site, request, path)
         if isinstance(found, Response):
-            return finished(site, request, _NO_RESOURCE, found)
-        planned = found
+            return finished(site, request, NO_RESOURCE, found)
+        match, resource, file = found
     else:
-        kind = planned.route.kind
-        segments = () if kind == "error" else site.router.fill(planned.route, planned.params)
+        match, resource, file = planned, site.resource(planned.route), None
+        kind = match.route.kind
+        segments = () if kind == "error" else site.router.fill(match.route, match.params)
         path = RequestPath(segments, site.policy.has_slash(kind, segments) is not False)
-    if planned is None and (fallback := site.router.errors.get(404)) and not fallback.prerender:
-        planned = Match(fallback, {})
-    resource = _NO_RESOURCE if planned is None else site.resource(planned.route)
     if not _origin_is_own(site, request):
         return finished(site, request, resource, await _error_page(site, request, 403))
     session = await _open_session(site, request, resource)
-    context = Context(site, planned or Match(resource.route, {}), resource, request, path, session, result)
-
-    async def last() -> Response:
-        return await _produce(context)
-
-    try:
-        response = await middleware.run(site.middleware, context, last)
-    except (NotFound, ActionError, HTTPException) as error:  # raised by the middleware itself
-        if site.mode.prerendering:
-            raise
-        response = await _answer_to(error, context)
-    cookie = None
+    context = Context(site, match, resource, request, path, session, result)
+    steps = [context]
+    response = await _answer(steps, file)
+    context, cookie = steps[-1], None
+    session = context._session
     if session is not None and site.sessions is not None:
         cookie = (await site.sessions.save(session, https=_is_https(site, request))).set_cookie
-    return finished(site, request, resource, response, context, session, cookie)
+    return finished(site, request, context.resource, response, context, session, cookie)
 
 
 async def respond(site: Site, request: Request, path: RequestPath | None = None) -> Response:
@@ -90,7 +82,7 @@ async def respond(site: Site, request: Request, path: RequestPath | None = None)
         return await render(site, request, path=path)
     except SessionUnavailable as error:
         _log.debug("%s is answered 503", request.url.path, exc_info=error)  # the outage itself is logged once
-        return finished(site, request, _NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
+        return finished(site, request, NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
     except Exception as error:
         place = place_of(error, str(site.root))
         if isinstance(error, SiteError):
@@ -99,7 +91,7 @@ async def respond(site: Site, request: Request, path: RequestPath | None = None)
         else:
             trace = (type(error), error, traceback_of(error, str(site.root)))
             _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=trace)
-        return finished(site, request, _NO_RESOURCE, await _failure(site, request, 500))
+        return finished(site, request, NO_RESOURCE, await _failure(site, request, 500))
 
 
 async def _failure(
@@ -113,32 +105,60 @@ async def _failure(
         return plain_error(status, headers)
 
 
+async def _answer(steps: list[Context], file: GivenFile | None) -> Response:
+    """Takes the last of the steps, each the context of a path that the request went on for, through the middleware."""
+    context = steps[-1]
+    site = context.site
+
+    async def last() -> Response:
+        return await _produce(context) if file is None else await _given(file, context)
+
+    async def onward(rewrite: Rewrite) -> Response:
+        return await _rewritten(steps, context, rewrite)
+
+    # A guarded page is built for nobody: the middleware is asked when somebody comes.
+    chain = () if site.mode.prerendering and context.resource.guard else site.middleware
+    try:
+        return await middleware.run(chain, context, last, onward)
+    except (NotFound, ActionError, HTTPException) as error:  # raised by the middleware itself
+        if site.mode.prerendering:
+            raise
+        return await _answer_to(error, context)
+
+
+async def _rewritten(steps: list[Context], context: Context, rewrite: Rewrite) -> Response:
+    """Answers what a rewrite leads to, as a GET of the same visit: through the middleware, as any other path."""
+    site = context.site
+    if len(steps) > MOST_REWRITES:
+        way = " → ".join([*(step.url.path for step in steps), rewrite.path])
+        raise ContextError(f"a request was rewritten over {MOST_REWRITES} times", why=way)
+    try:
+        path = site.policy.read(rewrite.path.encode("ascii"))
+    except PathRefused:
+        return await _answer_to(NotFound(), context)
+    page = as_get(site, context._request, path, f"{rewrite.path}?{rewrite.query}")
+    found = find(site, page, path, rewritten=True)
+    if isinstance(found, Response):
+        return found
+    match, resource, file = found
+    if context._session is None:
+        context._session = await _open_session(site, context._request, resource)
+    steps.append(context._onward(match, resource, page, path))
+    return await _answer(steps, file)
+
+
+async def _given(file: GivenFile, context: Context) -> Response:
+    """Gives a built file out."""
+    method = context._request.method
+    if method in ("GET", "HEAD"):
+        return FileAnswer(file)
+    return not_for_files(context.site, method)
+
+
 def _raw_path(request: Request) -> bytes:
     raw = request.scope.get("raw_path") or request.scope["path"].encode("utf-8", "surrogateescape")
     path: bytes = raw.partition(b"?")[0]
     return path
-
-
-def _find(site: Site, request: Request, path: RequestPath) -> Match | Response | None:
-    """Finds what answers a path now: None for nothing, a redirect where the path is another form of a canonical one."""
-    if path.segments[:1] == (ACTIONS,):
-        action = site.actions.get(path.segments[1]) if len(path.segments) == 2 and not path.slash else None
-        return Match(action.resource.route, {}) if action else None
-    if request.method not in ("GET", "HEAD") and site.policy.url("page", path.segments, slash=path.slash) in site.built:
-        allow = {"Allow": "GET, HEAD, OPTIONS"}
-        return (
-            Response(status_code=204, headers=allow) if request.method == "OPTIONS" else error_answer(site, 405, allow)
-        )
-    for match in site.router.match(path.segments):
-        if match.route.prerender:
-            continue  # its paths are files, which the server looked up before
-        query = request.scope.get("query_string", b"").decode("latin-1")
-        if match.route.redirect is not None:
-            usual = 301 if request.method in ("GET", "HEAD") else 308
-            return redirect(follow(site.router, match, query), match.route.redirect.status or usual)
-        to = site.policy.redirect(match.route.kind, path, query)
-        return match if to is None else redirect(to, 308)
-    return None
 
 
 def _origin_is_own(site: Site, request: Request) -> bool:
@@ -171,7 +191,7 @@ async def _produce(context: Context) -> Response:
     """Calls what the route leads to; what it raises as an answer becomes one, so that middleware sees every answer."""
     resource = context.resource
     try:
-        if resource is _NO_RESOURCE:
+        if resource is NO_RESOURCE:
             raise NotFound
         if resource.route.kind == "action":
             given = await actions.respond(context, context._request.method)
@@ -205,13 +225,9 @@ async def _answer_to(error: NotFound | ActionError | HTTPException, context: Con
 
 async def _shown_here(site: Site, request: Request, shown: actions.Shown) -> Response:
     """Renders the page that a form stands on with the outcome, as a GET of its own: middleware and all."""
-    scope = {**request.scope, "method": "GET"}
-    scope["raw_path"], _, scope["query_string"] = shown.url.encode("ascii").partition(b"?")
-    scope["path"] = site.policy.path(shown.path)
-    scope["headers"] = [pair for pair in scope["headers"] if not pair[0].startswith(b"content-")]
-    page = Request(scope)
-    found = None if shown.url.partition("?")[0] in site.built else _find(site, page, shown.path)
-    if not isinstance(found, Match) or found.route.kind != "page":
+    page = as_get(site, request, shown.path, shown.url)
+    found = None if shown.url.partition("?")[0] in site.built else find(site, page, shown.path)
+    if not isinstance(found, Found) or found.match.route.kind != "page":
         return actions.plain_page(shown, site.language)
     response = await render(site, page, path=shown.path, result=shown.result)
     if response.status_code == 200:

@@ -51,6 +51,11 @@ class Resource:
         return self.names_session or dynamic or self.module is not None
 
     @property
+    def guard(self) -> bool:
+        """Whether it says `guard: true`: it is built, and given out behind the middleware."""
+        return self.front is not None and self.front.guard
+
+    @property
     def is_draft(self) -> bool:
         """Whether it says `draft: true`."""
         return self.front is not None and self.front.draft

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+from starlette.types import Receive, Scope, Send
 
 from hybridsite.action_table import ACTIONS, Action, load_actions
 from hybridsite.config import Settings, load_settings, setting_locations
@@ -62,13 +64,27 @@ class ErrorFile(NamedTuple):
     headers: tuple[tuple[str, str], ...]
 
 
+class GivenFile(Protocol):
+    """A built file, as the server gives it out: with conditions, ranges and codings.
+
+    `headers` are those of the whole file. `guard` is the source of the page with `guard: true` that it is, or None.
+    """
+
+    headers: Sequence[tuple[bytes, bytes]]
+    guard: str | None
+
+    async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers GET and HEAD."""
+
+
 @dataclass(frozen=True, eq=False)
 class Site:
     """Everything known before a request. Templates and modules see it as `site`.
 
     `drafts` names the files that are left out as drafts.
     `broken` names the pages that didn't load, where a build goes on to find the faults of the others.
-    A server adds what it opened (`sessions`) and what the build wrote: the URLs of files (`built`), the error pages.
+    A server adds what it opened (`sessions`) and what the build wrote: the files by their URLs (`built`), the
+    paths of those among them that are guarded, and the error pages.
     """
 
     root: Path
@@ -84,7 +100,8 @@ class Site:
     broken: frozenset[str] = frozenset()
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
-    built: frozenset[str] = frozenset()
+    built: Mapping[str, GivenFile] = field(default_factory=dict)
+    guarded: frozenset[tuple[str, ...]] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
 
     @property

@@ -27,7 +27,8 @@ CONTEXT_NAMES = frozenset(
     {
         *("request", "params", "props", "url", "site", "page", "data", "session", "flashes", "locals"),
         *("action", "action_result"),
-        *("prerendering", "redirect", "render", "cookies", "response", "client_address", "route", "locale", "url_for"),
+        *("prerendering", "redirect", "rewrite", "render", "cookies", "response", "client_address"),
+        *("route", "locale", "url_for"),
         *("content", "headings", "toc"),
     }
 )

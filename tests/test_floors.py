@@ -41,6 +41,7 @@ FLOORS: dict[float, str] = {
     3.1: "site",
     3.2: "context",
     4.0: "actions answers endpoints middleware pages",
+    4.1: "finding",
     5.0: "rendering",
     6.0: "build.output build.plan build.report build.freshness server.door server.encoding server.protocol"
     " server.state testing",

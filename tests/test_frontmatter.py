@@ -58,7 +58,7 @@ def test_everything_said() -> None:
         ('headers: {a: "b\\0"}', "2:1", ("no header can carry",)),
         ("headers: {a: 日本}", "2:1", ("no header can carry",)),
         ("headers: {a: 1}", "2:1", ("no header can carry",)),
-        ("guard: true", "2:1", ("not in this version", "take it out")),
+        ("paginate: 3", "2:1", ("not in this version", "take it out")),
         ("paths: blog", "2:1", ("not in this version",)),
         ("paginate: 10", "2:1", ("not in this version",)),
         ("cache: {max_age: 1}", "2:1", ("not in this version",)),
@@ -83,7 +83,7 @@ def test_keys_for_markdown_alone(key: str) -> None:
 
 def test_all_faults_are_told_in_order() -> None:
     with pytest.raises(SiteErrors) as caught:
-        read("hedaers: {}\ndraft: 1\ntitle: A\nguard: true")
+        read("hedaers: {}\ndraft: 1\ntitle: A\npaginate: 3")
     places = [(fault.location.line, fault.location.column) for fault in caught.value.faults if fault.location]
     assert places == [(2, 1), (3, 1), (5, 1)]
 

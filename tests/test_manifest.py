@@ -61,12 +61,12 @@ WHOLE = Manifest("1", False, (BuiltFile("/", "index.html", "text/html", '"x"'),)
         (WHOLE[:-20], "is damaged"),
         (b"[]", "another version"),
         (b'{"format": 0}', "another version"),
-        (b'{"format": 1}', "is damaged"),
-        (b'{"format": 1, "files": [{}], "errors": {}}', "is damaged"),
-        (b'{"format": 1, "files": [1], "errors": {}}', "is damaged"),
-        (b'{"format": 1, "files": null, "errors": {}}', "is damaged"),
-        (b'{"format": 1, "files": [], "errors": {"a": "b"}}', "is damaged"),
-        (b'{"format": 1, "files": [], "errors": []}', "is damaged"),
+        (b'{"format": 2}', "is damaged"),
+        (b'{"format": 2, "files": [{}], "errors": {}}', "is damaged"),
+        (b'{"format": 2, "files": [1], "errors": {}}', "is damaged"),
+        (b'{"format": 2, "files": null, "errors": {}}', "is damaged"),
+        (b'{"format": 2, "files": [], "errors": {"a": "b"}}', "is damaged"),
+        (b'{"format": 2, "files": [], "errors": []}', "is damaged"),
     ],
 )
 def test_a_damaged_manifest_is_a_clear_error(tmp_path: Path, body: bytes, told: str) -> None:

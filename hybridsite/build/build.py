@@ -88,8 +88,10 @@ async def _write_pages(
         with faults.collect(*page.match.route.files):
             status, headers, body = await _answer(site, page)
             kind = _checked_type(page, status, headers)
-            output.write(f"client/{page.output}", body)
-            files.append(BuiltFile(page.url, page.output, kind, etag(body), _own_headers(headers), _alias(site, page)))
+            guard = page.match.route.source if site.resources[page.match.route.source].guard else None
+            own = _own_headers(headers)
+            files.append(BuiltFile(page.url, page.output, kind, etag(body), own, _alias(site, page), guard))
+            output.write(files[-1].place, body)
             rows[page.match.route.source].add(len(body), time.perf_counter() - began)
     return files, list(rows.values())
 

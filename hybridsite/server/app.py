@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from hybridsite.answers import FileAnswer
 from hybridsite.manifest import MANIFEST, read_manifest
 from hybridsite.rendering import respond
 from hybridsite.security import forwarded
@@ -104,7 +105,7 @@ class App:
         request = Request(scope, _limited(receive, scope, self._site.settings.security.max_body))
         try:
             response = await respond(self._site, request, path)
-            if scope["method"] == "HEAD":
+            if scope["method"] == "HEAD" and not isinstance(response, FileAnswer):
                 response = _without_body(response)
             await response(scope, receive, send)
         finally:
@@ -159,8 +160,11 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     place = Path(place)
     dist = place if is_dist(place) else place / "dist"
     manifest = read_manifest(dist)
-    index = FileIndex.load(manifest, dist / "client")
+    index = FileIndex.load(manifest, dist)
     site = load_site(dist / "server", Mode(prerendering=False, drafts=manifest.drafts), environ=environ)
-    site = replace(site, built=frozenset(url.decode() for url in index.files), error_files=index.errors)
+    guarded = frozenset(
+        site.policy.read(url.encode()).segments for url, file in index.built.items() if file.guard is not None
+    )
+    site = replace(site, built=index.built, guarded=guarded, error_files=index.errors)
     sessions = make_sessions(site.settings, state_folder(place, environ), environ)
     return App(replace(site, sessions=sessions), index)

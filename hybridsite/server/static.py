@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.answers import SAFE_HEADERS
-from hybridsite.manifest import BuiltFile, Manifest
+from hybridsite.manifest import CLIENT, BuiltFile, Manifest
 from hybridsite.server.encoding import Coding, encode, wanted, worth_coding
 from hybridsite.site import ErrorFile
 
@@ -75,6 +75,8 @@ class StaticFile:
         codable = worth_coding(built.type, size) and not names & {b"content-encoding", b"vary", b"etag"}
         standard = [_CACHE_CONTROL, stamp, *SAFE_HEADERS, *([_VARY] if codable else [])]
         self._headers = [*own, *(pair for pair in standard if pair[0] not in names)]
+        self.headers: Sequence[Header] = ((b"content-type", built.type.encode("latin-1")), *self._headers)
+        self.guard = built.guard
         self._built = built
         self._path = path
         self._status = status
@@ -185,26 +187,30 @@ def _without_range(scope: Scope) -> Scope:
 
 
 class FileIndex:
-    """All built files by the bytes of their URLs' paths, and the error pages by status."""
+    """The built files by their URLs' paths, and the error pages by status.
 
-    def __init__(self, files: Mapping[bytes, StaticFile], errors: Mapping[int, ErrorFile]) -> None:
-        self.files = files
+    `files`, by bytes, are those that everybody may have; `built`, by text, has the guarded ones too.
+    """
+
+    def __init__(self, built: Mapping[str, StaticFile], errors: Mapping[int, ErrorFile]) -> None:
+        self.built = built
+        self.files = {url.encode("ascii"): file for url, file in built.items() if file.guard is None}
         self.errors = errors
 
     @classmethod
-    def load(cls, manifest: Manifest, client: Path) -> FileIndex:
+    def load(cls, manifest: Manifest, dist: Path) -> FileIndex:
         """Reads the files of a build: the small ones into memory, up to the budget."""
-        files: dict[bytes, StaticFile] = {}
+        files: dict[str, StaticFile] = {}
         budget = Budget(BUDGET)
         for built in _ordered(manifest.files, manifest.errors):
-            path = client / built.file
+            path = dist / built.place
             file = StaticFile(built, path, path.stat(), budget)
-            files[built.url.encode("ascii")] = file
+            files[built.url] = file
             if built.alias:
-                files[built.alias.encode("ascii")] = file
+                files[built.alias] = file
         headers = {built.file: built.headers for built in manifest.files}
         errors = {
-            status: ErrorFile((client / name).read_bytes(), headers.get(name, ()))
+            status: ErrorFile((dist / CLIENT / name).read_bytes(), headers.get(name, ()))
             for status, name in manifest.errors.items()
         }
         return cls(files, errors)

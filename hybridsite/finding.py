@@ -1,0 +1,94 @@
+"""What answers a request: a resource, a file that the build made, or a redirect to the canonical form of its path."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hybridsite.action_table import ACTIONS
+from hybridsite.answers import error_answer, redirect
+from hybridsite.redirects import follow
+from hybridsite.resources import Resource
+from hybridsite.routes import Match, Part, Route
+from hybridsite.site import GivenFile, Site
+from hybridsite.urls import RequestPath
+
+NO_RESOURCE = Resource(Route((), "error", template="(none)", prerender=False, status=404))
+"""What answers where nothing is."""
+
+
+class Found(NamedTuple):
+    """What answers a path: a resource, or a file that the build made of it, and the route that led there."""
+
+    match: Match
+    resource: Resource
+    file: GivenFile | None = None
+
+
+def find(site: Site, request: Request, path: RequestPath, *, rewritten: bool = False) -> Found | Response:
+    """Finds what answers a path now, or the page for 404; a redirect where the path is another form of a canonical one.
+
+    The server has given out the files that everybody may have; a rewrite may lead to them, in either form of the path.
+    """
+    if path.segments[:1] == (ACTIONS,):
+        action = site.actions.get(path.segments[1]) if len(path.segments) == 2 and not path.slash else None
+        return Found(Match(action.resource.route, {}), action.resource) if action else _not_found(site)
+    if rewritten or path.segments in site.guarded or request.method not in ("GET", "HEAD"):
+        for slash in (path.slash, not path.slash):
+            url = site.policy.url("page", path.segments, slash=slash)
+            file = site.built.get(url)
+            if file is None:
+                continue
+            if rewritten or (file.guard and slash == path.slash):
+                return _of_file(site, path, file)
+            query = request.scope.get("query_string", b"").decode("latin-1")
+            if file.guard:
+                return redirect(url + (f"?{query}" if query else ""), 308)
+            if slash == path.slash:
+                return not_for_files(site, request.method)
+    for match in site.router.match(path.segments):
+        if match.route.prerender:
+            continue  # its paths are files, which the server looked up before
+        query = request.scope.get("query_string", b"").decode("latin-1")
+        if match.route.redirect is not None:
+            usual = 301 if request.method in ("GET", "HEAD") else 308
+            return redirect(follow(site.router, match, query), match.route.redirect.status or usual)
+        to = None if rewritten else site.policy.redirect(match.route.kind, path, query)
+        return Found(match, site.resource(match.route)) if to is None else redirect(to, 308)
+    return _not_found(site)
+
+
+def _not_found(site: Site) -> Found:
+    route = site.router.errors.get(404)
+    resource = NO_RESOURCE if route is None or route.prerender else site.resource(route)
+    return Found(Match(resource.route, {}), resource)
+
+
+def _of_file(site: Site, path: RequestPath, file: GivenFile) -> Found:
+    """Tells of a built file what its page's route and front matter say, for the middleware to go by."""
+    for match in site.router.match(path.segments):
+        if match.route.prerender and file.guard in (None, match.route.source):
+            page = site.resources[match.route.source]
+            front = page.front and replace(page.front, headers={})  # the file has them
+            return Found(match, Resource(replace(match.route, prerender=False), source=page.source, front=front), file)
+    segments = tuple((Part(text, "text"),) for text in path.segments)
+    route = Route(segments, "file", template="/".join(("public", *path.segments)), prerender=False)
+    return Found(Match(route, {}), Resource(route), file)
+
+
+def not_for_files(site: Site, method: str) -> Response:
+    """Answers a method that no file answers."""
+    allow = {"Allow": "GET, HEAD, OPTIONS"}
+    return Response(status_code=204, headers=allow) if method == "OPTIONS" else error_answer(site, 405, allow)
+
+
+def as_get(site: Site, request: Request, path: RequestPath, url: str) -> Request:
+    """Gives the visitor's request as a GET for another path, which has no body."""
+    scope = {**request.scope, "method": "GET"}
+    scope["raw_path"], _, scope["query_string"] = url.encode("ascii").partition(b"?")
+    scope["path"] = site.policy.path(path)
+    scope["headers"] = [pair for pair in scope["headers"] if not pair[0].startswith(b"content-")]
+    return Request(scope)
