@@ -14,8 +14,11 @@ from jinja2 import nodes
 
 SESSION = "session"
 RENDER = "render"
+WHOLE = "*"
+"""Stands for all that a name has, where a template does more with it than to ask for one thing by its name."""
 # Each of these reads or shows what a session holds.
 SESSION_NAMES = frozenset({SESSION, "flashes", "action_result"})
+_READ = frozenset({"data", "site", "url_for"})
 _IMPLICIT = frozenset({"caller", "kwargs", "varargs", "loop", "self", "super"})
 
 
@@ -50,7 +53,8 @@ class Reference:
 class TemplateFacts:
     """What is known of one template: `dynamic` where it names another by a variable, which can't be followed.
 
-    `actions` has the names that it asks `action("…")` for, with their lines.
+    `actions` has the names that it asks `action("…")` for, with their lines. `reads` has what it asks of `data` and
+    `site` (the key or attribute) and of `url_for` (the page): WHOLE where that can't be told.
     """
 
     names: frozenset[str]
@@ -58,6 +62,7 @@ class TemplateFacts:
     references: tuple[Reference, ...]
     dynamic: bool
     actions: tuple[tuple[str, int], ...] = ()
+    reads: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ def analyse(template: nodes.Template) -> TemplateFacts:
     walk = _Walk()
     walk.visit(template, set(), guarded=False)
     uses, references, actions = tuple(walk.uses), tuple(walk.references), tuple(walk.actions)
-    return TemplateFacts(frozenset(walk.names), uses, references, walk.dynamic, actions)
+    return TemplateFacts(frozenset(walk.names), uses, references, walk.dynamic, actions, frozenset(walk.reads))
 
 
 def trace(start: str, facts: Callable[[str], TemplateFacts | None]) -> Closure:
@@ -166,6 +171,7 @@ class _Walk:
         self.uses: list[Use] = []
         self.references: list[Reference] = []
         self.actions: list[tuple[str, int]] = []
+        self.reads: set[tuple[str, str]] = set()
         self.dynamic = False
         self._top: set[str] = set()
         self._extends_another = False
@@ -192,6 +198,8 @@ class _Walk:
         elif node.name not in bound and node.name not in _IMPLICIT:
             self.names.add(node.name)
             self.dynamic = self.dynamic or node.name == RENDER
+            if node.name in _READ:
+                self.reads.add((node.name, WHOLE))
             if node.name in SESSION_NAMES:
                 self.uses.append(Use(node.name, node.lineno, asks, guarded))
 
@@ -330,12 +338,31 @@ class _Walk:
         self._refer(node.template, bound, guarded)
         bound.update(name if isinstance(name, str) else name[1] for name in node.names)
 
+    def _getattr(self, node: nodes.Getattr | nodes.Getitem, bound: set[str], guarded: bool) -> None:
+        match node:
+            case nodes.Getattr(node=nodes.Name(name="data" | "site" as name), attr=what) if name not in bound:
+                self._read(name, what)
+            case nodes.Getitem(node=nodes.Name(name="data" as name), arg=nodes.Const(value=str(what))):
+                self._read(name, what if name not in bound else WHOLE)
+            case _:
+                self._each(node.iter_child_nodes(), bound, guarded)
+
+    _getitem = _getattr
+
+    def _read(self, name: str, what: str) -> None:
+        self.names.add(name)
+        self.reads.add((name, what))
+
     def _call(self, node: nodes.Call, bound: set[str], guarded: bool) -> None:
         children = list(node.iter_child_nodes())
         match node:
             case nodes.Call(node=nodes.Name(name="action"), args=[nodes.Const(value=str(name)), *_]):
                 if "action" not in bound:
                     self.actions.append((name, node.lineno))
+            case nodes.Call(node=nodes.Name(name="url_for"), args=[nodes.Const(value=str(name)), *_]):
+                if "url_for" not in bound:
+                    self._read("url_for", name)
+                    children = [child for child in children if child is not node.node]
         if isinstance(node.node, nodes.Name) and node.node.name == RENDER and RENDER not in bound and node.args:
             self.names.add(RENDER)
             self._refer(node.args[0], bound, guarded)

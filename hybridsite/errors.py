@@ -274,6 +274,11 @@ class Faults:
     def __bool__(self) -> bool:
         return bool(self._faults)
 
+    @property
+    def all(self) -> tuple[SiteError, ...]:
+        """All faults that were kept."""
+        return tuple(self._faults)
+
     def add(self, fault: SiteError) -> None:
         """Keeps one fault."""
         self._faults.append(fault)

@@ -20,7 +20,7 @@ PACKAGE = ROOT / "hybridsite"
 # The one table: each module below those that may import it. Where modules of one floor of docs/architecture.md stand on
 # each other, the floor has steps (1.0, 1.1 …): a module imports from lower steps alone.
 FLOORS: dict[float, str] = {
-    0.0: "decorators errors uploads",
+    0.0: "decorators errors uploads used",
     0.1: "__init__",
     1.0: "analysis documents exchange frozen lexing manifest media modules notices outcomes printing undefined units"
     " urls",
@@ -43,8 +43,12 @@ FLOORS: dict[float, str] = {
     4.0: "actions answers endpoints middleware pages",
     4.1: "finding",
     5.0: "rendering",
-    6.0: "build.output build.plan build.report build.freshness server.door server.encoding server.protocol"
-    " server.state testing",
+    5.5: "build.plan build.rows build.snapshot build.traces",
+    5.6: "build.store",
+    5.7: "build.kept build.output build.report",
+    5.8: "build.copying build.making",
+    5.9: "build.executors",
+    6.0: "build.freshness server.door server.encoding server.protocol server.state testing",
     6.1: "build.build server.static",
     6.2: "server.app",
     6.3: "asgi",
@@ -68,7 +72,7 @@ HOMES = {
     "uvicorn": ("cli.", "server.run", "server.protocol"),
     "watchfiles": ("dev.",),
     "itsdangerous": ("sessions.cookie",),
-    "msgspec": ("sessions.codec", "sessions.fs"),
+    "msgspec": ("sessions.codec", "sessions.fs", "build.store"),
     "redis": ("sessions.redis.",),
     "psycopg": ("sessions.postgres",),
     "upstash_redis": ("sessions.upstash",),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hybridsite.build.store import Place
 from hybridsite.errors import BuildError, Location
 
 DIST = "dist"
@@ -29,7 +30,7 @@ class Output:
         self._final = root / DIST
         self._root = root
         self._staging = Path()
-        self._folders: set[Path] = set()
+        self._folders: set[str] = set()
 
     def __enter__(self) -> Output:
         for left in self._root.glob(f"{_STAGING}*"):  # of a build that was killed; the lock says that none is running
@@ -44,23 +45,41 @@ class Output:
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._staging, ignore_errors=True)
 
-    def write(self, name: str, body: bytes) -> None:
-        """Writes one file; `name` is its path below dist/."""
+    def write(self, name: str, body: bytes) -> Place:
+        """Writes one file; `name` is its path below dist/. Raises BuildError."""
         path = self._place(name)
         try:
             with open(path, "wb") as file:
                 file.write(body)
+                file.flush()
+                return _place_of(os.fstat(file.fileno()))
         except OSError as error:
             raise _fault(error, path) from error
 
-    def _place(self, name: str) -> Path:
-        path = self._staging / name
-        if path.parent not in self._folders:
+    def keep(self, name: str, place: Place) -> bool:
+        """Takes a file over from the dist/ that stands, if it is still the one that a build wrote there.
+
+        It is the same file by another name: nothing ever writes into a file of dist/, neither the new one nor the old,
+        so that one can't change by way of the other. Where links can't be had, it is to be made anew.
+        """
+        old = f"{self._final}/{name}"
+        try:
+            if _place_of(os.lstat(old)) != place:
+                return False
+            os.link(old, self._place(name), follow_symlinks=False)
+        except OSError:
+            return False
+        return True
+
+    def _place(self, name: str) -> str:
+        path = f"{self._staging}/{name}"
+        folder = path.rpartition("/")[0]
+        if folder not in self._folders:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                os.makedirs(folder, exist_ok=True)
             except OSError as error:
                 raise _fault(error, path) from error
-            self._folders.add(path.parent)
+            self._folders.add(folder)
         return path
 
     def exchange(self) -> None:
@@ -80,6 +99,18 @@ class Output:
             _fsync(self._root)
         except OSError as error:
             raise _fault(error, self._final) from error
+
+
+def is_there(root: Path, name: str, place: Place) -> bool:
+    """Tells whether a file of dist/ is still the one that a build wrote."""
+    try:
+        return _place_of(os.lstat(f"{root}/{DIST}/{name}")) == place
+    except OSError:
+        return False
+
+
+def _place_of(status: os.stat_result) -> Place:
+    return Place(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def _settle(folder: Path) -> None:
@@ -127,7 +158,7 @@ def _exchange(one: Path, other: Path) -> bool:
     return result == 0
 
 
-def _fault(error: OSError, path: Path) -> BuildError:
+def _fault(error: OSError, path: Path | str) -> BuildError:
     why = error.strerror or str(error)
     return BuildError("the built site can't be written", why=f"{why}; dist/ is as it was", location=Location(str(path)))
 

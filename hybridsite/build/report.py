@@ -9,57 +9,32 @@ import platform
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from hybridsite import __version__
+from hybridsite.build.rows import RouteRow
+from hybridsite.build.store import Told
 from hybridsite.errors import ServeError, SiteError, count
 from hybridsite.manifest import read_manifest
-from hybridsite.routes import Route
-from hybridsite.site import BUILD, Site, load_site
+from hybridsite.site import BUILD, load_site
 
 
-@dataclass(slots=True)
-class RouteRow:
-    """One route of the table: `size` in bytes and `seconds` are sums over its `pages`."""
-
-    route: Route
-    kind: str
-    reason: str
-    source: str
-    pages: int = 0
-    size: int = 0
-    seconds: float = 0.0
-
-    @classmethod
-    def of(cls, route: Route, site: Site) -> RouteRow:
-        """Says how a route is answered, and why."""
-        if route.redirect is not None:
-            return cls(route, "redirect", f"{route.redirect.status or 301} to {route.redirect.to}", "site.toml")
-        resource = site.resources[route.source]
-        said = (resource.front is not None and resource.front.prerender is not None) or (
-            resource.module is not None and resource.module.prerender is not None
+def told(faults: Iterable[SiteError]) -> list[Told]:
+    """Gives notices and warnings as they can be kept."""
+    return [
+        Told(
+            fault.code,
+            fault.what,
+            fault.why,
+            fault.mend,
+            *((at.file, at.line, at.column) if (at := fault.location) else ("", 0, 0)),
         )
-        reasons = []
-        if said:
-            reasons.append(f"prerender: {str(route.prerender).lower()}")
-        elif route.kind == "endpoint":
-            reasons.append("endpoint")
-        else:
-            reasons.append(f'output = "{site.settings.build.output}"')
-        if resource.uses_session and site.has_session(resource):
-            reasons.append("uses session")
-        kind = "prerendered" if route.prerender else "on demand"
-        return cls(route, kind, ", ".join(reasons), route.source)
-
-    def add(self, size: int, seconds: float) -> None:
-        """Counts one page that was written."""
-        self.pages += 1
-        self.size += size
-        self.seconds += seconds
+        for fault in faults
+    ]
 
 
 def version_facts() -> dict[str, str]:
@@ -100,14 +75,15 @@ def site_facts(root: Path, state: Path, *, environ: Mapping[str, str], stale: bo
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """The outcome of a build that succeeded."""
+    """The outcome of a build that succeeded. `kept` pages are the last build's."""
 
     rows: tuple[RouteRow, ...]
     notices: tuple[SiteError, ...]
     warnings: tuple[SiteError, ...]
     seconds: float
+    kept: int = 0
 
     @property
     def pages(self) -> int:
-        """How many files were rendered."""
+        """How many pages the site has, those among them that were kept."""
         return sum(row.pages for row in self.rows)

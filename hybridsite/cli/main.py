@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -24,10 +23,12 @@ def main() -> None:
 @SITE
 @click.option("--strict", is_flag=True, help="End 1, and leave dist/ alone, where a page uses an undefined session.")
 @click.option("--drafts", is_flag=True, help="Build pages with draft: true too.")
+@click.option("--jobs", type=click.IntRange(min=1), help="How many processes render.  [default: as many as pay]")
+@click.option("--clean", is_flag=True, help="Build every page anew, whatever the last build has made.")
 @command
-def build(console: Console, site: Path, strict: bool, drafts: bool) -> None:
-    """Writes SITE's prerendered pages, and what the rest needs, to SITE/dist/."""
-    _build(console, site, strict=strict, drafts=drafts)
+def build(console: Console, site: Path, strict: bool, drafts: bool, jobs: int | None, clean: bool) -> None:
+    """Writes SITE's prerendered pages, and what the rest needs, to SITE/dist/. Pages that hold are kept."""
+    _build(console, site, strict=strict, drafts=drafts, jobs=jobs, clean=clean)
 
 
 @main.command()
@@ -69,7 +70,7 @@ def serve(
 @command
 def routes(console: Console, site: Path, drafts: bool) -> None:
     """Lists the routes of SITE, without building it."""
-    from hybridsite.build.report import RouteRow
+    from hybridsite.build.rows import RouteRow
     from hybridsite.site import Mode, load_site
 
     loaded = load_site(site, Mode(prerendering=True, drafts=drafts), environ=os.environ)
@@ -110,22 +111,27 @@ def schema(console: Console) -> None:
     console.say(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
-def _build(console: Console, site: Path, *, strict: bool = False, drafts: bool = False) -> None:
-    from hybridsite.build.build import BuildOptions, build_site
+def _build(
+    console: Console,
+    site: Path,
+    *,
+    strict: bool = False,
+    drafts: bool = False,
+    jobs: int | None = None,
+    clean: bool = False,
+) -> None:
+    from hybridsite.build.build import BuildOptions, Listener, build_site
     from hybridsite.build.freshness import fingerprint, remember
     from hybridsite.server.app import state_folder
 
     state = state_folder(site, os.environ)
     before = fingerprint(site)  # a source that changes while it is built makes the build stale
-    report = asyncio.run(
-        build_site(
-            site,
-            state,
-            environ=os.environ,
-            options=BuildOptions(drafts=drafts, strict=strict),
-            waiting=lambda: console.say("another build of this site is under way: waiting for it"),
-        )
+    listener = Listener(
+        waiting=lambda: console.say("another build of this site is under way: waiting for it"),
+        thrown_away=lambda reason: console.say(f"the build cache is thrown away: {reason}"),
     )
+    options = BuildOptions(drafts=drafts, strict=strict, jobs=jobs, clean=clean)
+    report = build_site(site, state, environ=os.environ, options=options, listener=listener)
     remember(before, state)
     console.report(report)
 

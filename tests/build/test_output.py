@@ -22,7 +22,7 @@ from tests.e2e.support import tree, write_files
 
 PLACES_THAT_FAIL: dict[str, tuple[object, str]] = {
     "mkdtemp": (tempfile, "mkdtemp"),
-    "mkdir": (Path, "mkdir"),
+    "mkdir": (os, "makedirs"),
     "open": (builtins, "open"),
     "rename": (output_module, "_exchange"),
 }

@@ -1,0 +1,101 @@
+"""What a build copies: public/ as it is, and the sources that the server needs."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from hybridsite.build.kept import Kept
+from hybridsite.build.output import Output
+from hybridsite.build.plan import PlannedPage
+from hybridsite.build.store import Made
+from hybridsite.errors import BuildError, Faults, Location, RouteError, SourceError
+from hybridsite.manifest import BuiltFile, etag
+from hybridsite.media import media_type
+from hybridsite.site import Site
+from hybridsite.urls import PathRefused
+
+
+def copy_public(
+    site: Site, pages: list[PlannedPage], output: Output, kept: Kept, faults: Faults
+) -> tuple[list[BuiltFile], dict[str, Made]]:
+    """Copies public/. A file that a page writes too is a fault."""
+    owners = {unicodedata.normalize("NFC", page.output).casefold(): page.match.route.source for page in pages}
+    folder = site.root / "public"
+    files: list[BuiltFile] = []
+    copies: dict[str, Made] = {}
+    for path in _files(folder):
+        name = path.relative_to(folder).as_posix()
+        shown = Location(f"public/{name}")
+        with faults.collect():
+            if not name.isprintable() and any("\ud800" <= character <= "\udfff" for character in name):
+                raise SourceError("the file's name isn't text in UTF-8", mend="rename it", location=shown)
+            if not path.resolve().is_relative_to(site.root):
+                raise SourceError("the link leads out of the site", mend="copy the file into the site", location=shown)
+            key = unicodedata.normalize("NFC", name).casefold()
+            try:
+                site.policy.read(site.policy.url("file", tuple(name.split("/"))).encode("ascii"))
+            except PathRefused:
+                why = "no request can ask for it"
+                raise SourceError("the file's name is no path", why=why, mend="rename it", location=shown) from None
+            if key in owners:
+                raise RouteError(
+                    f"public/{name} and {owners[key]} both write {name}", mend="rename one", location=shown
+                )
+            owners[key] = f"public/{name}"
+            place = f"client/{name}"
+            copies[place] = _copied(path, f"public/{name}", place, output, kept)
+            files.extend(_public_file(site, name, copies[place].etag))
+    return files, copies
+
+
+def copy_sources(site: Site, names: list[str], output: Output, kept: Kept) -> tuple[dict[str, str], dict[str, Made]]:
+    """Copies what rendering on demand needs into dist/server/, and gives each file with its hash."""
+    copies: dict[str, Made] = {}
+    hashes: dict[str, str] = {}
+    for name in names:
+        if name in site.drafts:
+            continue
+        path = site.root / name
+        if path.is_symlink() and not path.resolve().is_relative_to(site.root):
+            raise SourceError(
+                "the link leads out of the site", mend="copy the file into the site", location=Location(name)
+            )
+        place = f"server/{name}"
+        copies[place] = _copied(path, name, place, output, kept)
+        hashes[name] = copies[place].etag.strip('"')
+    return hashes, copies
+
+
+def _copied(path: Path, name: str, place: str, output: Output, kept: Kept) -> Made:
+    """Copies one file, unless the last build did, and it is what it was. Raises SourceError, BuildError."""
+    known = kept.copy(place, name)
+    if known is not None and output.keep(place, known.place):
+        return known
+    shown = Location(name)
+    try:
+        if not path.is_file():  # a pipe would be waited for
+            if path.exists():
+                raise SourceError("this is no file", location=shown)
+            raise FileNotFoundError(2, "No such file or directory")
+        body = path.read_bytes()
+    except OSError as error:  # it was there when the site was loaded
+        raise BuildError("the file can't be read", why=error.strerror or "", location=shown) from error
+    return Made(page=name, trace=(name,), place=output.write(place, body), etag=etag(body))
+
+
+def _public_file(site: Site, name: str, tag: str) -> Iterator[BuiltFile]:
+    """Yields how the server gives a public file out: index.html as its folder, no dot files but RFC 8615's."""
+    segments = tuple(unicodedata.normalize("NFC", part) for part in name.split("/"))
+    if any(part.startswith(".") for part in segments) and segments[0] != ".well-known":
+        return
+    kind = media_type(name)
+    if segments[-1] == "index.html":
+        yield BuiltFile(site.policy.url("page", segments[:-1]), name, kind, tag)
+    else:
+        yield BuiltFile(site.policy.url("file", segments), name, kind, tag)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if not path.is_dir() or path.is_symlink())

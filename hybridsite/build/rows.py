@@ -1,0 +1,54 @@
+"""The table of routes: how each is answered, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hybridsite.routes import Route
+from hybridsite.site import Site
+
+
+@dataclass(slots=True)
+class RouteRow:
+    """One route of the table: `size` in bytes and `seconds` are sums over its `pages`.
+
+    `is_many` for a route with parameters.
+    """
+
+    pattern: str
+    is_many: bool
+    kind: str
+    reason: str
+    source: str
+    pages: int = 0
+    size: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, route: Route, site: Site) -> RouteRow:
+        """Says how a route is answered, and why."""
+        if route.redirect is not None:
+            return cls(
+                route.pattern, False, "redirect", f"{route.redirect.status or 301} to {route.redirect.to}", "site.toml"
+            )
+        resource = site.resources[route.source]
+        said = (resource.front is not None and resource.front.prerender is not None) or (
+            resource.module is not None and resource.module.prerender is not None
+        )
+        reasons = []
+        if said:
+            reasons.append(f"prerender: {str(route.prerender).lower()}")
+        elif route.kind == "endpoint":
+            reasons.append("endpoint")
+        else:
+            reasons.append(f'output = "{site.settings.build.output}"')
+        if resource.uses_session and site.has_session(resource):
+            reasons.append("uses session")
+        kind = "prerendered" if route.prerender else "on demand"
+        return cls(route.pattern, bool(route.parameters), kind, ", ".join(reasons), route.source)
+
+    def add(self, size: int, seconds: float) -> None:
+        """Counts one page that was written."""
+        self.pages += 1
+        self.size += size
+        self.seconds += seconds

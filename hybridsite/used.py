@@ -1,0 +1,57 @@
+"""What is used while a page is rendered, beside what its templates tell: noted where it is read, for the build.
+
+A build has to know all that a page was made from, also what helpers in other threads of the request read for it. So the
+notes go by the task (a ContextVar), and not through every call between.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+EVERYTHING = "everything"
+"""The key of a page that may have read any file of the site: one that ran the site's own Python."""
+ROUTES = "routes"
+"""The key of a page that may have asked for the URL of any other."""
+
+Notice = tuple[str, int, str, tuple[str, ...], str]
+"""A use of an undefined session: file and line of the place, the page, the way from it, and the mend."""
+
+
+@dataclass(slots=True)
+class Notes:
+    """What one page used: `keys` with the time (ns since the epoch) of the first use, and the notices that it gave."""
+
+    keys: dict[str, int] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+
+
+_notes: ContextVar[Notes | None] = ContextVar("hybridsite-used", default=None)
+
+
+def note(key: str) -> None:
+    """Notes that what `key` names is read now; nothing where nobody asks, as in a server."""
+    notes = _notes.get()
+    if notes is not None:
+        notes.keys.setdefault(key, time.time_ns())
+
+
+def note_notice(notice: Notice) -> None:
+    """Notes that the page under way uses a session that isn't there."""
+    notes = _notes.get()
+    if notes is not None:
+        notes.notices.append(notice)
+
+
+@contextmanager
+def noting() -> Iterator[Notes]:
+    """Gives the notes of its block."""
+    notes = Notes()
+    token = _notes.set(notes)
+    try:
+        yield notes
+    finally:
+        _notes.reset(token)
