@@ -63,20 +63,20 @@ async def _values(function: Handler, context: Context, module: SiteModule | None
         return {}
     if isinstance(given, Response):
         return copied(given)
-    assert module is not None
-    place, name = module.place(function), getattr(function, "__name__", "the function")
     if not isinstance(given, Mapping):
-        raise ModuleError(
-            f"{name}() gave {type(given).__name__}",
-            mend="return a mapping, a Response or None",
-            location=place,
-        )
+        raise _unfit(function, module, f"gave {type(given).__name__}", "return a mapping, a Response or None")
     for key in given:
         if key in CONTEXT_NAMES:
-            raise ModuleError(f'{name}() gave the name "{key}", which is reserved', mend="rename it", location=place)
+            raise _unfit(function, module, f'gave the name "{key}", which is reserved', "rename it")
         if not isinstance(key, str) or not key.isidentifier():
-            raise ModuleError(f"{name}() gave {key!r}, which is no variable's name", location=place)
+            raise _unfit(function, module, f"gave {key!r}, which is no variable's name")
     return given
+
+
+def _unfit(function: Handler, module: SiteModule | None, what: str, mend: str = "") -> ModuleError:
+    assert module is not None
+    name = getattr(function, "__name__", "the function")
+    return ModuleError(f"{name}() {what}", mend=mend, location=module.place(function))
 
 
 def _render(context: Context, values: Mapping[str, object]) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import math
 import re
 import secrets
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -26,6 +27,11 @@ _FORMS = {
 
 # 32 bytes in URL-safe base64 are 43 characters: so long are both the identifier and its signature (SHA-256).
 _TOKEN = rb"[A-Za-z0-9_-]{43}\.[A-Za-z0-9_-]{43}"
+_TOKEN_LENGTH = 87
+
+# How many cookies that we signed a process knows by heart: to check a signature takes as long as to read a session. They
+# take less than 1.5 MB.
+_MOST_KNOWN = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +71,18 @@ class CookieSettings:
 
 
 class SessionCookie:
-    """Reads and writes signed identifiers. The first key signs; all of them read."""
+    """Reads and writes signed identifiers. The first key signs; all of them read.
+
+    Which tokens were found to be ours is remembered: keys don't change while a process runs, and a signature has no
+    age. What was forged is never remembered, so nobody can push others out without cookies of ours.
+    """
 
     def __init__(self, settings: CookieSettings, keys: Sequence[str], ttl: float) -> None:
         self._settings = settings
         self.max_age = max(1, math.ceil(ttl if settings.max_age is None else settings.max_age))
         self._start = settings.name.encode() + b"="
+        self._alone = len(self._start) + _TOKEN_LENGTH
+        self._known: OrderedDict[bytes, str] = OrderedDict()
         self._form = re.compile(rb"(?:^|;)[ \t]*" + re.escape(self._start) + rb"(" + _TOKEN + rb")[ \t]*(?=;|$)")
         # The keys are derived once: Signer would do so for each signature.
         derived = [Signer(key, _SALT, key_derivation="hmac", digest_method=hashlib.sha256).derive_key() for key in keys]
@@ -82,12 +94,23 @@ class SessionCookie:
         for header in headers:
             if self._start not in header:
                 continue
+            if len(header) == self._alone and (known := self._known.get(header[-_TOKEN_LENGTH:])) is not None:
+                return known  # no other cookie is there
             for match in self._form.finditer(header):
-                token = match[1]
-                # Signer compares in constant time.
-                if self._signer.verify_signature(token[:43], token[44:]):
-                    return token[:43].decode("ascii")
+                if (identifier := self._verified(match[1])) is not None:
+                    return identifier
         return None
+
+    def _verified(self, token: bytes) -> str | None:
+        """Gives the identifier of a token that we signed, or None."""
+        known = self._known.get(token)
+        # Signer compares in constant time.
+        if known is None and self._signer.verify_signature(token[:43], token[44:]):
+            known = token[:43].decode("ascii")
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.popitem(last=False)  # the one that was checked longest ago
+            self._known[token] = known
+        return known
 
     def issue(self, identifier: str, *, https: bool, most: float = math.inf) -> str:
         """Gives the Set-Cookie header that hands an identifier out, for `most` seconds at most."""

@@ -98,7 +98,7 @@ class SessionManager:
         key = handle_of(identifier)
         budget = Budget()
         try:
-            stored = await self.records.read(key, budget)
+            stored = await self.records.read(key, budget, first=True)
         except StoreDown as error:
             return UnavailableSession(self._clock, error)
         session = (

@@ -94,6 +94,9 @@ class GuardedStore:
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
+        self._read_first: Callable[[str], Coroutine[Any, Any, Record | None]] = getattr(
+            store, "read_first", store.read
+        )
         self._reads_down = False
         self._writes_down = False
         self._down_since = 0.0
@@ -127,11 +130,11 @@ class GuardedStore:
         except Exception as error:
             _log.warning("the session store was not closed in good order: %s", _told(error))
 
-    async def read(self, key: str, budget: Budget) -> Record | None:
-        """Gives the record, or None."""
+    async def read(self, key: str, budget: Budget, *, first: bool = False) -> Record | None:
+        """Gives the record, or None. `first` tells that none of the request's code has run yet."""
         if self._reads_down:
             raise StoreDown
-        return await self._answer(self._store.read(key), budget, reads=True)
+        return await self._answer((self._read_first if first else self._store.read)(key), budget, reads=True)
 
     async def write(
         self, key: str, data: bytes, budget: Budget, *, expected: int | None, ttl: float, tokens: Sequence[str] = ()

@@ -35,12 +35,12 @@ class Records:
         # A lock is there as long as somebody holds it or waits for it.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def read(self, key: str, budget: Budget) -> Stored | None:
+    async def read(self, key: str, budget: Budget, *, first: bool = False) -> Stored | None:
         """Gives a session, or None where there is none, for a tombstone, and for one that is over its age.
 
-        Raises SessionDataError.
+        `first` tells that none of the request's code has run yet. Raises SessionDataError.
         """
-        record = await self.store.read(key, budget)
+        record = await self.store.read(key, budget, first=first)
         if record is None:
             return None
         contents = unpack_record(record.data)

@@ -3,6 +3,11 @@
 Each call is one short statement in write-ahead mode, run on the event loop's own thread: a read takes microseconds,
 less than handing it to another thread would. Where another process holds the write lock, the loop goes on and asks
 again.
+
+To lock the file and to let it go takes longer than what is done meanwhile, so what comes in one turn of the loop is done
+together: sessions are read from one snapshot, and changes are committed by one transaction at the turn's end, each with
+a conflict of its own, and none is confirmed before that. The snapshot is as good as a read of each one's own: it is made
+when every request that reads from it had arrived already, so what was answered before one was sent is in it.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 from hybridsite.errors import DriverError
 from hybridsite.sessions.store import Conflict, Reach, Record, StoreDown
@@ -75,6 +80,14 @@ _FIRST_VERSIONS = 2**52
 _SYNCHRONOUS = ("normal", "full")
 
 
+class _Write(NamedTuple):
+    """A write that waits for the end of its turn: `done` is how many rows it wrote, None where it has to be tried."""
+
+    statement: str
+    values: Sequence[object]
+    done: asyncio.Future[int | None]
+
+
 class SqliteStore:
     """One connection a process. Records that have expired are removed step by step, as new ones come.
 
@@ -103,6 +116,8 @@ class SqliteStore:
         self._connection: sqlite3.Connection | None = None
         self._created = 0
         self._swept = 0  # the last row that was looked at
+        self._turn: asyncio.Handle | None = None  # the end of this turn of the loop, where there is something to do
+        self._writes: list[_Write] = []
 
     async def open(self) -> None:
         """Opens the file, and makes it where it is missing, readable by its owner alone.
@@ -133,6 +148,24 @@ class SqliteStore:
         row = (await self._run(_READ, (key, self._clock()))).fetchone()
         return None if row is None else Record(*row)
 
+    async def read_first(self, key: str) -> Record | None:
+        """Gives the record for a request of which no code has run yet, from the snapshot of this turn of the loop.
+
+        The turn's first read has no need of one. `end` is in the loop's queue before the snapshot is made, so whatever
+        reads from it was in the queue by then: its request had arrived.
+        """
+        if self._connection is None:
+            return await self.read(key)
+        try:
+            if self._turn is None:
+                self._turn = asyncio.get_running_loop().call_soon(self._end_turn)
+            elif not self._connection.in_transaction:
+                self._connection.execute("BEGIN")
+            row = self._connection.execute(_READ, (key, self._clock())).fetchone()
+        except sqlite3.DatabaseError:
+            return await self.read(key)
+        return None if row is None else Record(*row)
+
     async def write(
         self, key: str, data: bytes, *, expected: int | None, ttl: float, tokens: Sequence[str] = ()
     ) -> int:
@@ -151,7 +184,7 @@ class SqliteStore:
                 lambda connection: _write_marked(connection, statement, values, key, version, tokens)
             )
         else:
-            rows = (await self._run(statement, values)).rowcount
+            rows = await self._write(statement, values)
         if rows != 1:
             raise Conflict
         if expected is None:
@@ -212,14 +245,46 @@ class SqliteStore:
         if self._connection is None:
             return
         try:
+            self._end_snapshot()
             self._swept, _ = _step(self._connection, self._swept, _SWEEP_ROWS, now)
         except sqlite3.DatabaseError as error:
             if not _is_locked(error):
                 _log.warning("expired sessions were not removed: %s", error)
 
+    async def _write(self, statement: str, values: Sequence[object]) -> int:
+        """Writes at the end of this turn of the loop, together with others. Gives how many rows it wrote."""
+        if self._connection is not None:
+            loop = asyncio.get_running_loop()
+            write = _Write(statement, values, loop.create_future())
+            self._writes.append(write)
+            if self._turn is None:
+                self._turn = loop.call_soon(self._end_turn)
+            if (rows := await write.done) is not None:
+                return rows
+        return (await self._run(statement, values)).rowcount
+
+    def _end_turn(self) -> None:
+        """Commits what was written in this turn. Where that fails, each write is tried on its own, and says why."""
+        self._turn = None
+        writes, self._writes = [write for write in self._writes if not write.done.done()], []
+        rows: Sequence[int | None] = [None] * len(writes)
+        try:
+            self._end_snapshot()
+            if writes and self._connection is not None:
+                rows = _write_together(self._connection, writes)
+        except sqlite3.DatabaseError:
+            pass  # what is wrong is told to whoever is concerned
+        for write, count in zip(writes, rows, strict=True):
+            write.done.set_result(count)
+
+    def _end_snapshot(self) -> None:
+        if self._connection is not None and self._connection.in_transaction:
+            self._connection.execute("COMMIT")
+
     async def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         if self._connection is not None:
             try:
+                self._end_snapshot()
                 return self._connection.execute(statement, values)
             except sqlite3.DatabaseError:
                 pass  # it is done again, and what is wrong is told, below
@@ -233,6 +298,7 @@ class SqliteStore:
         deadline = time.monotonic() + self._timeout
         while True:
             try:
+                self._end_snapshot()
                 return action(self._connected())
             except sqlite3.DatabaseError as error:
                 if not _is_locked(error):
@@ -254,6 +320,21 @@ class SqliteStore:
                 raise
             self._connection = connection
         return self._connection
+
+
+def _write_together(connection: sqlite3.Connection, writes: Sequence[_Write]) -> list[int | None]:
+    """Makes all of the writes, or none. Gives how many rows each of them wrote."""
+    if len(writes) == 1:
+        return [connection.execute(writes[0].statement, writes[0].values).rowcount]
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        rows: list[int | None] = [connection.execute(write.statement, write.values).rowcount for write in writes]
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return rows
 
 
 def _write_marked(
