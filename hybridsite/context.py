@@ -14,6 +14,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from hybridsite import used
 from hybridsite.errors import ContextError, Location, is_of_site
 from hybridsite.exchange import UNSAFE_HEADER, Cookies, EarlyResponse, Outgoing, PrerenderRequest, Rendered, Rewrite
 from hybridsite.modules import run_from_thread
@@ -121,6 +122,15 @@ class Context:
         """The visitor's IP address, as the named proxies tell it; None on a prerendered page."""
         client = None if self.prerendering else self._request.client
         return client.host if client else None
+
+    def depends_on(self, path: str | Path) -> Path:
+        """Tells the build that a file outside of the site's folder is read for this page, and gives its path.
+
+        A relative path counts from the site's root. The files of the site itself needn't be told.
+        """
+        place = self.site.root / path
+        used.note(str(place))
+        return place
 
     def url_for(self, source: str, /, **params: object) -> str:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Site.url_for` does."""

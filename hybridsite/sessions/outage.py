@@ -94,9 +94,7 @@ class GuardedStore:
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
-        self._read_first: Callable[[str], Coroutine[Any, Any, Record | None]] = getattr(
-            store, "read_first", store.read
-        )
+        self._read_first: Callable[[str], Coroutine[Any, Any, Record | None]] = getattr(store, "read_first", store.read)
         self._reads_down = False
         self._writes_down = False
         self._down_since = 0.0
