@@ -88,7 +88,7 @@ def _walk(folder: str, name: str) -> Iterator[tuple[str, str, os.stat_result]]:
         return  # a build says what can't be read
     for entry in every:
         shown = entry.name
-        if (shown in _NOT_SOURCES and not public) or (shown[0] == "." and not public):
+        if (shown[0] == "." or shown == "__pycache__") and not public:
             continue
         if entry.is_dir(follow_symlinks=False):
             if not top or not (shown in _NOT_SOURCES or os.path.exists(f"{entry.path}/pyvenv.cfg")):

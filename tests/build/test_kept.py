@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hybridsite.build import snapshot as snapshots
 from hybridsite.build import store as stores
 from hybridsite.build.build import BuildOptions, Listener, build_site
 from hybridsite.build.snapshot import is_same, snapshot
@@ -199,12 +197,12 @@ def test_a_module_outside_that_the_site_imports_is_followed(tmp_path: Path) -> N
 
 
 @pytest.fixture
-def old_files(tmp_path: Path) -> Iterator[Path]:
+def old_files(tmp_path: Path) -> Path:
     write_files(tmp_path, {"pages/a.html": "a"})
     later = time.time_ns() + 10**9
     while time.time_ns() < later and "#" in snapshot(tmp_path)["pages/a.html"]:
         time.sleep(0.01)
-    yield tmp_path
+    return tmp_path
 
 
 def test_an_edit_of_the_same_size_and_times_is_seen(old_files: Path) -> None:
@@ -221,7 +219,7 @@ def test_an_edit_within_a_tick_of_the_clock_is_seen(tmp_path: Path, monkeypatch:
     path = tmp_path / "pages/a.html"
     then, status = snapshot(tmp_path)["pages/a.html"], path.stat()
     path.write_text("b")
-    monkeypatch.setattr(snapshots.os, "stat", lambda *_, **__: status)  # as if the clock had stood still
+    monkeypatch.setattr(os, "stat", lambda *_, **__: status)  # as if the clock had stood still
     assert not is_same(then, then, path)
 
 
