@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from hybridsite.errors import ContextError
 from hybridsite.resources import Resource
 from hybridsite.sessions.session import Session
 from hybridsite.site import GivenFile, Site
+from hybridsite.urls import PathRefused, RequestPath
 
 # OWASP HTTP Headers Cheat Sheet.
 SAFE_HEADERS = (
@@ -132,6 +134,9 @@ def finished(
         response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
     if private:
         make_private(response)
+    if site.headers and not (site.mode.prerendering and resource.route.kind == "error"):
+        _add_site_headers(site, request, resource, response, context)
+    add_policy(site, response, context)
     known = {name for name, _ in response.raw_headers}
     if not site.mode.prerendering and b"cache-control" not in known:
         response.raw_headers.append(_GUARDED if resource.guard else _NO_CACHE)
@@ -139,6 +144,39 @@ def finished(
     if _UNSENDABLE.search(b"".join([value for _, value in response.raw_headers])):
         raise ContextError("a header of the answer holds what no header can carry (CR, LF or NUL)")
     return response
+
+
+def _add_site_headers(
+    site: Site, request: Request, resource: Resource, response: Response, context: Context | None
+) -> None:
+    """Adds what [headers] says of the path, where the answer doesn't say it itself."""
+    path: RequestPath | None = None
+    with suppress(PathRefused):
+        path = context._path if context else site.policy.read(raw_path(request))
+    known = {name for name, _ in response.raw_headers}
+    if response.status_code >= 300 or b"set-cookie" in known or resource.guard:
+        known.add(b"cache-control")  # what is not the page, or is one visitor's, is kept as long as it says itself
+    for name, value in site.headers.of(path.segments if path else None).items():
+        pair = (name.lower().encode("latin-1"), value.encode("latin-1"))
+        if pair[0] not in known:
+            response.raw_headers.append(pair)
+
+
+def add_policy(site: Site, response: Response, context: Context | None) -> None:
+    """Gives a page on demand its Content-Security-Policy; a built one has had it from the build."""
+    if site.csp is None or site.mode.prerendering:
+        return
+    headers = dict(response.raw_headers)
+    if b"content-security-policy" not in headers and headers.get(b"content-type", b"").startswith(b"text/html"):
+        nonce = context.csp_nonce if context is not None and context.touched("csp_nonce") else None
+        response.raw_headers.append((b"content-security-policy", site.csp.header(nonce=nonce).encode()))
+
+
+def raw_path(request: Request) -> bytes:
+    """Gives the path of a request as it was sent."""
+    raw = request.scope.get("raw_path") or request.scope["path"].encode("utf-8", "surrogateescape")
+    path: bytes = raw.partition(b"?")[0]
+    return path
 
 
 def make_private(response: Response) -> None:

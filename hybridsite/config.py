@@ -23,7 +23,6 @@ MAX_SIZE: Final = 1_000_000
 """The size of site.toml in bytes from which on it is refused."""
 
 _LATER: Final = (
-    ("headers",),
     ("cache",),
     ("feeds",),
     ("sitemap",),
@@ -33,11 +32,10 @@ _LATER: Final = (
     ("limits",),
     ("origin",),
     ("build", "origin"),
-    ("security", "csp"),
     ("site", "timezone"),
 )
 """What the contract has, and this version doesn't."""
-_LATER_ADAPTERS: Final = ("static", "container", "netlify", "cloudflare", "vercel", "lambda")
+_LATER_ADAPTERS: Final = ("container", "netlify", "cloudflare", "vercel", "lambda")
 _WHEN_SERVING: Final = (("server",), *(("session", key) for key in ("options", "ttl", "max_age", "cookie")))
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -221,7 +219,7 @@ class _Reading:
             return _unknown(path, place)
         if path == ("build", "adapter") and path not in self._variables and _is_later_adapter(value):
             what = f'the adapter "{value}" is not in this version of hybridsite yet'
-            return ConfigError(what, mend='use "standalone"', location=place)
+            return ConfigError(what, mend='use "standalone" or "static"', location=place)
         variable = next((self._variables[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._variables), "")
         why = f"the variable {variable} holds something else" if variable else f"it is {_kind(value)}"
         mend = ""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+import secrets
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import FrameType, MappingProxyType, SimpleNamespace
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -22,7 +22,7 @@ from hybridsite.outcomes import NO_RESULT, ActionResult
 from hybridsite.resources import Resource
 from hybridsite.routes import Match
 from hybridsite.sessions.manager import SessionManager
-from hybridsite.sessions.office import SessionOffice
+from hybridsite.sessions.office import OtherSessions
 from hybridsite.sessions.session import Session
 from hybridsite.site import Site
 from hybridsite.undefined import UndefinedSession
@@ -30,8 +30,6 @@ from hybridsite.urls import RequestPath, Url
 
 T = TypeVar("T")
 
-# RFC 3986, 2: what a URL is written in; all else in a path that code gives is escaped.
-_URL_SAFE = "-._~!$&'()*+,;=:@/%"
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
@@ -63,6 +61,8 @@ class Context:
         """Gives the context of the same visit for the path that a rewrite led to."""
         onward = Context(self.site, match, resource, request, path, self._session, self._result)
         onward.__dict__.update(locals=self.locals, cookies=self.cookies)
+        if self.touched("csp_nonce"):
+            onward.__dict__["csp_nonce"] = self.csp_nonce
         if self.touched("response"):
             onward.response.headers = self.response.headers
         return onward
@@ -223,8 +223,16 @@ class Context:
         """Status and headers of what will be sent."""
         return Outgoing(self.resource.route.status)
 
-    def touched(self, name: Literal["response", "cookies"]) -> bool:
-        """Tells whether the code asked for `response`, or for `cookies`."""
+    @cached_property
+    def csp_nonce(self) -> str | None:
+        """What a script or a style that stands in the page says to be run: `nonce="<< csp_nonce >>"`.
+
+        None where the site has no Content-Security-Policy, and on prerendered pages, which go by hashes.
+        """
+        return secrets.token_urlsafe(16) if self.site.csp and not self.prerendering else None
+
+    def touched(self, name: Literal["response", "cookies", "csp_nonce"]) -> bool:
+        """Tells whether the code asked for `response`, `cookies` or `csp_nonce`."""
         return name in self.__dict__
 
     def redirect(self, to: str, status: int = 302) -> Response:
@@ -257,14 +265,7 @@ class Context:
                 why="a build writes each page at its own address",
                 mend=f"give {self.resource.route.source} prerender: false",
             )
-        if self._is_error_page:
-            raise ContextError("rewrite() is asked for on an error page", mend="use render(), or an include")
-        if not re.match(r"/(?![/\\])", path):
-            raise ContextError(
-                "rewrite() takes a path of the site, which begins with one slash", mend="url_for() gives it"
-            )
-        path, _, query = path.partition("#")[0].partition("?")
-        return Rewrite(quote(path, safe=_URL_SAFE), quote(query, safe=_URL_SAFE + "?"))
+        return Rewrite.to(path)
 
     def render(self, template: str, **values: object) -> Rendered:
         """Renders another template of the site with this context and `values`."""
@@ -308,24 +309,6 @@ class Locals(SimpleNamespace):
         return self.__dict__[name]
 
 
-class OtherSessions:
-    """`context.sessions`: sessions other than the visitor's own, for back-office code."""
-
-    def __init__(self, manager: SessionManager, own: Session | None) -> None:
-        self._office = SessionOffice(manager)
-        self._own = own
-        self.open = self._office.open
-        self.list = self._office.find
-
-    async def revoke(self, *, name: str, value: object) -> int:
-        """Ends every session in which `name` is `value`, and gives how many there were.
-
-        The visitor's own may be one of them, and what is set in it after that begins another, as after `destroy`.
-        Raises SessionIndexError, SessionValueError, SessionUnavailable.
-        """
-        return await self._office.revoke(name=name, value=value, own=self._own)
-
-
 _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
     {
         "request": lambda context: context.request,
@@ -343,6 +326,7 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
         "render": lambda context: context.render,
         "cookies": lambda context: _Lazy(lambda: context.cookies),
         "response": lambda context: context.response,
+        "csp_nonce": lambda context: context.csp_nonce,
         "client_address": lambda context: context.client_address,
         "route": lambda context: context.route,
         "locale": lambda context: context.locale,

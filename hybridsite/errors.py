@@ -17,6 +17,7 @@
     ├── SessionIndexError         sessions looked up by a key that is not in [session] index (also a LookupError)
     ├── DriverError               the session driver can't be used as it is set
     ├── SecretError               the signing secret is missing, short or a well-known one
+    ├── AdapterError              the host can't do what the site asks for
     ├── BuildError                dist/ can't be written
     └── ServeError                the server can't start
     SiteErrors                    several of them, found in one run
@@ -179,6 +180,12 @@ class SecretError(SiteError):
     """The secret that signs cookies is too short, or one that everybody knows."""
 
     code = "secret"
+
+
+class AdapterError(SiteError):
+    """The host that [build] adapter names can't do what the site asks for."""
+
+    code = "adapter"
 
 
 class BuildError(SiteError):

@@ -6,6 +6,7 @@ import re
 from copy import copy
 from http.cookies import CookieError
 from typing import Any, Literal
+from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -14,6 +15,8 @@ from starlette.responses import HTMLResponse, Response
 from hybridsite.errors import Answer, ContextError
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# RFC 3986, 2: what a URL is written in; all else in a path that code gives is escaped.
+_URL_SAFE = "-._~!$&'()*+,;=:@/%"
 UNSAFE_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
 
 
@@ -32,6 +35,15 @@ class Rewrite(Response):
         super().__init__(status_code=500)  # nothing keeps it, nor takes it for an answer
         self.path = path
         self.query = query
+
+    @classmethod
+    def to(cls, url: str) -> Rewrite:
+        """Reads a path of the site, with or without a query. Raises ContextError for what is none."""
+        if not re.match(r"/(?![/\\])", url):
+            what = "rewrite() takes a path of the site, which begins with one slash"
+            raise ContextError(what, mend="url_for() gives it")
+        path, _, query = url.partition("#")[0].partition("?")
+        return cls(quote(path, safe=_URL_SAFE), quote(query, safe=_URL_SAFE + "?"))
 
 
 class Rendered(HTMLResponse):

@@ -21,10 +21,14 @@ NO_RESOURCE = Resource(Route((), "error", template="(none)", prerender=False, st
 
 
 class Found(NamedTuple):
-    """What answers a path: a resource, or a file that the build made of it, and the route that led there."""
+    """What answers a path: a resource, or a file that the build made of it, and the route that led there.
+
+    `slash` tells whether the path's canonical form ends with one.
+    """
 
     match: Match
     resource: Resource
+    slash: bool
     file: GivenFile | None = None
 
 
@@ -35,7 +39,7 @@ def find(site: Site, request: Request, path: RequestPath, *, rewritten: bool = F
     """
     if path.segments[:1] == (ACTIONS,):
         action = site.actions.get(path.segments[1]) if len(path.segments) == 2 and not path.slash else None
-        return Found(Match(action.resource.route, {}), action.resource) if action else _not_found(site)
+        return Found(Match(action.resource.route, {}), action.resource, False) if action else _not_found(site, path)
     if rewritten or path.segments in site.guarded or request.method not in ("GET", "HEAD"):
         for slash in (path.slash, not path.slash):
             url = site.policy.url("page", path.segments, slash=slash)
@@ -43,7 +47,7 @@ def find(site: Site, request: Request, path: RequestPath, *, rewritten: bool = F
             if file is None:
                 continue
             if rewritten or (file.guard and slash == path.slash):
-                return _of_file(site, path, file)
+                return _of_file(site, path, slash, file)
             query = request.scope.get("query_string", b"").decode("latin-1")
             if file.guard:
                 return redirect(url + (f"?{query}" if query else ""), 308)
@@ -57,26 +61,30 @@ def find(site: Site, request: Request, path: RequestPath, *, rewritten: bool = F
             usual = 301 if request.method in ("GET", "HEAD") else 308
             return redirect(follow(site.router, match, query), match.route.redirect.status or usual)
         to = None if rewritten else site.policy.redirect(match.route.kind, path, query)
-        return Found(match, site.resource(match.route)) if to is None else redirect(to, 308)
-    return _not_found(site)
+        if to is not None:
+            return redirect(to, 308)
+        wanted = site.policy.has_slash(match.route.kind, path.segments)
+        return Found(match, site.resource(match.route), path.slash if wanted is None else wanted)
+    return _not_found(site, path)
 
 
-def _not_found(site: Site) -> Found:
+def _not_found(site: Site, path: RequestPath) -> Found:
     route = site.router.errors.get(404)
     resource = NO_RESOURCE if route is None or route.prerender else site.resource(route)
-    return Found(Match(resource.route, {}), resource)
+    return Found(Match(resource.route, {}), resource, path.slash)
 
 
-def _of_file(site: Site, path: RequestPath, file: GivenFile) -> Found:
+def _of_file(site: Site, path: RequestPath, slash: bool, file: GivenFile) -> Found:
     """Tells of a built file what its page's route and front matter say, for the middleware to go by."""
     for match in site.router.match(path.segments):
         if match.route.prerender and file.guard in (None, match.route.source):
             page = site.resources[match.route.source]
             front = page.front and replace(page.front, headers={})  # the file has them
-            return Found(match, Resource(replace(match.route, prerender=False), source=page.source, front=front), file)
+            resource = Resource(replace(match.route, prerender=False), source=page.source, front=front)
+            return Found(match, resource, slash, file)
     segments = tuple((Part(text, "text"),) for text in path.segments)
     route = Route(segments, "file", template="/".join(("public", *path.segments)), prerender=False)
-    return Found(Match(route, {}), Resource(route), file)
+    return Found(Match(route, {}), Resource(route), slash, file)
 
 
 def not_for_files(site: Site, method: str) -> Response:
@@ -85,10 +93,9 @@ def not_for_files(site: Site, method: str) -> Response:
     return Response(status_code=204, headers=allow) if method == "OPTIONS" else error_answer(site, 405, allow)
 
 
-def as_get(site: Site, request: Request, path: RequestPath, url: str) -> Request:
+def as_get(site: Site, request: Request, path: RequestPath, query: str) -> Request:
     """Gives the visitor's request as a GET for another path, which has no body."""
-    scope = {**request.scope, "method": "GET"}
-    scope["raw_path"], _, scope["query_string"] = url.encode("ascii").partition(b"?")
-    scope["path"] = site.policy.path(path)
+    scope = {**request.scope, "method": "GET", "path": site.policy.path(path), "query_string": query.encode("ascii")}
+    scope["raw_path"] = site.policy.url("page", path.segments, slash=path.slash).encode("ascii")
     scope["headers"] = [pair for pair in scope["headers"] if not pair[0].startswith(b"content-")]
     return Request(scope)

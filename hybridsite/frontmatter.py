@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
+from hybridsite import units
 from hybridsite.errors import Faults, FrontMatterError, one_slip
 from hybridsite.sources import Source
 
 RESERVED = ("prerender", "guard", "layout", "jinja", "draft", "paths", "paginate", "cache", "headers")
 _NOT_YET = ("paths", "paginate", "cache")
-# RFC 9110, 5.1 and 5.5: a field name is a token, a value holds no control characters.
-HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-# RFC 9110, 7.6.1 and 8.6: these say how one message travels, which is the server's to know.
-_FRAMING = frozenset(
-    {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-encoding"}
-)
-HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +95,17 @@ def _check(source: Source, key: str, value: object) -> None:
         if not isinstance(value, Mapping):
             raise fault('"headers" has to be a mapping of names to values')
         for name, content in value.items():
-            if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
+            if not isinstance(name, str):
                 raise fault(f"{_shown(name)} is no name for a header")
-            if name.casefold() in _FRAMING:
-                raise fault(f'the header "{name}" is the server\'s own to send', "take it out")
-            if not isinstance(content, str) or not HEADER_VALUE.fullmatch(content):
+            try:
+                units.header_name(name)
+            except ValueError as error:
+                raise fault(f"the header {_shown(name)} {error}", "take it out") from None
+            try:
+                units.header_value(content if isinstance(content, str) else "\n")
+            except ValueError as error:
                 mend = "give one line of plain text" if isinstance(content, str) else "put it in quotes"
-                raise fault(f'the header "{name}" has a value that no header can carry', mend)
+                raise fault(f"the header {_shown(name)} {error}", mend) from None
 
 
 def _shown(value: object) -> str:

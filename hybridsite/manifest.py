@@ -103,6 +103,11 @@ def _read_file(entry: Mapping[str, Any]) -> BuiltFile:
     return BuiltFile(entry["url"], entry["file"], entry["type"], entry["etag"], headers, alias, guard)
 
 
+def with_header(headers: tuple[tuple[str, str], ...], name: str, value: str) -> tuple[tuple[str, str], ...]:
+    """Adds a header, unless it is there."""
+    return headers if any(known.lower() == name for known, _ in headers) else (*headers, (name, value))
+
+
 def etag(body: bytes) -> str:
     """Gives the strong ETag of a body (RFC 9110, 8.8.3): 128 bits of its SHA-256."""
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"'

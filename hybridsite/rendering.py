@@ -12,7 +12,16 @@ from starlette.responses import Response
 
 from hybridsite import actions, endpoints, middleware, pages
 from hybridsite.action_table import ACTIONS
-from hybridsite.answers import FileAnswer, error_answer, finished, make_private, phrase, plain_error
+from hybridsite.answers import (
+    FileAnswer,
+    add_policy,
+    error_answer,
+    finished,
+    make_private,
+    phrase,
+    plain_error,
+    raw_path,
+)
 from hybridsite.context import Context
 from hybridsite.errors import ActionError, ContextError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
 from hybridsite.exchange import EarlyResponse, Rewrite
@@ -51,13 +60,13 @@ async def render(
     """
     if planned is None:
         try:
-            path = path or site.policy.read(_raw_path(request))
+            path = path or site.policy.read(raw_path(request))
         except PathRefused as refused:
             return finished(site, request, NO_RESOURCE, error_answer(site, refused.status))
         found = find(site, request, path)
         if isinstance(found, Response):
             return finished(site, request, NO_RESOURCE, found)
-        match, resource, file = found
+        match, resource, file = found.match, found.resource, found.file
     else:
         match, resource, file = planned, site.resource(planned.route), None
         kind = match.route.kind
@@ -83,15 +92,33 @@ async def respond(site: Site, request: Request, path: RequestPath | None = None)
     except SessionUnavailable as error:
         _log.debug("%s is answered 503", request.url.path, exc_info=error)  # the outage itself is logged once
         return finished(site, request, NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
+    except ErrorPageFailed as failed:
+        _tell(site, request, failed.cause)
+        return finished(site, request, NO_RESOURCE, plain_error(failed.status, failed.headers))
     except Exception as error:
-        place = place_of(error, str(site.root))
-        if isinstance(error, SiteError):
-            _log.error("%s", error if error.location else f"{place}: {error}" if place else error)
-            _log.debug("how it came to this", exc_info=error)
-        else:
-            trace = (type(error), error, traceback_of(error, str(site.root)))
-            _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=trace)
+        _tell(site, request, error)
         return finished(site, request, NO_RESOURCE, await _failure(site, request, 500))
+
+
+class ErrorPageFailed(Exception):
+    """The site's own page for a status failed: the status is answered plainly, and nothing of the session is saved."""
+
+    def __init__(self, status: int, headers: Mapping[str, str] | None, cause: Exception) -> None:
+        super().__init__(f"the page for {status} fails itself: {cause}")
+        self.status = status
+        self.headers = headers
+        self.cause = cause
+
+
+def _tell(site: Site, request: Request, error: Exception) -> None:
+    """Logs what the site's code raised, with its place."""
+    place = place_of(error, str(site.root))
+    if isinstance(error, SiteError):
+        _log.error("%s", error if error.location else f"{place}: {error}" if place else error)
+        _log.debug("how it came to this", exc_info=error)
+    else:
+        trace = (type(error), error, traceback_of(error, str(site.root)))
+        _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=trace)
 
 
 async def _failure(
@@ -100,8 +127,8 @@ async def _failure(
     """Gives the site's page for a status, or a plain one where that page fails itself."""
     try:
         return await _error_page(site, request, status, headers, context)
-    except Exception as second:
-        _log.error("the page for %s fails itself: %s", status, second)
+    except ErrorPageFailed as failed:
+        _log.error("%s", failed)
         return plain_error(status, headers)
 
 
@@ -136,11 +163,12 @@ async def _rewritten(steps: list[Context], context: Context, rewrite: Rewrite) -
         path = site.policy.read(rewrite.path.encode("ascii"))
     except PathRefused:
         return await _answer_to(NotFound(), context)
-    page = as_get(site, context._request, path, f"{rewrite.path}?{rewrite.query}")
-    found = find(site, page, path, rewritten=True)
+    found = find(site, as_get(site, context._request, path, rewrite.query), path, rewritten=True)
     if isinstance(found, Response):
         return found
-    match, resource, file = found
+    match, resource, file = found.match, found.resource, found.file
+    path = RequestPath(path.segments, found.slash)  # the canonical form, which is what a guard looks for
+    page = as_get(site, context._request, path, rewrite.query)
     if context._session is None:
         context._session = await _open_session(site, context._request, resource)
     steps.append(context._onward(match, resource, page, path))
@@ -155,20 +183,20 @@ async def _given(file: GivenFile, context: Context) -> Response:
     return not_for_files(context.site, method)
 
 
-def _raw_path(request: Request) -> bytes:
-    raw = request.scope.get("raw_path") or request.scope["path"].encode("utf-8", "surrogateescape")
-    path: bytes = raw.partition(b"?")[0]
-    return path
-
-
 def _origin_is_own(site: Site, request: Request) -> bool:
     security = site.settings.security
     if not security.check_origin or request.method in ("GET", "HEAD"):
         return True
     scope = request.scope
-    host = request.headers.get("host", "")
-    own = {f"{scope.get('scheme', 'http')}://{host}", *security.origins, *([site.url] if site.url else [])}
-    return origin_allowed(request.method, scope["headers"], own, site.settings.session.cookie.name)
+    asked = f"{scope.get('scheme', 'http')}://{request.headers.get('host', '')}"
+    # Of the site's own host [site] url says the scheme; another host is one that the site is tried under.
+    known = site.url if site.url.partition("://")[2] == asked.partition("://")[2] else asked
+    own = {known, *security.origins, *([site.url] if site.url else [])}
+    if origin_allowed(request.method, scope["headers"], own, site.settings.session.cookie.name):
+        return True
+    if told := site.refusals.sentence(request.headers.get("origin"), known, site.url):
+        _log.warning("%s", told)
+    return False
 
 
 async def _open_session(site: Site, request: Request, resource: Resource) -> Session | None:
@@ -198,7 +226,9 @@ async def _produce(context: Context) -> Response:
             return given if isinstance(given, Response) else await _shown_here(context.site, context._request, given)
         if resource.route.kind == "endpoint":
             return await endpoints.respond(context, context._request.method)
-        # The page for 404 answers every method: what isn't there can't be changed either.
+        if resource.route.kind == "error" and not context.prerendering:
+            # The page for 404 answers every method: what isn't there can't be changed either.
+            return await _page_for(context, 404)
         return await pages.respond(context, "GET" if resource.route.kind == "error" else context._request.method)
     except EarlyResponse as early:
         return early.response
@@ -208,6 +238,19 @@ async def _produce(context: Context) -> Response:
         if context.site.mode.prerendering:
             raise
         return await _answer_to(error, context)
+
+
+async def _page_for(context: Context, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Renders an error page. Raises ErrorPageFailed, and SessionUnavailable."""
+    try:
+        page = await pages.respond(context, "GET")
+        if isinstance(page, Rewrite):
+            raise ContextError(f"the page for {status} is rewritten", mend="use render(), or an include")
+        return page
+    except SessionUnavailable:
+        raise
+    except Exception as error:
+        raise ErrorPageFailed(status, headers, error) from error
 
 
 async def _answer_to(error: NotFound | ActionError | HTTPException, context: Context) -> Response:
@@ -225,7 +268,7 @@ async def _answer_to(error: NotFound | ActionError | HTTPException, context: Con
 
 async def _shown_here(site: Site, request: Request, shown: actions.Shown) -> Response:
     """Renders the page that a form stands on with the outcome, as a GET of its own: middleware and all."""
-    page = as_get(site, request, shown.path, shown.url)
+    page = as_get(site, request, shown.path, shown.url.partition("?")[2])
     found = None if shown.url.partition("?")[0] in site.built else find(site, page, shown.path)
     if not isinstance(found, Found) or found.match.route.kind != "page":
         return actions.plain_page(shown, site.language)
@@ -262,7 +305,7 @@ async def _error_page(
     own = Context(site, Match(route, {}), resource, request, path, session)
     if context is not None:
         own.__dict__.update(locals=context.locals, cookies=context.cookies)
-    page = await pages.respond(own, "GET")
+    page = await _page_for(own, status, headers)
     if own.touched("response"):
         page.headers.update(own.response.headers)
     if resource.front is not None:
@@ -275,4 +318,5 @@ async def _error_page(
             make_private(page)
     if session is not None and resource.names_session:
         make_private(page)
+    add_policy(site, page, own)
     return page

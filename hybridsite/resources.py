@@ -111,6 +111,7 @@ def _load_resource(root: Path, settings: Settings, templates: Templates, route: 
     if prerender != route.prerender:
         route = replace(route, prerender=prerender)
     resource = Resource(route, template, source, front, module, closure)
+    _check_guard(resource)
     _check_cache_control(resource)
     return resource
 
@@ -148,18 +149,32 @@ def _joined(one: Closure, other: Closure) -> Closure:
     )
 
 
+def _check_guard(resource: Resource) -> None:
+    """Only a page that is built can be given out behind a guard: any other is asked for through the middleware."""
+    assert resource.source is not None
+    if resource.guard and not resource.prerender:
+        why = "the middleware runs before it at each request as it is"
+        mend = "take the line out, or give the page prerender: true"
+        what = "guard: true stands on a page that is rendered on demand"
+        raise FrontMatterError(what, why=why, mend=mend, location=resource.source.location("guard"))
+    if resource.guard and resource.route.kind == "error":
+        mend = "take the line out"
+        raise FrontMatterError("an error page can't be guarded", mend=mend, location=resource.source.location("guard"))
+
+
 def _check_cache_control(resource: Resource) -> None:
-    """A page that uses a session can't have a Cache-Control that lets others keep it."""
+    """A page that uses a session, or is guarded, can't have a Cache-Control that lets others keep it."""
     assert resource.front is not None
     assert resource.source is not None
-    if not resource.uses_session or resource.prerender:
+    if not resource.guard and (not resource.uses_session or resource.prerender):
         return
     for name, value in resource.front.headers.items():
         if name.casefold() == "cache-control" and "no-store" not in value.casefold():
+            sent, kind = ("no-cache", "is guarded") if resource.guard else ("no-store", "uses the session")
             raise FrontMatterError(
-                "a Cache-Control of its own stands on a page that uses the session",
+                f"a Cache-Control of its own stands on a page that {kind}",
                 why="such a page is one visitor's, and no cache may keep it",
-                mend="take it out: the page is sent with private, no-store",
+                mend=f"take it out: the page is sent with private, {sent}",
                 location=resource.source.location("headers"),
             )
 

@@ -128,6 +128,31 @@ def origin_allowed(method: str, headers: Headers, own: Collection[str], cookie: 
     return site == "same-origin" if site is not None else not with_cookie
 
 
+class OriginRefusals:
+    """What the log is told of refused forms: each pair of origins once, with the setting that would let it in."""
+
+    MOST = 100  # anybody may send any Origin
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, str]] = set()
+
+    def sentence(self, origin: str | None, asked: str, site_url: str) -> str | None:
+        """Says why a form was refused, whose request went to the origin `asked`; None where that has been said."""
+        shown = "none" if origin is None else ascii(origin[:200])[1:-1]
+        if (shown, asked) in self._told or len(self._told) >= self.MOST:
+            return None
+        self._told.add((shown, asked))
+        own = " or ".join(dict.fromkeys([asked, *([site_url] if site_url else [])]))
+        what = f"a form was refused with 403: its Origin is {shown}, and the site's own is {own}"
+        if origin is None:
+            mend = "what sends the session's cookie has to say its Origin; programs that send none may send no cookie"
+        elif origin.partition("://")[2] == asked.partition("://")[2]:
+            mend = f'behind a proxy that ends TLS set [site] url = "{shown}", or name the proxy in [server] proxies'
+        else:
+            mend = "if it is the site's own, set [site] url to it; if it may send forms, add it to [security] origins"
+        return f"{what}; {mend}"
+
+
 def forwarded(headers: Headers, peer: str | None, proxies: Collection[str]) -> tuple[str | None, str | None]:
     """Gives scheme and client address as a named proxy tells them, each None where it doesn't, or the peer is none.
 

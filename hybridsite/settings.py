@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -102,7 +102,9 @@ class BuildSettings(Section):
         default="static",
         description="Whether a page that doesn't say is built into a file, or rendered when it is asked for.",
     )
-    adapter: Literal["standalone"] = Field(default="standalone", description="The host that the site is built for.")
+    adapter: Literal["standalone", "static"] = Field(
+        default="standalone", description="The host that the site is built for."
+    )
 
 
 class RoutingSettings(Section):
@@ -138,6 +140,12 @@ _TO_OR_TABLE = {
 Redirects = dict[
     Annotated[str, AfterValidator(units.old_path)],
     Annotated[RedirectSettings, BeforeValidator(units.redirect), WithJsonSchema(_TO_OR_TABLE)],
+]
+
+
+Headers = dict[
+    Annotated[str, AfterValidator(units.header_pattern)],
+    dict[Annotated[str, AfterValidator(units.header_name)], Annotated[str, AfterValidator(units.header_value)]],
 ]
 
 
@@ -216,6 +224,22 @@ class SessionSettings(Section):
 class SecuritySettings(Section):
     """What is refused."""
 
+    csp: Annotated[
+        bool | dict[str, tuple[str, ...]],
+        PlainValidator(units.csp),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "boolean"},
+                    {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+                ]
+            }
+        ),
+    ] = Field(
+        default=False,
+        description="Whether pages carry a Content-Security-Policy; a table adds sources to it, "
+        'such as { img-src = ["https://cdn.example"] }.',
+    )
     check_origin: bool = Field(default=True, description="Whether a form from another site is refused.")
     origins: Annotated[tuple[Origin, ...], BeforeValidator(units.items)] = Field(
         default=(), description="Origins that may send forms, besides the site's own."
@@ -245,12 +269,25 @@ class Settings(Section):
     redirects: Redirects = Field(
         default_factory=dict, description='Old addresses and where they lead: "/old/[slug]" = "/new/[slug]".'
     )
+    headers: Headers = Field(
+        default_factory=dict, description='Headers by path: "/assets/*" = { "X-Robots-Tag" = "noindex" }.'
+    )
     templates: TemplateSettings = Field(default_factory=TemplateSettings)
     front_matter: FrontMatterSettings = Field(default_factory=FrontMatterSettings)
     session: SessionSettings = Field(default_factory=SessionSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
     server: ServerSettings = Field(default_factory=ServerSettings)
     _warnings: tuple[SiteError, ...] = PrivateAttr(())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults_of_the_host(cls, values: Any) -> Any:
+        """Turns sessions off on a host that has none, unless a driver is named."""
+        build = values.get("build") if isinstance(values, dict) else None
+        if not isinstance(build, dict) or build.get("adapter") != "static":
+            return values
+        session = values.get("session", {})
+        return {**values, "session": {"driver": False, **session}} if isinstance(session, dict) else values
 
     @property
     def warnings(self) -> tuple[SiteError, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -13,16 +14,19 @@ from starlette.types import Receive, Scope, Send
 
 from hybridsite.action_table import ACTIONS, Action, load_actions
 from hybridsite.config import Settings, load_settings, setting_locations
+from hybridsite.csp import Policy
 from hybridsite.data import load_data
 from hybridsite.errors import (
     DriverError,
     Faults,
+    FrontMatterError,
     Location,
     ModuleError,
     RouteError,
     SiteErrors,
     SourceError,
 )
+from hybridsite.headers import HeaderRules
 from hybridsite.modules import (
     Handler,
     load_module,
@@ -34,6 +38,7 @@ from hybridsite.redirects import check_redirects, read_redirect
 from hybridsite.resources import Resource, load_resources
 from hybridsite.routes import Redirect, Route, pair_modules, read_route
 from hybridsite.routing import Router
+from hybridsite.security import OriginRefusals
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates, unknown_action
@@ -100,6 +105,7 @@ class Site:
     broken: frozenset[str] = frozenset()
     sessions: SessionManager | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
+    refusals: OriginRefusals = field(default_factory=OriginRefusals)
     built: Mapping[str, GivenFile] = field(default_factory=dict)
     guarded: frozenset[tuple[str, ...]] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
@@ -139,6 +145,17 @@ class Site:
         """The policy of the site's URLs."""
         return self.router.policy
 
+    @cached_property
+    def headers(self) -> HeaderRules:
+        """The rules of [headers]."""
+        return HeaderRules(self.settings.headers)
+
+    @cached_property
+    def csp(self) -> Policy | None:
+        """The Content-Security-Policy of its pages, or None."""
+        said = self.settings.security.csp
+        return Policy() if said is True else None if said is False else Policy(said)
+
     def url_for(self, source: str, /, **params: object) -> str:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Router.url_for` does."""
         if source in self.broken:
@@ -177,9 +194,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     settings = load_settings(root, environ, serving=not mode.prerendering)
     goes_on, faults = faults is not None, Faults() if faults is None else faults
     files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER), faults)
-    for name, noun in _NOT_YET.items():
-        if (root / name).exists():
-            faults.add(ModuleError(f"{noun} are not in this version of hybridsite yet", location=Location(name)))
+    _refuse_what_comes_later(root, faults)
     make_importable(root)
     data: Mapping[str, object] = MappingProxyType({})
     with faults.collect():
@@ -187,7 +202,8 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     actions = _load_actions(root, faults)
     index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
     sources = {name: path for name, path in index.items() if not name.endswith(".py")}
-    templates = Templates(root, sources, settings.templates.variable, actions)
+    with_nonces = settings.security.csp is not False
+    templates = Templates(root, sources, settings.templates.variable, actions, with_nonces)
     middleware: tuple[Handler, ...] = ()
     with faults.collect():
         middleware = _load_middleware(root)
@@ -196,6 +212,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     goes_on = goes_on and not faults  # what every page rests on is whole
     routes = _routes(_below(files, "pages"), faults)
     loaded = load_resources(root, settings, templates, routes, faults)
+    _check_guards(root, loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
@@ -215,6 +232,12 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     templates.environment.globals.update(site=site, data=data, url_for=site.url_for, action=site.action_url)
     _check_session(site)
     return site
+
+
+def _refuse_what_comes_later(root: Path, faults: Faults) -> None:
+    for name, noun in _NOT_YET.items():
+        if (root / name).exists():
+            faults.add(ModuleError(f"{noun} are not in this version of hybridsite yet", location=Location(name)))
 
 
 def _index(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Path]:
@@ -278,6 +301,17 @@ def _redirects(root: Path, settings: Settings, faults: Faults) -> list[Route]:
         with faults.collect():
             routes.append(read_redirect(path, Redirect(entry.to, entry.status, places["redirects", path])))
     return routes
+
+
+def _check_guards(root: Path, resources: Iterable[Resource], faults: Faults) -> None:
+    """Adds a fault for each guarded page of a site without middleware, which would keep it from nobody."""
+    if (root / MIDDLEWARE).exists():
+        return
+    for resource in resources:
+        if resource.guard and resource.source is not None:
+            what = "guard: true guards nothing: the site has no middleware"
+            mend = f"write {MIDDLEWARE}, which refuses whom the page is not for, or take the line out"
+            faults.add(FrontMatterError(what, mend=mend, location=resource.source.location("guard")))
 
 
 def _load_middleware(root: Path) -> tuple[Handler, ...]:

@@ -18,6 +18,7 @@ from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 from hybridsite import sources
 from hybridsite.analysis import Closure, Step, TemplateFacts, analyse, trace
 from hybridsite.errors import Answer, Location, SiteError, SiteErrors, TemplateError, closest, did_you_mean, place_of
+from hybridsite.nonces import HTML, add_nonces
 from hybridsite.printing import PrintingCodeGenerator, print_escaped, print_plain
 from hybridsite.undefined import MissingValue, SiteUndefined
 
@@ -27,8 +28,8 @@ CONTEXT_NAMES = frozenset(
     {
         *("request", "params", "props", "url", "site", "page", "data", "session", "flashes", "locals"),
         *("action", "action_result"),
-        *("prerendering", "redirect", "rewrite", "render", "cookies", "response", "client_address"),
-        *("route", "locale", "url_for"),
+        *("prerendering", "redirect", "rewrite", "render", "cookies", "response", "csp_nonce"),
+        *("client_address", "route", "locale", "url_for"),
         *("content", "headings", "toc"),
     }
 )
@@ -69,8 +70,9 @@ class _SiteEnvironment(jinja2.Environment):
 class _SiteLoader(jinja2.BaseLoader):
     """Finds templates in an index, never by joining paths, and analyses each one as it is parsed."""
 
-    def __init__(self, index: Mapping[str, Path], variable: tuple[str, str]) -> None:
+    def __init__(self, index: Mapping[str, Path], variable: tuple[str, str], with_nonces: bool) -> None:
         self.index = index
+        self._with_nonces = with_nonces
         self.facts: dict[str, TemplateFacts] = {}
         self._opening = variable[0]
 
@@ -92,6 +94,8 @@ class _SiteLoader(jinja2.BaseLoader):
             parsed = environment.parse(source, name, str(path))
         except TemplateSyntaxError as error:
             raise self._syntax_fault(error, name, source) from None
+        if self._with_nonces and name.endswith(HTML):
+            add_nonces(parsed)
         self.facts[name] = analyse(parsed)
         return parsed, source
 
@@ -137,10 +141,11 @@ class Templates:
         index: Mapping[str, Path],
         variable: tuple[str, str] = ("<<", ">>"),
         actions: Collection[str] | None = None,
+        with_nonces: bool = False,
     ) -> None:
         self._root = str(root)
         self._actions = actions
-        self._loader = _SiteLoader(index, variable)
+        self._loader = _SiteLoader(index, variable, with_nonces)
         self._closures: dict[str, Closure] = {}
         self.environment = _SiteEnvironment(
             loader=self._loader,

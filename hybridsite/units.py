@@ -15,6 +15,16 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZE = re.compile(r"(\d{1,18})\s*(B|KB|KiB|MB|MiB|GB|GiB)", re.ASCII)
 _BYTES: Final = {"B": 1, "KB": 10**3, "KiB": 2**10, "MB": 10**6, "MiB": 2**20, "GB": 10**9, "GiB": 2**30}
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 6265, 4.1.1, and RFC 9110, 5.6.2
+# RFC 9110, 7.6.1 and 8.6: these say how one message travels, which is the server's to know.
+_FRAMING = frozenset(
+    {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-encoding"}
+)
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_DIRECTIVES: Final = (
+    *("default-src", "script-src", "script-src-attr", "style-src", "style-src-attr", "img-src", "font-src"),
+    *("connect-src", "media-src", "object-src", "frame-src", "child-src", "worker-src", "manifest-src"),
+    *("base-uri", "form-action", "frame-ancestors"),
+)
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _SECRET_NAME = re.compile(
     r"passw|passphrase|token|secret|credential|(?:api|access|private)[_-]?key|(?:^|[_-])(?:pass|pwd|auth)(?:$|[_-])",
@@ -31,6 +41,16 @@ def duration(value: object) -> object:
     if match is None:
         raise ValueError('must be seconds, or a length of time such as "30s", "30m", "12h", "14d" or "2w"')
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def told(seconds: float) -> str:
+    """Gives a length of time as people say it, in the largest unit that needs no fraction: `14 days`."""
+    for unit, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= unit and seconds % unit == 0:
+            break
+    else:
+        unit, name = 1, "second"
+    return f"{seconds / unit:g} {name}{'' if seconds == unit else 's'}"
 
 
 def lasting(seconds: float) -> float:
@@ -176,6 +196,45 @@ def cookie_path(value: str) -> str:
     if not re.fullmatch(r"/[\x21-\x3a\x3c-\x7e]*", value):
         raise ValueError('must begin with "/", without spaces and semicolons')
     return value
+
+
+def header_pattern(value: str) -> str:
+    """Gives the pattern of paths that headers are for."""
+    if not re.fullmatch(r"/(?!/)[^\s?#\\\[\]]*", value) or not value.isprintable() or "//" in value:
+        raise ValueError('must be a path that begins with one "/", with "*" for what may be anything')
+    return value
+
+
+def header_name(value: str) -> str:
+    """Gives the name of a header that a site may send (RFC 9110, 5.1)."""
+    if not _TOKEN.fullmatch(value):
+        raise ValueError("is no name for a header")
+    if value.casefold() in _FRAMING:
+        raise ValueError("is the server's own to send")
+    return value
+
+
+def header_value(value: str) -> str:
+    """Gives the value of a header, which holds no control characters (RFC 9110, 5.5)."""
+    if not _HEADER_VALUE.fullmatch(value):
+        raise ValueError("has a value that no header can carry")
+    return value
+
+
+def csp(value: object) -> object:
+    """Gives true, false, or the sources that are added to the Content-Security-Policy, by directive (CSP, Level 3)."""
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError('must be true, false, or a table such as { img-src = ["https://cdn.example"] }')
+    for directive, sources in value.items():
+        if directive not in _DIRECTIVES:
+            raise ValueError(f'has no directive "{directive}": it knows {", ".join(_DIRECTIVES)}')
+        if not isinstance(sources, list | tuple) or not all(
+            isinstance(source, str) and re.fullmatch(r"[\x21-\x2b\x2d-\x3a\x3c-\x7e]+", source) for source in sources
+        ):
+            raise ValueError(f"must have a list of sources for {directive}, without spaces, commas and semicolons")
+    return {directive: tuple(sources) for directive, sources in value.items()}
 
 
 def language(value: str) -> str:

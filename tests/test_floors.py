@@ -22,8 +22,8 @@ PACKAGE = ROOT / "hybridsite"
 FLOORS: dict[float, str] = {
     0.0: "decorators errors uploads used",
     0.1: "__init__",
-    1.0: "analysis documents exchange frozen lexing manifest media modules notices outcomes printing undefined units"
-    " urls",
+    1.0: "analysis csp documents exchange frozen headers lexing manifest media modules nonces notices outcomes printing"
+    " undefined units urls",
     1.1: "settings toml_positions yamldoc",
     1.2: "config sources",
     1.9: "routes",
@@ -43,14 +43,14 @@ FLOORS: dict[float, str] = {
     4.0: "actions answers endpoints middleware pages",
     4.1: "finding",
     5.0: "rendering",
-    5.5: "build.plan build.rows build.snapshot build.traces",
-    5.6: "build.store",
+    5.5: "adapters.static build.plan build.rows build.snapshot build.traces",
+    5.6: "adapters.adapter build.store",
     5.7: "build.kept build.output build.report",
     5.8: "build.copying build.making",
     5.9: "build.executors",
     6.0: "build.freshness server.door server.encoding server.protocol server.state testing",
-    6.1: "build.build server.static",
-    6.2: "server.app",
+    6.1: "server.static",
+    6.2: "build.build server.app",
     6.3: "asgi",
     6.4: "server.run",
     8.0: "cli.console",
@@ -198,7 +198,7 @@ def test_help_is_fast() -> None:
 def test_the_core_is_small() -> None:
     core = [path for name, path in modules().items() if name not in DRIVERS]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 11500
+    assert lines < 12300
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hybridsite.errors import SecretError
-from hybridsite.security import forwarded, origin_allowed, signing_keys
+from hybridsite.security import OriginRefusals, forwarded, origin_allowed, signing_keys
 from tests.e2e.support import SECRET
 
 OWN = {"https://shop.example", "https://admin.example:8443"}
@@ -193,3 +193,28 @@ def test_a_secret_that_can_not_be_kept_is_a_clear_error(tmp_path: Path, place: s
         (state / "secret").mkdir(parents=True)
     with pytest.raises(SecretError, match=r"the secret can't be kept in .+; (not a directory|is a directory); "):
         signing_keys({}, state)
+
+
+def test_a_refusal_is_told_once_for_each_pair_and_is_bounded() -> None:
+    refusals = OriginRefusals()
+    first = refusals.sentence("https://shop.example", "http://shop.example", "")
+    assert first is not None
+    assert "its Origin is https://shop.example, and the site's own is http://shop.example; " in first
+    assert 'set [site] url = "https://shop.example", or name the proxy in [server] proxies' in first
+    assert refusals.sentence("https://shop.example", "http://shop.example", "") is None
+    other = refusals.sentence("https://evil.example", "http://shop.example", "https://tea.example")
+    assert other is not None
+    assert "the site's own is http://shop.example or https://tea.example; " in other
+    assert "[security] origins" in other
+    none = refusals.sentence(None, "http://shop.example", "")
+    assert none is not None
+    assert "its Origin is none" in none
+    told = [refusals.sentence(f"https://{number}.example", "http://shop.example", "") for number in range(500)]
+    assert sum(one is not None for one in told) == refusals.MOST - 3
+
+
+def test_a_refused_origin_is_shown_as_what_it_is_in_one_line() -> None:
+    told = OriginRefusals().sentence("\x1b[2J\r\nERROR \xe9" + "x" * 9999, "http://shop.example", "")
+    assert told is not None
+    assert told.isprintable()
+    assert len(told) < 700

@@ -30,6 +30,17 @@ def test_parts_of_a_unit() -> None:
 
 
 @pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        *((14 * 86400.0, "14 days"), (86400.0, "1 day"), (90 * 60.0, "90 minutes"), (3600, "1 hour")),
+        *((1.0, "1 second"), (0.5, "0.5 seconds"), (61.0, "61 seconds")),
+    ],
+)
+def test_a_length_of_time_is_told_in_the_largest_unit_that_needs_no_fraction(seconds: float, text: str) -> None:
+    assert units.told(seconds) == text
+
+
+@pytest.mark.parametrize(
     "value", ["", "14", "d", "-1d", "1 day", "1D", "1d 2h", "1e3s", "٣d", "1.d", ".5d", "infs", "1ms"]
 )
 def test_what_is_no_duration(value: str) -> None:

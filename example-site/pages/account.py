@@ -1,11 +1,8 @@
-"""The account of whoever is signed in, and the way to the sign-in for everybody else."""
+"""The account of whoever is signed in; middleware.py has sent everybody else to the sign-in."""
 
 from typing import Any
 
 
-def load(context: Any) -> Any:
-    user = context.session.get("user")
-    if user is None:
-        return context.redirect("/login/")
+def load(context: Any) -> dict[str, Any]:
     orders = context.session.get("orders", {}).values()
-    return {"user": user, "orders": sorted(orders, key=lambda order: order["placed"], reverse=True)}
+    return {"orders": sorted(orders, key=lambda order: order["placed"], reverse=True)}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hybridsite import __version__
+from hybridsite.adapters.adapter import Adapter, find_adapter
 from hybridsite.build import store as stores
 from hybridsite.build.copying import copy_public, copy_sources
 from hybridsite.build.executors import Work, outcomes
@@ -20,12 +21,12 @@ from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
 from hybridsite.build.making import Outcome, built_file, identity, place_of_page
 from hybridsite.build.output import Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
-from hybridsite.build.report import BuildReport, told
+from hybridsite.build.report import BuildReport
 from hybridsite.build.rows import RouteRow
 from hybridsite.build.snapshot import snapshot, tool, variables
-from hybridsite.build.store import Damaged, Made, Place, Store
+from hybridsite.build.store import Damaged, Made, Place, Store, Told
 from hybridsite.build.traces import route_facts
-from hybridsite.errors import Faults, PrerenderSessionError
+from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
 from hybridsite.manifest import MANIFEST, Manifest, server_sources
 from hybridsite.site import Mode, Site, load_site
 
@@ -72,10 +73,12 @@ def build_site(
         names = list(server_sources(root))  # what vanishes later is a fault
         last = _last_build(root, state, sources, options, listener)
         site = load_site(root, Mode(prerendering=True, drafts=options.drafts), environ=environ, faults=faults)
+        adapter = find_adapter(site.settings.build.adapter)
+        adapter.check(site, faults)
         pages = asyncio.run(plan(site, faults))
         kept = NOTHING if last is None else what_holds(last, root, sources.files, route_facts(site))
         with Output(site.root) as output:
-            written = _write(site, pages, names, output, kept, options, faults)
+            written = _write(site, pages, names, output, kept, options, adapter, faults)
             stores.forget(state)  # it doesn't belong to what comes now
             output.exchange()
         rows = _rows(site, pages, written.pages)
@@ -90,15 +93,15 @@ def build_site(
             routes=route_facts(site),
             made=written.made,
             rows=rows,
-            notices=told(written.notices),
-            warnings=told(site.settings.warnings),
+            notices=list(map(Told.of, written.notices)),
+            warnings=list(map(Told.of, written.warnings)),
         )
         stores.write(state, store)
+    seconds = time.perf_counter() - began
     number = sum(
         one is kept.made.get(place_of_page(site, page)) for page, one in zip(pages, written.pages, strict=True)
     )
-    seconds = time.perf_counter() - began
-    return BuildReport(tuple(rows), tuple(written.notices), site.settings.warnings, seconds, number)
+    return BuildReport(tuple(rows), tuple(written.notices), tuple(written.warnings), seconds, number)
 
 
 class _Written(NamedTuple):
@@ -108,6 +111,7 @@ class _Written(NamedTuple):
     made: dict[str, Made]
     outside: dict[str, int]
     notices: list[PrerenderSessionError]
+    warnings: list[SiteError]
     manifest: bytes
     place: Place
 
@@ -119,11 +123,14 @@ def _write(
     output: Output,
     kept: Kept,
     options: BuildOptions,
+    adapter: Adapter,
     faults: Faults,
 ) -> _Written:
     """Writes all that dist/ will hold. Raises every fault that was found."""
     made, outside = _make(site, pages, output, kept, options.jobs, faults)
     public, copies = copy_public(site, pages, output, kept, faults)
+    taken = {file.file for file in public} | {page.output for page in pages}
+    warnings = [*_warnings(site, made), *adapter.finish(site, taken, output.write)]
     notices = site.notices.faults()
     for notice in notices if options.strict else ():
         faults.add(notice)
@@ -134,7 +141,7 @@ def _write(
     manifest = Manifest(__version__, options.drafts, files, errors, sources).to_json()
     places = (place_of_page(site, page) for page in pages)
     every = {**dict(zip(places, made, strict=True)), **copies, **copied}
-    return _Written(made, every, outside, notices, manifest, output.write(MANIFEST, manifest))
+    return _Written(made, every, outside, notices, warnings, manifest, output.write(MANIFEST, manifest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +205,17 @@ def _take(outcome: Outcome, number: int, made: dict[int, Made], outside: dict[st
         made[number] = outcome.made
     for name, when in outcome.outside.items():
         outside[name] = min(when, outside.get(name, when))
+
+
+def _warnings(site: Site, made: list[Made]) -> Iterator[SiteError]:
+    """Yields what the author is warned of: once a source, however many pages it makes."""
+    yield from site.settings.warnings
+    places: set[Location | None] = {warning.location for warning in site.settings.warnings}
+    for one in made:
+        for warning in map(Told.fault, one.warnings):
+            if warning.location not in places:
+                places.add(warning.location)
+                yield warning
 
 
 def _rows(site: Site, pages: list[PlannedPage], made: list[Made]) -> list[RouteRow]:

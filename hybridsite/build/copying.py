@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+from hybridsite import csp
 from hybridsite.build.kept import Kept
 from hybridsite.build.output import Output
 from hybridsite.build.plan import PlannedPage
 from hybridsite.build.store import Made
+from hybridsite.build.traces import SETTINGS
 from hybridsite.errors import BuildError, Faults, Location, RouteError, SourceError
-from hybridsite.manifest import BuiltFile, etag
+from hybridsite.manifest import BuiltFile, etag, with_header
 from hybridsite.media import media_type
 from hybridsite.site import Site
 from hybridsite.urls import PathRefused
+
+Sent = Callable[[bytes], tuple[str, tuple[tuple[str, str], ...]]]
+"""Gives the type of a body, and the headers that it is sent with."""
+
+
+def _not_sent(_: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
+    return "", ()
 
 
 def copy_public(
@@ -45,8 +57,8 @@ def copy_public(
                 )
             owners[key] = f"public/{name}"
             place = f"client/{name}"
-            copies[place] = _copied(path, f"public/{name}", place, output, kept)
-            files.extend(_public_file(site, name, copies[place].etag))
+            copies[place] = _copied(path, f"public/{name}", place, output, kept, partial(_sent, site, name))
+            files.extend(_public_file(site, name, copies[place]))
     return files, copies
 
 
@@ -68,7 +80,7 @@ def copy_sources(site: Site, names: list[str], output: Output, kept: Kept) -> tu
     return hashes, copies
 
 
-def _copied(path: Path, name: str, place: str, output: Output, kept: Kept) -> Made:
+def _copied(path: Path, name: str, place: str, output: Output, kept: Kept, sent: Sent = _not_sent) -> Made:
     """Copies one file, unless the last build did, and it is what it was. Raises SourceError, BuildError."""
     known = kept.copy(place, name)
     if known is not None and output.keep(place, known.place):
@@ -78,23 +90,43 @@ def _copied(path: Path, name: str, place: str, output: Output, kept: Kept) -> Ma
         if not path.is_file():  # a pipe would be waited for
             if path.exists():
                 raise SourceError("this is no file", location=shown)
-            raise FileNotFoundError(2, "No such file or directory")
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         body = path.read_bytes()
     except OSError as error:  # it was there when the site was loaded
         raise BuildError("the file can't be read", why=error.strerror or "", location=shown) from error
-    return Made(page=name, trace=(name,), place=output.write(place, body), etag=etag(body))
+    kind, headers = sent(body)
+    trace = (name, SETTINGS)  # which have the headers
+    return Made(page=name, trace=trace, place=output.write(place, body), etag=etag(body), type=kind, headers=headers)
 
 
-def _public_file(site: Site, name: str, tag: str) -> Iterator[BuiltFile]:
+def _public_file(site: Site, name: str, made: Made) -> Iterator[BuiltFile]:
     """Yields how the server gives a public file out: index.html as its folder, no dot files but RFC 8615's."""
-    segments = tuple(unicodedata.normalize("NFC", part) for part in name.split("/"))
+    segments = _segments(name)
     if any(part.startswith(".") for part in segments) and segments[0] != ".well-known":
         return
-    kind = media_type(name)
-    if segments[-1] == "index.html":
-        yield BuiltFile(site.policy.url("page", segments[:-1]), name, kind, tag)
-    else:
-        yield BuiltFile(site.policy.url("file", segments), name, kind, tag)
+    url = site.policy.url("page", segments[:-1]) if segments[-1] == "index.html" else site.policy.url("file", segments)
+    yield BuiltFile(url, name, made.type, made.etag, made.headers)
+
+
+def _segments(name: str) -> tuple[str, ...]:
+    return tuple(unicodedata.normalize("NFC", part) for part in name.split("/"))
+
+
+def _sent(site: Site, name: str, body: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Gives the type of a public file, and the headers that it is sent with."""
+    segments, kind = _segments(name), media_type(name)
+    headers: tuple[tuple[str, str], ...] = ()
+    for header, value in site.headers.of(segments[:-1] if segments[-1] == "index.html" else segments).items():
+        if header.casefold() == "content-type":
+            kind = value
+        else:
+            headers = (*headers, (header, value))
+    if kind.startswith("image/svg+xml"):
+        headers = with_header(headers, "content-security-policy", csp.SVG)
+    elif site.csp is not None and kind.startswith("text/html"):
+        policy = site.csp.header_for_html(body.decode("utf-8", "replace"))
+        headers = with_header(headers, "content-security-policy", policy)
+    return kind, headers
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -13,10 +13,20 @@ from starlette.responses import Response
 from hybridsite.answers import SAFE_HEADERS
 from hybridsite.build.output import Output
 from hybridsite.build.plan import PlannedPage
-from hybridsite.build.store import Made
+from hybridsite.build.store import Made, Told
 from hybridsite.build.traces import trace
-from hybridsite.errors import Answer, Faults, Location, ModuleError, RouteError, SiteError, frames_of, place_of
-from hybridsite.manifest import BuiltFile, etag
+from hybridsite.errors import (
+    Answer,
+    Faults,
+    Location,
+    ModuleError,
+    RouteError,
+    SiteError,
+    TemplateError,
+    frames_of,
+    place_of,
+)
+from hybridsite.manifest import BuiltFile, etag, with_header
 from hybridsite.media import media_type
 from hybridsite.rendering import render
 from hybridsite.site import Site
@@ -54,15 +64,23 @@ async def make(site: Site, page: PlannedPage, output: Output) -> Outcome:
         kind = _checked_type(page, answer)
     if faults:
         return Outcome(None, faults.all)
+    headers = _own_headers(answer.headers)
+    warnings: tuple[Told, ...] = ()
+    if site.csp is not None and kind.startswith("text/html"):
+        text = answer.body.decode()
+        headers = with_header(headers, "content-security-policy", site.csp.header_for_html(text))
+        if blocked := site.csp.blocked(text):
+            warnings = (_warning(blocked[0], page),)
     made = Made(
         page=identity(page),
         trace=trace(site, page.match.route, used.keys),
         place=output.write(place_of_page(site, page), answer.body),
         etag=etag(answer.body),
         type=kind,
-        headers=_own_headers(answer.headers),
+        headers=headers,
         seconds=time.perf_counter() - began,
         notices=tuple(used.notices),
+        warnings=warnings,
     )
     return Outcome(made, outside={key: when for key, when in used.keys.items() if key.startswith("/")})
 
@@ -187,3 +205,11 @@ def _own_headers(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], .
         for name, value in headers
         if name not in _SENT_ANYWAY and (name, value) not in SAFE_HEADERS
     )
+
+
+def _warning(attribute: str, page: PlannedPage) -> Told:
+    shown = attribute if len(attribute) <= 60 else f"{attribute[:59]}…"
+    why = f"it stands in {page.url}, and the Content-Security-Policy names no attributes"
+    mend = "put it into a file or an element, or allow it: csp = { style-src-attr = [\"'unsafe-inline'\"] }"
+    location = Location(page.match.route.source)
+    return Told.of(TemplateError(f"no browser follows {shown}", why=why, mend=mend, location=location))

@@ -9,32 +9,17 @@ import platform
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from hybridsite import __version__
 from hybridsite.build.rows import RouteRow
-from hybridsite.build.store import Told
 from hybridsite.errors import ServeError, SiteError, count
 from hybridsite.manifest import read_manifest
 from hybridsite.site import BUILD, load_site
-
-
-def told(faults: Iterable[SiteError]) -> list[Told]:
-    """Gives notices and warnings as they can be kept."""
-    return [
-        Told(
-            fault.code,
-            fault.what,
-            fault.why,
-            fault.mend,
-            *((at.file, at.line, at.column) if (at := fault.location) else ("", 0, 0)),
-        )
-        for fault in faults
-    ]
+from hybridsite.units import told
 
 
 def version_facts() -> dict[str, str]:
@@ -62,7 +47,7 @@ def site_facts(root: Path, state: Path, *, environ: Mapping[str, str], stale: bo
     facts = {
         "site": str(site.root),
         "routes": ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items(), reverse=True)),
-        "session": f"{session.driver}, ttl {timedelta(seconds=session.ttl)}" if session.driver else "off",
+        "session": f"{session.driver}, ttl {told(session.ttl)}" if session.driver else "off",
         "state": f"{state}{'' if state.is_dir() else ' (not made yet)'}",
     }
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from hybridsite.build.rows import RouteRow
+from hybridsite.errors import Location, SiteError
 
 _FILE = "cache/build"
 _FORMAT = "hybridsite build 1"
@@ -20,6 +21,29 @@ class Place(msgspec.Struct, frozen=True):
     size: int
     time: int
     inode: int
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A notice or a warning, as it was told."""
+
+    code: str
+    what: str
+    why: str
+    mend: str
+    file: str
+    line: int
+    column: int
+
+    @classmethod
+    def of(cls, fault: SiteError) -> Told:
+        """Gives what a fault says."""
+        at = fault.location or Location("")
+        return cls(fault.code, fault.what, fault.why, fault.mend, at.file, at.line, at.column)
+
+    def fault(self) -> SiteError:
+        """Gives the fault again, of no kind but its code."""
+        at = Location(self.file, self.line, self.column) if self.file else None
+        return SiteError(self.what, why=self.why, mend=self.mend, location=at)
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -36,18 +60,7 @@ class Made(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     seconds: float = 0.0
     notices: tuple[tuple[str, int, str, tuple[str, ...], str], ...] = ()
-
-
-class Told(msgspec.Struct, frozen=True):
-    """A notice or a warning, as it was told."""
-
-    code: str
-    what: str
-    why: str
-    mend: str
-    file: str
-    line: int
-    column: int
+    warnings: tuple[Told, ...] = ()
 
 
 class Store(msgspec.Struct):

@@ -160,3 +160,21 @@ def _contents(record: Record) -> Contents | None:
 def _facts(key: str, record: Record, contents: Contents) -> SessionFacts:
     created, expires = (datetime.fromtimestamp(when, UTC) for when in (contents.created, record.expires))
     return SessionFacts(key, created, expires, len(record.data))
+
+
+class OtherSessions:
+    """`context.sessions`: sessions other than the visitor's own, for back-office code."""
+
+    def __init__(self, manager: SessionManager, own: Session | None) -> None:
+        self._office = SessionOffice(manager)
+        self._own = own
+        self.open = self._office.open
+        self.list = self._office.find
+
+    async def revoke(self, *, name: str, value: object) -> int:
+        """Ends every session in which `name` is `value`, and gives how many there were.
+
+        The visitor's own may be one of them, and what is set in it after that begins another, as after `destroy`.
+        Raises SessionIndexError, SessionValueError, SessionUnavailable.
+        """
+        return await self._office.revoke(name=name, value=value, own=self._own)

@@ -90,10 +90,14 @@ class GuardedStore:
     """A store behind a breaker. Every call raises StoreDown where the store fails, or takes longer than the budget.
 
     The first failure begins an outage. From then on calls fail at once, and a task asks whether the store is back.
+
+    A store may do more than it has to: `read_first` is its way to read for a request of which no code has run yet, and
+    where `by_turns` is true, what a call waits for first is the end of this turn of the loop.
     """
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
+        self._by_turns: bool = getattr(store, "by_turns", False)
         self._read_first: Callable[[str], Coroutine[Any, Any, Record | None]] = getattr(store, "read_first", store.read)
         self._reads_down = False
         self._writes_down = False
@@ -183,11 +187,17 @@ class GuardedStore:
             raise StoreDown
 
     async def _answer(self, call: Coroutine[Any, Any, _T], budget: Budget, *, reads: bool) -> _T:
+        result: _T
         try:
             # A store that answers without waiting needs no timer, which would cost as much as the answer.
             awaited = call.send(None)
+            if self._by_turns:
+                is_done, awaited = await _step(call, awaited)
+                if is_done:
+                    result = awaited
+                    return result
         except StopIteration as done:
-            result: _T = done.value
+            result = done.value
             return result
         except _ANSWERS:
             raise
@@ -268,18 +278,25 @@ def _told(error: BaseException) -> str:
     return f"{type(cause).__name__}: {text}" if text else type(cause).__name__
 
 
-@types.coroutine
-def _rest(call: Coroutine[Any, Any, _T], awaited: Any) -> Generator[Any, Any, _T]:
+async def _rest(call: Coroutine[Any, Any, _T], awaited: Any) -> _T:
     """Goes on with a coroutine whose first step was made, and waits for `awaited`."""
     while True:
-        try:
-            sent = yield awaited
-        except BaseException as error:
-            thrown: BaseException | None = error
-        else:
-            thrown = None
-        try:
-            awaited = call.send(sent) if thrown is None else call.throw(thrown)
-        except StopIteration as done:
-            result: _T = done.value
+        is_done, awaited = await _step(call, awaited)
+        if is_done:
+            result: _T = awaited
             return result
+
+
+@types.coroutine
+def _step(call: Coroutine[Any, Any, Any], awaited: Any) -> Generator[Any, Any, tuple[bool, Any]]:
+    """Waits for `awaited`, and makes a coroutine's next step. Gives False and what is awaited, or True and its end."""
+    try:
+        sent = yield awaited
+    except BaseException as error:
+        thrown: BaseException | None = error
+    else:
+        thrown = None
+    try:
+        return False, call.send(sent) if thrown is None else call.throw(thrown)
+    except StopIteration as done:
+        return True, done.value

@@ -73,6 +73,8 @@ _SWEEP_EVERY = 32
 _STEP = "SELECT max(rowid), count(*) FROM (SELECT rowid FROM sessions WHERE rowid > ? ORDER BY rowid LIMIT ?)"
 _SWEEP = "DELETE FROM sessions WHERE rowid > ? AND rowid <= ? AND expires <= ?"
 
+# How often it is seen whether the file is still there, in seconds, where anything is asked for.
+_LOOK_EVERY = 1.0
 # How many rows `find` and `scan` take at once.
 _PAGE = 256
 # A record that is made anew begins at no version that another had under its key.
@@ -97,6 +99,7 @@ class SqliteStore:
     """
 
     reach: ClassVar[Reach] = "machine"
+    by_turns: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -118,6 +121,8 @@ class SqliteStore:
         self._swept = 0  # the last row that was looked at
         self._turn: asyncio.Handle | None = None  # the end of this turn of the loop, where there is something to do
         self._writes: list[_Write] = []
+        self._file: tuple[int, int] | None = None  # device and number of the file that is open
+        self._look_at = 0.0
 
     async def open(self) -> None:
         """Opens the file, and makes it where it is missing, readable by its owner alone.
@@ -126,7 +131,6 @@ class SqliteStore:
         """
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             self._is_open = True
             await self._when_free(lambda connection: None)
         except (OSError, sqlite3.Error, StoreDown) as error:
@@ -151,17 +155,17 @@ class SqliteStore:
     async def read_first(self, key: str) -> Record | None:
         """Gives the record for a request of which no code has run yet, from the snapshot of this turn of the loop.
 
-        The turn's first read has no need of one. `end` is in the loop's queue before the snapshot is made, so whatever
-        reads from it was in the queue by then: its request had arrived.
+        The turn's first read has no need of one. The end of the turn is in the loop's queue before the snapshot is made,
+        so whatever reads from it was in the queue by then: its request had arrived.
         """
         if self._connection is None:
             return await self.read(key)
         try:
             if self._turn is None:
-                self._turn = asyncio.get_running_loop().call_soon(self._end_turn)
+                self._begin_turn()
             elif not self._connection.in_transaction:
                 self._connection.execute("BEGIN")
-            row = self._connection.execute(_READ, (key, self._clock())).fetchone()
+            row = self._connected().execute(_READ, (key, self._clock())).fetchone()
         except sqlite3.DatabaseError:
             return await self.read(key)
         return None if row is None else Record(*row)
@@ -253,15 +257,22 @@ class SqliteStore:
 
     async def _write(self, statement: str, values: Sequence[object]) -> int:
         """Writes at the end of this turn of the loop, together with others. Gives how many rows it wrote."""
+        if self._turn is None:
+            self._begin_turn()
         if self._connection is not None:
-            loop = asyncio.get_running_loop()
-            write = _Write(statement, values, loop.create_future())
+            write = _Write(statement, values, asyncio.get_running_loop().create_future())
             self._writes.append(write)
-            if self._turn is None:
-                self._turn = loop.call_soon(self._end_turn)
             if (rows := await write.done) is not None:
                 return rows
         return (await self._run(statement, values)).rowcount
+
+    def _begin_turn(self) -> None:
+        self._turn = asyncio.get_running_loop().call_soon(self._end_turn)
+        if (now := time.monotonic()) >= self._look_at:
+            self._look_at = now + _LOOK_EVERY
+            if self._connection is not None and _identity(self._path) != self._file:
+                _log.error("the session database %s was deleted or exchanged; what is there now is used", self._path)
+                self._disconnect()
 
     def _end_turn(self) -> None:
         """Commits what was written in this turn. Where that fails, each write is tried on its own, and says why."""
@@ -300,7 +311,7 @@ class SqliteStore:
             try:
                 self._end_snapshot()
                 return action(self._connected())
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, OSError) as error:
                 if not _is_locked(error):
                     self._disconnect()
                 if not _is_locked(error) or time.monotonic() > deadline:
@@ -311,6 +322,7 @@ class SqliteStore:
         if not self._is_open:
             raise RuntimeError("the session store is not open")
         if self._connection is None:
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
             try:
                 for statement in ("PRAGMA journal_mode = WAL", f"PRAGMA synchronous = {self._synchronous}", *_TABLES):
@@ -319,7 +331,17 @@ class SqliteStore:
                 connection.close()
                 raise
             self._connection = connection
+            self._file = _identity(self._path)
         return self._connection
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Gives what tells a file from others that had its name; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _write_together(connection: sqlite3.Connection, writes: Sequence[_Write]) -> list[int | None]:
@@ -367,7 +389,7 @@ def _step(connection: sqlite3.Connection, start: int, rows: int, now: float) -> 
     return (last if seen == rows else 0), removed
 
 
-def _is_locked(error: sqlite3.DatabaseError) -> bool:
+def _is_locked(error: Exception) -> bool:
     # The primary code is in the low byte: SQLITE_BUSY_RECOVERY and _SNAPSHOT are kinds of SQLITE_BUSY.
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

@@ -253,6 +253,23 @@ def test_signing_in_and_out(server: Server, visitor: Visitor) -> None:
     assert visitor.path == "/login/"
 
 
+def test_the_pot_book_is_for_who_is_signed_in(server: Server, visitor: Visitor) -> None:
+    # case P2
+    for path in ("/account/pot-book/", "/account/pot-book", "/%61ccount/pot-book/"):
+        visitor.open(path)
+        assert visitor.path == "/login/", path
+    visitor.submit(visitor.form("name"), name="Ann Inkwell")
+    assert "/account/pot-book/" in visitor.page.links
+    assert "beside the copper" in visitor.open("/account/pot-book/").text
+    answer = visitor.client.get("/account/pot-book/")
+    assert is_private(answer)
+    known = visitor.client.get("/account/pot-book/", headers={"If-None-Match": answer.headers["etag"]})
+    assert known.status_code == 304
+    stranger = Visitor(server)
+    again = stranger.client.get("/account/pot-book/", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, "etag" in again.headers) == (302, False)
+
+
 def test_asking_the_shop(server: Server, visitor: Visitor) -> None:
     # case B4, case X1
     visitor.open("/ask/")

@@ -17,7 +17,7 @@ def test_info_tells_versions_and_the_site_and_no_secret(make_site: MakeSite, hyb
     assert "jinja2 3." in facts["packages"]
     assert facts["site"] == str(site)
     assert facts["routes"] == "1 prerendered, 1 on demand"
-    assert facts["session"] == "sqlite, ttl 14 days, 0:00:00"
+    assert facts["session"] == "sqlite, ttl 14 days"
     assert "not built" in facts["dist"]
     assert SECRET not in done.stdout
     assert not (site / ".hybridsite").exists()

@@ -81,7 +81,9 @@ def read(client: httpx.Client) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize(
-    ("store", "how"), [("redis", "killed"), ("redis", "hanging"), ("postgres", "killed")], indirect=["store"]
+    ("store", "how"),
+    [(store, how) for store in ("redis", "postgres") for how in ("killed", "hanging")],
+    indirect=["store"],
 )
 def test_a_store_that_goes_down_under_load(store: RedisServer | PostgresServer, server: Server, how: str) -> None:
     # case C5

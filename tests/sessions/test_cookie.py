@@ -142,7 +142,7 @@ def test_a_hostile_header_takes_no_long_time() -> None:
 
 def test_signatures_are_compared_in_constant_time() -> None:
     # case S9: by itsdangerous, whose comparison is hmac.compare_digest
-    assert "verify_signature" in inspect.getsource(SessionCookie.read)
+    assert "verify_signature" in inspect.getsource(SessionCookie._verified)
     assert "compare_digest(" in inspect.getsource(itsdangerous.signer.SigningAlgorithm.verify_signature)
 
 
@@ -254,3 +254,49 @@ def test_a_cookie_ends_by_the_same_attributes(settings: dict[str, Any], https: b
     value, *attributes = cookie_of(**settings).expire(https=https).split("; ")
     assert value == f"{settings.get('name', COOKIE)}="
     assert attributes == ["Max-Age=0", "Expires=Thu, 01 Jan 1970 00:00:00 GMT", *expected[1:]]
+
+
+def test_a_signature_is_checked_once_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    cookie, identifier = cookie_of(), new_identifier()
+    sent, checks = issued(cookie, identifier), []
+    verify = cookie._signer.verify_signature
+
+    def counted(value: bytes, signature: bytes) -> bool:
+        checks.append(value)
+        return verify(value, signature)
+
+    monkeypatch.setattr(cookie._signer, "verify_signature", counted)
+    for header in (sent, sent, b"a=1; " + sent, sent + b"; b=2"):
+        assert cookie.read([header]) == identifier
+    assert len(checks) == 1
+
+
+def test_what_was_forged_is_never_remembered() -> None:
+    cookie = cookie_of()
+    for header in forged():
+        for _ in range(3):
+            assert cookie.read([header]) is None
+    assert not cookie._known
+    other = cookie_of([NEW])
+    assert other.read([issued(cookie, new_identifier())]) is None
+    assert not other._known
+
+
+def test_a_cookie_of_another_name_is_not_taken_for_a_known_one() -> None:
+    cookie, identifier = cookie_of(), new_identifier()
+    sent = issued(cookie, identifier)
+    assert cookie.read([sent]) == identifier
+    token = sent.partition(b"=")[2]
+    for name in (b"x" * len(COOKIE), f"x{COOKIE}"[: len(COOKIE)].encode(), b"x" + COOKIE.encode()):
+        assert cookie.read([name + b"=" + token]) is None
+    # As long as ours alone, and with ours in it: the name is another's.
+    assert cookie.read([f"{COOKIE}=".encode()[1:] + b"=" + token]) is None
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hybridsite.sessions.cookie._MOST_KNOWN", 3)
+    cookie, identifiers = cookie_of(), [new_identifier() for _ in range(10)]
+    for _ in range(2):
+        for identifier in identifiers:
+            assert cookie.read([issued(cookie, identifier)]) == identifier
+    assert list(cookie._known.values()) == identifiers[-3:]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -343,3 +346,32 @@ def test_a_wrong_password_is_told(start_redis: StartRedis) -> None:
         assert "wrong" not in str(caught.value)
 
     with_store(check, f"redis://:wrong@127.0.0.1:{server.port}")
+
+
+def test_tls_with_a_certificate_that_is_known_and_none_without(start_redis: StartRedis, tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl: apt-get install openssl")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+        + ["-keyout", key, "-out", certificate, "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True,
+        capture_output=True,
+    )
+    port = free_port()
+    files = ("--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-auth-clients", "no")
+    start_redis("--tls-port", str(port), *files)
+
+    async def works(store: RedisStore) -> None:
+        version = await store.write("key", b"1", expected=None, ttl=60)
+        record = await store.read("key")
+        assert record is not None
+        assert record.version == version
+
+    async def is_refused(store: RedisStore) -> None:
+        with pytest.raises(StoreDown, match="certificate"):
+            await store.read("key")
+
+    for scheme in ("rediss", "valkeys"):
+        with_store(works, f"{scheme}://127.0.0.1:{port}/0?ssl_ca_certs={certificate}", prefix=scheme)
+        with_store(is_refused, f"{scheme}://127.0.0.1:{port}/0")

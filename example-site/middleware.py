@@ -1,0 +1,14 @@
+"""Who may see what: the account, and all that lies below it, is for whoever is signed in."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+
+async def on_request(context: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+    # At build there is nobody yet: the pages that are built are the same for all, and those with `guard: true` are
+    # given out by the server, which asks again then.
+    context.locals.user = context.session.get("user") if context.has_session else None
+    account = context.url_for("pages/account.html")
+    if context.url.path.startswith(account) and context.locals.user is None and not context.prerendering:
+        return context.redirect(context.url_for("pages/login.html"))
+    return await call_next(context)

@@ -1,0 +1,1 @@
+"""The tests of hybridsite/build/, a file for each module."""
