@@ -185,7 +185,7 @@ def _make(
     """Makes the pages that aren't kept, and gives for each page what was made, and the files outside that were read."""
     made: dict[int, Made] = {}
     for number, page in enumerate(pages):
-        known = kept.page(place := place_of_page(site, page), identity(page))
+        known = kept.page(place := place_of_page(site, page), identity(site, page))
         if known is not None and output.keep(place, known.place):
             made[number] = known
     stale = [number for number in range(len(pages)) if number not in made]

@@ -72,7 +72,7 @@ async def make(site: Site, page: PlannedPage, output: Output) -> Outcome:
         if blocked := site.csp.blocked(text):
             warnings = (_warning(blocked[0], page),)
     made = Made(
-        page=identity(page),
+        page=identity(site, page),
         trace=trace(site, page.match.route, used.keys),
         place=output.write(place_of_page(site, page), answer.body),
         etag=etag(answer.body),
@@ -85,9 +85,11 @@ async def make(site: Site, page: PlannedPage, output: Output) -> Outcome:
     return Outcome(made, outside={key: when for key, when in used.keys.items() if key.startswith("/")})
 
 
-def identity(page: PlannedPage) -> str:
-    """Names what is planned for a file: another source, or other values, make another page of it."""
-    return f"{page.match.route.source} {sorted(page.match.params.items())!r}"
+def identity(site: Site, page: PlannedPage) -> str:
+    """Names what is planned for a file: another source, module or values, or middleware, make another page of it."""
+    route = page.match.route
+    around = "middleware" if site.middleware else ""
+    return f"{route.source} {route.module} {around} {sorted(page.match.params.items())!r}"
 
 
 def place_of_page(site: Site, page: PlannedPage) -> str:

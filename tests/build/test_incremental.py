@@ -117,6 +117,10 @@ class Edits(RuleBasedStateMachine):
         self.write(f"pages/m{name}.html", page(word, layout="one", reads="<< x >>"))
         self.write(f"pages/m{name}.py", module)
 
+    @rule(name=st.sampled_from(["a", "b", "fixed", "post"]), word=WORD)
+    def give_page_a_module(self, name: str, word: str) -> None:
+        self.write(f"pages/{name}.py", f"def load(context):\n    context.response.headers['x-load'] = '{word}'\n")
+
     @rule(word=WORD, jinja=st.booleans(), reads=READS)
     def change_post(self, word: str, jinja: bool, reads: str) -> None:
         front = f"layout: layouts/text.html\ntitle: {word}\njinja: {str(jinja).lower()}"
