@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Scope
 
 from hybridsite.build.build import BuildOptions, build_site
-from hybridsite.build.report import BuildReport
+from hybridsite.build.rows import BuildReport
 from hybridsite.server.app import App, create_app
 from hybridsite.site import Mode, Site, load_site
 from tests.e2e.support import SECRET, write_site

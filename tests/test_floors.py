@@ -24,7 +24,7 @@ FLOORS: dict[float, str] = {
     0.1: "__init__",
     1.0: "analysis csp documents exchange frozen headers lexing manifest media modules nonces notices outcomes printing"
     " undefined units urls",
-    1.1: "settings toml_positions yamldoc",
+    1.1: "places settings toml_positions yamldoc",
     1.2: "config sources",
     1.9: "routes",
     2.0: "data forms frontmatter markdown routing security sessions.codec sessions.cookie sessions.store",
@@ -46,7 +46,7 @@ FLOORS: dict[float, str] = {
     5.5: "adapters.static build.plan build.rows build.snapshot build.traces",
     5.6: "adapters.adapter build.store",
     5.7: "build.kept build.output build.report",
-    5.8: "build.copying build.making",
+    5.8: "build.copying build.making build.unchanged",
     5.9: "build.executors",
     6.0: "build.freshness server.door server.encoding server.protocol server.state testing",
     6.1: "server.static",

@@ -21,8 +21,7 @@ from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
 from hybridsite.build.making import Outcome, built_file, identity, place_of_page
 from hybridsite.build.output import Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
-from hybridsite.build.report import BuildReport
-from hybridsite.build.rows import RouteRow
+from hybridsite.build.rows import BuildReport, RouteRow
 from hybridsite.build.snapshot import snapshot, tool, variables
 from hybridsite.build.store import Damaged, Made, Place, Store, Told
 from hybridsite.build.traces import route_facts

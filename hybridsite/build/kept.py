@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hybridsite
-from hybridsite.build.snapshot import Signature, is_same, signature_of
+from hybridsite.build.snapshot import Signature, changed_files, changed_outside, signature_of
 from hybridsite.build.store import Made, Store
 from hybridsite.build.traces import changed_routes, keys_of
 
@@ -40,32 +40,8 @@ NOTHING = Kept({}, frozenset(), ())
 
 def what_holds(store: Store, root: Path, files: Mapping[str, Signature], routes: Mapping[str, str]) -> Kept:
     """Compares the last build's sources and routes with those of now."""
-    changed = keys_of([*changed_files(store, root, files), *changed_outside(store)])
+    changed = keys_of([*changed_files(store.files, root, files), *changed_outside(store.outside)])
     return Kept(store.made, changed | changed_routes(store.routes, routes), files.keys())
-
-
-def changed_files(store: Store, root: Path, files: Mapping[str, Signature]) -> list[str]:
-    """Names the files below the site's root that are new, gone, or others than they were."""
-    then = store.files
-    gone = [name for name in then if name not in files]
-    other = [
-        name
-        for name, now in files.items()
-        if now != (known := then.get(name)) and (known is None or not is_same(known, now, root / name))
-    ]
-    return sorted(gone + other)
-
-
-def changed_outside(store: Store) -> list[str]:
-    """Names the files outside of the site that are others than they were."""
-    changed = []
-    for name, then in store.outside.items():
-        now = signature_of(Path(name))
-        if ((then is None or now is None) and then is not now) or (
-            then is not None and now is not None and not is_same(then, now, Path(name))
-        ):
-            changed.append(name)
-    return changed
 
 
 def seen_outside(root: Path, noted: Mapping[str, int], began: int) -> dict[str, Signature | None]:

@@ -1,7 +1,4 @@
-"""What a build tells: a row a route, the places where the session is undefined, warnings and the time it took.
-
-And what is told of a site without a build.
-"""
+"""What is told of a site without a build: versions, and what is known."""
 
 from __future__ import annotations
 
@@ -11,12 +8,11 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from hybridsite import __version__
 from hybridsite.build.rows import RouteRow
-from hybridsite.errors import ServeError, SiteError, count
+from hybridsite.errors import ServeError, count
 from hybridsite.manifest import read_manifest
 from hybridsite.site import BUILD, load_site
 from hybridsite.units import told
@@ -56,19 +52,3 @@ def site_facts(root: Path, state: Path, *, environ: Mapping[str, str], stale: bo
         return {**facts, "dist": "not built, or not by this version"}
     age = "older than its sources" if stale else "as new as its sources"
     return {**facts, "dist": f"{count(len(built.files), 'file')} by hybridsite {built.version}, {age}"}
-
-
-@dataclass(frozen=True, slots=True)
-class BuildReport:
-    """The outcome of a build that succeeded. `kept` pages are the last build's."""
-
-    rows: tuple[RouteRow, ...]
-    notices: tuple[SiteError, ...]
-    warnings: tuple[SiteError, ...]
-    seconds: float
-    kept: int = 0
-
-    @property
-    def pages(self) -> int:
-        """How many pages the site has, those among them that were kept."""
-        return sum(row.pages for row in self.rows)

@@ -1,11 +1,15 @@
-"""The table of routes: how each is answered, and why."""
+"""What a build tells: the table of routes, how each is answered and why, with notices, warnings and its time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hybridsite.routes import Route
-from hybridsite.site import Site
+from hybridsite.errors import SiteError
+
+if TYPE_CHECKING:  # what tells that nothing has changed shall not wait for all that a build needs
+    from hybridsite.routes import Route
+    from hybridsite.site import Site
 
 
 @dataclass(slots=True)
@@ -52,3 +56,19 @@ class RouteRow:
         self.pages += 1
         self.size += size
         self.seconds += seconds
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """The outcome of a build that succeeded. `kept` pages are the last build's."""
+
+    rows: tuple[RouteRow, ...]
+    notices: tuple[SiteError, ...]
+    warnings: tuple[SiteError, ...]
+    seconds: float
+    kept: int = 0
+
+    @property
+    def pages(self) -> int:
+        """How many pages the site has, those among them that were kept."""
+        return sum(row.pages for row in self.rows)

@@ -47,6 +47,29 @@ def is_same(then: Signature, now: Signature, path: Path) -> bool:
     return size.partition(":")[0] == now.partition(":")[0] and digest == _digest(str(path))
 
 
+def changed_files(then: Mapping[str, Signature], root: Path, files: Mapping[str, Signature]) -> list[str]:
+    """Names the files below the site's root that are new, gone, or others than they were."""
+    gone = [name for name in then if name not in files]
+    other = [
+        name
+        for name, now in files.items()
+        if now != (known := then.get(name)) and (known is None or not is_same(known, now, root / name))
+    ]
+    return sorted(gone + other)
+
+
+def changed_outside(outside: Mapping[str, Signature | None]) -> list[str]:
+    """Names the files outside of the site that are others than they were."""
+    changed = []
+    for name, then in outside.items():
+        now = signature_of(Path(name))
+        if ((then is None or now is None) and then is not now) or (
+            then is not None and now is not None and not is_same(then, now, Path(name))
+        ):
+            changed.append(name)
+    return changed
+
+
 def variables(root: Path, names: Iterable[str], environ: Mapping[str, str]) -> dict[str, str | None]:
     """Gives a hash of each environment variable that settings or Python files may ask for; None for one that isn't set.
 

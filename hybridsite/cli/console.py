@@ -11,8 +11,7 @@ import click
 from hybridsite.errors import SiteError, SiteErrors, count
 
 if TYPE_CHECKING:  # `--help` shall not wait for all that a build needs
-    from hybridsite.build.report import BuildReport
-    from hybridsite.build.rows import RouteRow
+    from hybridsite.build.rows import BuildReport, RouteRow
 
 _HEADINGS = ("route", "kind", "why", "source", "size", "time")
 

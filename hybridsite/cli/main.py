@@ -43,7 +43,7 @@ def serve(
 ) -> None:
     """Serves SITE, or a dist/ folder; builds first where dist/ is missing or older than its sources."""
     from hybridsite.config import load_settings
-    from hybridsite.server.app import is_dist
+    from hybridsite.places import is_dist
     from hybridsite.server.run import run
 
     if not is_dist(site):
@@ -84,7 +84,7 @@ def routes(console: Console, site: Path, drafts: bool) -> None:
 def info(console: Console, site: Path) -> None:
     """Tells versions, and what is known of SITE: what to put into a report of a fault."""
     from hybridsite.build.report import site_facts, version_facts
-    from hybridsite.server.app import is_dist, state_folder
+    from hybridsite.places import is_dist, state_folder
 
     console.facts(version_facts())
     if not is_dist(site):
@@ -120,16 +120,25 @@ def _build(
     jobs: int | None = None,
     clean: bool = False,
 ) -> None:
-    from hybridsite.build.build import BuildOptions, Listener, build_site
-    from hybridsite.build.freshness import fingerprint, remember
-    from hybridsite.server.app import state_folder
+    from hybridsite.build.freshness import fingerprint, is_remembered, remember
+    from hybridsite.build.output import build_lock
+    from hybridsite.build.unchanged import report_if_unchanged
+    from hybridsite.places import state_folder
+
+    def waiting() -> None:
+        console.say("another build of this site is under way: waiting for it")
 
     state = state_folder(site, os.environ)
+    if not clean and is_remembered(state):
+        with build_lock(state, waiting):
+            report = report_if_unchanged(site, state, os.environ, drafts=drafts, strict=strict)
+        if report is not None:
+            console.report(report)
+            return
+    from hybridsite.build.build import BuildOptions, Listener, build_site
+
     before = fingerprint(site)  # a source that changes while it is built makes the build stale
-    listener = Listener(
-        waiting=lambda: console.say("another build of this site is under way: waiting for it"),
-        thrown_away=lambda reason: console.say(f"the build cache is thrown away: {reason}"),
-    )
+    listener = Listener(waiting, lambda reason: console.say(f"the build cache is thrown away: {reason}"))
     options = BuildOptions(drafts=drafts, strict=strict, jobs=jobs, clean=clean)
     report = build_site(site, state, environ=os.environ, options=options, listener=listener)
     remember(before, state)
@@ -138,6 +147,6 @@ def _build(
 
 def _is_stale(site: Path) -> bool:
     from hybridsite.build.freshness import is_stale
-    from hybridsite.server.app import state_folder
+    from hybridsite.places import state_folder
 
     return is_stale(site, state_folder(site, os.environ))
