@@ -8,9 +8,13 @@ ratio is turned round, so that more is better in both. The load comes from wrk (
 connection a visitor, each visitor with a cookie of its own.
 
     prerendered     the page as a file                   beside uvicorn and a bare function: same bytes and headers
+    cached          the page from the route cache        beside the same page as a file
     on demand       the page rendered by each request    beside Starlette with the same templates
     session read    … showing a number in the session    beside Starlette with SessionMiddleware, reading
     session write   … and counting it up                 beside Starlette with SessionMiddleware, writing
+    island          a number in the session, as a piece  beside uvicorn and a bare function: same bytes and headers
+    action          a form, checked by a model, that leaves its outcome in the session: 303
+                                                         beside uvicorn and a bare function that reads the form
 """
 
 from __future__ import annotations
@@ -57,18 +61,28 @@ WRITE = (
     "    context.session['count'] = context.session.get('count', 0) + 1\n"
     "    return {'title': 'Inks'}\n"
 )
+ACTIONS = (
+    "from pydantic import BaseModel, Field\nfrom hybridsite import action\n\n\n"
+    "class Order(BaseModel):\n    product: str\n    quantity: int = Field(1, ge=1, le=99)\n\n\n"
+    "@action\nasync def order(context, form: Order):\n    return form.quantity\n"
+)
 ON_DEMAND = "---\nprerender: false\n---\n"
 SITE = {
     "site.toml": "",
+    "actions.py": ACTIONS,
     "layouts/base.html": LAYOUT,
     "pages/index.html": PAGE,
     "pages/index.py": LOAD,
     "pages/now.html": ON_DEMAND + PAGE,
     "pages/now.py": LOAD,
+    "pages/kept.html": ON_DEMAND.replace("false\n", "false\ncache: {max_age: 600}\n") + PAGE,
+    "pages/kept.py": LOAD,
     "pages/read.html": ON_DEMAND + COUNT,
     "pages/read.py": LOAD,
     "pages/write.html": ON_DEMAND + COUNT,
     "pages/write.py": WRITE,
+    "pages/island.html": '{% island "components/count.html" %}{% endisland %}',
+    "components/count.html": "<b><< session.get('count', 0) >></b>",
 }
 PEER = """
 import json, os, pathlib
@@ -81,7 +95,10 @@ from starlette.routing import Route
 
 here = pathlib.Path(__file__).parent
 body = (here / "dist/client/index.html").read_bytes()
-headers = [(name.encode(), value.encode()) for name, value in json.loads((here / "headers.json").read_text())]
+headers, piece_headers = (
+    [(name.encode(), value.encode()) for name, value in json.loads((here / f"{file}.json").read_text())]
+    for file in ("headers", "piece")
+)
 templates = jinja2.Environment(
     loader=jinja2.DictLoader(json.loads((here / "templates.json").read_text())),
     variable_start_string="<<", variable_end_string=">>", autoescape=True,
@@ -90,6 +107,16 @@ templates = jinja2.Environment(
 async def bare(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+async def piece(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": piece_headers})
+    await send({"type": "http.response.body", "body": b'{"' + b"x" * 24 + b'":"<b>1</b>"}'})
+async def form(scope, receive, send):
+    while (await receive()).get("more_body"):
+        pass
+    seen = [(b"location", b"/"), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 303, "headers": seen})
+    await send({"type": "http.response.body", "body": b""})
 
 async def now(request):
     return HTMLResponse(templates.get_template("page").render(request=request, title="Inks"))
@@ -113,27 +140,39 @@ for line in io.lines(%r) do cookies[#cookies + 1] = line end
 local turn = 0
 request = function()
   turn = turn %% #cookies + 1
-  return wrk.format("GET", nil, {["Cookie"] = cookies[turn]})
+  return wrk.format(%s)
 end
 """
 
 
+GET = '"GET", nil, {["Cookie"] = cookies[turn]}'
+POST = (
+    '"POST", nil, {["Cookie"] = cookies[turn], ["Origin"] = "http://127.0.0.1:" .. wrk.port, '
+    '["Content-Type"] = "application/x-www-form-urlencoded"}, "product=woad&quantity=2"'
+)
+
+
 @dataclass(frozen=True)
 class Pair:
-    """What is measured: a path of the site, the peer that answers it too, and the ratio to reach."""
+    """What is measured: a path of the site, the peer that answers it too, and the ratio to reach, if there is one."""
 
     name: str
     path: str
     peer: str
-    goal: float
+    goal: float | None
     cookies: bool = False
+    form: bool = False
+    peer_path: str = ""
 
 
 PAIRS = (
     Pair("prerendered", "/", "bare", 0.95),
+    Pair("cached", "/kept/", "ours", 0.8, peer_path="/"),
     Pair("on demand", "/now/", "plain", 0.9),
     Pair("session read", "/read/", "sessions", 1.0, cookies=True),
     Pair("session write", "/write/", "sessions", 0.9, cookies=True),
+    Pair("island", "(by its digest)", "piece", None, cookies=True),
+    Pair("action", "/_actions/order", "form", None, cookies=True, form=True),
 )
 
 
@@ -145,7 +184,22 @@ def write_site(folder: Path) -> None:
     (folder / "peer.py").write_text(PEER)
     templates = {"layouts/base.html": LAYOUT, "page": PAGE, "count": COUNT}
     (folder / "templates.json").write_text(json.dumps(templates))
-    (folder / "headers.json").write_text("[]")
+    for name in ("headers", "piece"):
+        (folder / f"{name}.json").write_text("[]")
+
+
+def write_headers(folder: Path, name: str, port: int, path: str) -> None:
+    """Writes the headers of an answer for the peer that sends the same."""
+    headers = fetch(port, path).getheaders()
+    told = [(name.lower(), value) for name, value in headers if name.lower() != "date"]
+    (folder / f"{name}.json").write_text(json.dumps(told))
+
+
+def island_path(folder: Path) -> str:
+    """Gives the path by which the script fetches the piece of the page with an island."""
+    found = re.search(r'<slot name="([^"]+)"', (folder / "dist/client/island/index.html").read_text())
+    assert found, "the page has no island"
+    return f"/_islands/{found[1]}.json"
 
 
 @dataclass(frozen=True)
@@ -210,14 +264,20 @@ def free_port() -> int:
 
 
 def cookies(port: int, visitors: int, into: Path) -> None:
-    """Lets visitors begin a session, and writes a wrk script that asks as each of them in turn."""
+    """Lets visitors begin a session, and writes wrk scripts that ask, and post, as each of them in turn."""
     lines = []
     for _ in range(visitors):
         given = fetch(port, "/write/").getheader("set-cookie")
         assert given, "no session was begun"
         lines.append(given.partition(";")[0])
     (into.with_suffix(".txt")).write_text("\n".join(lines) + "\n")
-    into.write_text(WRK % str(into.with_suffix(".txt")))
+    for script, asked in ((into, GET), (posting(into), POST)):
+        script.write_text(WRK % (str(into.with_suffix(".txt")), asked))
+
+
+def posting(script: Path) -> Path:
+    """Gives the place of the script that posts, beside the one that asks."""
+    return script.with_name(f"post-{script.name}")
 
 
 def load(server: Server, path: str, visitors: int, seconds: int, script: Path | None) -> Figure:
@@ -243,7 +303,8 @@ def compare(pair: Pair, mine: list[Figure], theirs: list[Figure]) -> dict[str, o
     cpu = statistics.median(b.cpu / a.cpu for a, b in both)
     rates = [f"{statistics.median(figure.rate for figure in side):6.0f}" for side in (mine, theirs)]
     costs = [f"{statistics.median(figure.cpu for figure in side):5.1f}" for side in (mine, theirs)]
-    print(f"{pair.name:14} {rates[0]} requests/s, {rates[1]} of {pair.peer:8}  ratio {ratio:.2f} (goal {pair.goal})")
+    goal = "" if pair.goal is None else f" (goal {pair.goal})"
+    print(f"{pair.name:14} {rates[0]} requests/s, {rates[1]} of {pair.peer:8}  ratio {ratio:.2f}{goal}")
     print(f"{'':14} {costs[0]} µs of CPU,  {costs[1]} of {pair.peer:8}  ratio {cpu:.2f}", flush=True)
     sides = {
         name: [{"rate": round(figure.rate), "cpu": round(figure.cpu, 1)} for figure in side]
@@ -265,27 +326,31 @@ def measure(rounds: int, seconds: int, visitors: int, only: list[str]) -> dict[s
         for _ in range(rounds):
             with running(start, port, folder) as once:
                 starts.append(once.first_answer)
-                headers = fetch(port, "/").getheaders()
         ours = stack.enter_context(running(start, port, folder))
-        (folder / "headers.json").write_text(json.dumps([(n.lower(), v) for n, v in headers if n.lower() != "date"]))
+        write_headers(folder, "headers", port, "/")
+        write_headers(folder, "piece", port, island_path(folder))
         results: dict[str, object] = {"start to first answer, s": round(statistics.median(starts), 3)}
         print(f"start to first answer: {statistics.median(starts):.2f} s (goal 0.6)")
         servers: dict[str, Server] = {}
-        for peer in ("bare", "plain", "sessions"):
+        for peer in ("bare", "form", "piece", "plain", "sessions"):
             port = free_port()
             command = [*python, "uvicorn", f"peer:{peer}", "--port", str(port), "--no-access-log", "--no-server-header"]
             servers[peer] = stack.enter_context(running([*command, "--log-level", "error"], port, folder))
+        servers["ours"] = ours
         scripts = {server.port: folder / f"{server.port}.lua" for server in (ours, servers["sessions"])}
         for port, script in scripts.items():
             cookies(port, visitors, script)
         for pair in PAIRS:
             if only and pair.name not in only:
                 continue
+            path = island_path(folder) if pair.peer == "piece" else pair.path
             sides: tuple[list[Figure], list[Figure]] = ([], [])
             for _ in range(rounds):
-                for server, side in zip((ours, servers[pair.peer]), sides, strict=True):
-                    script = scripts[server.port] if pair.cookies else None
-                    side.append(load(server, pair.path, visitors, seconds, script))
+                paths = (path, pair.peer_path or path)
+                for server, asked, side in zip((ours, servers[pair.peer]), paths, sides, strict=True):
+                    script = scripts.get(server.port, scripts[ours.port]) if pair.cookies else None
+                    script = posting(script) if script and pair.form else script
+                    side.append(load(server, asked, visitors, seconds, script))
             results[pair.name] = compare(pair, *sides)
         return results
 

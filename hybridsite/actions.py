@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
-from urllib.parse import SplitResult, urljoin, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -23,7 +22,8 @@ from hybridsite.errors import ACTION_STATUSES, ActionError, ModuleError
 from hybridsite.forms import JSON, FormModel, Submission, media_type_of, read_submission
 from hybridsite.modules import call
 from hybridsite.outcomes import ActionResult, Failure, Messages, Typed, shortened
-from hybridsite.urls import PathRefused, RequestPath
+from hybridsite.senders import own_path, sender
+from hybridsite.urls import RequestPath
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -96,7 +96,7 @@ def _plain(given: Any) -> Any:
 
 def _lead_on(context: Context, action: Action, answer: Response, to: str) -> Response:
     """Sends a browser where the action redirects to; a page of the site itself shows the outcome."""
-    path = _own_path(context, to)
+    path = own_path(context._request, context.site.policy, context.site.url, to)
     if path is not None:
         _leave(context, ActionResult(action.name), path)
     return answer
@@ -104,14 +104,9 @@ def _lead_on(context: Context, action: Action, answer: Response, to: str) -> Res
 
 def _lead_back(context: Context, result: ActionResult, status: int) -> Response | Shown:
     """Sends a browser back to the page that it came from, if it says and that is the site's own; else to the root."""
-    root = RequestPath((), True)
-    sender = context._request.headers.get("referer", "")
-    path = _own_path(context, sender) if _split(sender) else None
-    query = ""
-    if path is None or path.segments[:1] == (ACTIONS,):
-        path = root
-    else:
-        query = urlsplit(sender).query
+    path, query = sender(context._request, context.site.policy, context.site.url) or (RequestPath((), True), "")
+    if path.segments[:1] == (ACTIONS,):
+        path, query = RequestPath((), True), ""
     url = context.site.policy.url("page", path.segments, slash=path.slash) + (f"?{query}" if query else "")
     if context._session is None:
         return Shown(result, status, path, url)
@@ -124,31 +119,6 @@ def _leave(context: Context, result: ActionResult, path: RequestPath) -> None:
     if session is None or (session._destroyed and result.ok and result.data is None):
         return  # who was signed out is not given another session to be told so
     session._leave_result(result.to_plain(), "/".join(path.segments))
-
-
-def _split(url: str) -> SplitResult | None:
-    """Splits a whole URL; None for what is none, and for what no header of a browser holds."""
-    if not url.isascii() or not url.isprintable() or " " in url:
-        return None
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    return parts if parts.scheme and parts.netloc else None
-
-
-def _own_path(context: Context, url: str) -> RequestPath | None:
-    """Gives the path of a URL of the site's own origin, read as the router would; None for all others."""
-    request = context._request
-    asked = f"{request.scope.get('scheme', 'http')}://{request.headers.get('host', '')}"
-    here = asked + (request.scope.get("raw_path") or b"/").decode("latin-1")
-    try:
-        parts = _split(urljoin(here, url))
-        if parts is None or f"{parts.scheme}://{parts.netloc}" not in (asked, context.site.url):
-            return None
-        return context.site.policy.read((parts.path or "/").encode("ascii"))
-    except (ValueError, PathRefused):
-        return None
 
 
 # Answers for scripts.

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from jinja2 import nodes
 
+from hybridsite.island_tag import PLACE
+from hybridsite.reads import reads
+
 SESSION = "session"
 RENDER = "render"
-WHOLE = "*"
-"""Stands for all that a name has, where a template does more with it than to ask for one thing by its name."""
 # Each of these reads or shows what a session holds.
 SESSION_NAMES = frozenset({SESSION, "flashes", "action_result"})
-_READ = frozenset({"data", "site", "url_for"})
 _IMPLICIT = frozenset({"caller", "kwargs", "varargs", "loop", "self", "super"})
 
 
@@ -50,11 +50,21 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class IslandUse:
+    """A place of an island: its component, and the names of the props that it is given."""
+
+    component: str
+    line: int
+    guarded: bool
+    props: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TemplateFacts:
     """What is known of one template: `dynamic` where it names another by a variable, which can't be followed.
 
-    `actions` has the names that it asks `action("…")` for, with their lines. `reads` has what it asks of `data` and
-    `site` (the key or attribute) and of `url_for` (the page): WHOLE where that can't be told.
+    `reads` has what it reads of `data`, `site` and `url_for`.
+    `actions` has the names that it asks `action("…")` for, with their lines.
     """
 
     names: frozenset[str]
@@ -62,6 +72,7 @@ class TemplateFacts:
     references: tuple[Reference, ...]
     dynamic: bool
     actions: tuple[tuple[str, int], ...] = ()
+    islands: tuple[IslandUse, ...] = ()
     reads: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -78,7 +89,7 @@ class Closure:
     """What is known of a template and all that it leads to.
 
     `unguarded` holds, for each place that uses the session without a guard, the way there: its last step is the
-    place itself.
+    place itself. `islands` has the components of the islands that it leads to.
     """
 
     names: frozenset[str]
@@ -86,6 +97,7 @@ class Closure:
     uses_session: bool
     dynamic: bool
     unguarded: tuple[tuple[Step, ...], ...]
+    islands: tuple[str, ...] = ()
 
 
 def analyse(template: nodes.Template) -> TemplateFacts:
@@ -93,12 +105,18 @@ def analyse(template: nodes.Template) -> TemplateFacts:
     walk = _Walk()
     walk.visit(template, set(), guarded=False)
     uses, references, actions = tuple(walk.uses), tuple(walk.references), tuple(walk.actions)
-    return TemplateFacts(frozenset(walk.names), uses, references, walk.dynamic, actions, frozenset(walk.reads))
+    islands, names = tuple(walk.islands), frozenset(walk.names)
+    return TemplateFacts(names, uses, references, walk.dynamic, actions, islands, reads(template))
 
 
-def trace(start: str, facts: Callable[[str], TemplateFacts | None]) -> Closure:
-    """Follows a template through every reference. `facts` gives None for templates that don't exist."""
+def trace(start: str, facts: Callable[[str], TemplateFacts | None], *, in_place: bool = False) -> Closure:
+    """Follows a template through every reference. `facts` gives None for templates that don't exist.
+
+    With `in_place` islands are followed too: they are rendered with the page. Otherwise what their components use is
+    no use of the page's.
+    """
     names: set[str] = set()
+    islands: dict[str, None] = {}
     uses_session = dynamic = False
     order: dict[str, None] = {}
     seen: set[tuple[str, bool]] = set()
@@ -113,15 +131,24 @@ def trace(start: str, facts: Callable[[str], TemplateFacts | None]) -> Closure:
         names |= found.names
         uses_session = uses_session or any(_is_the_visitors(use, hidden) for use in found.uses)
         dynamic = dynamic or found.dynamic
-        pending.extend((reference.template, hidden or reference.hides) for reference in reversed(found.references))
-    return Closure(frozenset(names), tuple(order), uses_session, dynamic, tuple(_unguarded(start, facts)))
+        islands |= dict.fromkeys(use.component for use in found.islands)
+        pending.extend(stop for stop, _, _ in reversed(_stops(found, hidden, in_place)))
+    unguarded = tuple(_unguarded(start, facts, in_place))
+    return Closure(frozenset(names), tuple(order), uses_session, dynamic, unguarded, tuple(islands))
+
+
+def _stops(found: TemplateFacts, hidden: bool, in_place: bool) -> list[tuple[tuple[str, bool], int, bool]]:
+    """Gives where a template leads: each stop with its line, and whether a guard stands before it."""
+    stops = [((one.template, hidden or one.hides), one.line, one.guarded) for one in found.references]
+    # A component sees none of the page's local names, so none of them hides the visitor's session.
+    return stops + [((use.component, False), use.line, use.guarded) for use in found.islands if in_place]
 
 
 def _is_the_visitors(use: Use, hidden: bool) -> bool:
     return not hidden or use.name != SESSION
 
 
-def _unguarded(start: str, facts: Callable[[str], TemplateFacts | None]) -> list[tuple[Step, ...]]:
+def _unguarded(start: str, facts: Callable[[str], TemplateFacts | None], in_place: bool) -> list[tuple[Step, ...]]:
     # Breadth first, so that the way shown to a place is the shortest one.
     ways: list[tuple[str, bool, tuple[Step, ...]]] = [(start, False, ())]
     seen = {(start, False)}
@@ -134,11 +161,10 @@ def _unguarded(start: str, facts: Callable[[str], TemplateFacts | None]) -> list
             if not use.asks and not use.guarded and _is_the_visitors(use, hidden):
                 place = Step(name, use.line)
                 places.setdefault(place, (*way, place))
-        for reference in found.references:
-            stop = (reference.template, hidden or reference.hides)
-            if not reference.guarded and stop not in seen:
+        for stop, line, guarded in _stops(found, hidden, in_place):
+            if not guarded and stop not in seen:
                 seen.add(stop)
-                ways.append((*stop, (*way, Step(name, reference.line))))
+                ways.append((*stop, (*way, Step(name, line))))
     return list(places.values())
 
 
@@ -171,7 +197,7 @@ class _Walk:
         self.uses: list[Use] = []
         self.references: list[Reference] = []
         self.actions: list[tuple[str, int]] = []
-        self.reads: set[tuple[str, str]] = set()
+        self.islands: list[IslandUse] = []
         self.dynamic = False
         self._top: set[str] = set()
         self._extends_another = False
@@ -198,8 +224,6 @@ class _Walk:
         elif node.name not in bound and node.name not in _IMPLICIT:
             self.names.add(node.name)
             self.dynamic = self.dynamic or node.name == RENDER
-            if node.name in _READ:
-                self.reads.add((node.name, WHOLE))
             if node.name in SESSION_NAMES:
                 self.uses.append(Use(node.name, node.lineno, asks, guarded))
 
@@ -338,31 +362,18 @@ class _Walk:
         self._refer(node.template, bound, guarded)
         bound.update(name if isinstance(name, str) else name[1] for name in node.names)
 
-    def _getattr(self, node: nodes.Getattr | nodes.Getitem, bound: set[str], guarded: bool) -> None:
-        match node:
-            case nodes.Getattr(node=nodes.Name(name="data" | "site" as name), attr=what) if name not in bound:
-                self._read(name, what)
-            case nodes.Getitem(node=nodes.Name(name="data" as name), arg=nodes.Const(value=str(what))):
-                self._read(name, what if name not in bound else WHOLE)
-            case _:
-                self._each(node.iter_child_nodes(), bound, guarded)
-
-    _getitem = _getattr
-
-    def _read(self, name: str, what: str) -> None:
-        self.names.add(name)
-        self.reads.add((name, what))
-
     def _call(self, node: nodes.Call, bound: set[str], guarded: bool) -> None:
         children = list(node.iter_child_nodes())
         match node:
             case nodes.Call(node=nodes.Name(name="action"), args=[nodes.Const(value=str(name)), *_]):
                 if "action" not in bound:
                     self.actions.append((name, node.lineno))
-            case nodes.Call(node=nodes.Name(name="url_for"), args=[nodes.Const(value=str(name)), *_]):
-                if "url_for" not in bound:
-                    self._read("url_for", name)
-                    children = [child for child in children if child is not node.node]
+            case nodes.Call(
+                node=nodes.Name(name=name), args=[nodes.Const(value=component), nodes.Dict(items=props), *_]
+            ):
+                if name == PLACE:
+                    given = tuple(str(pair.key.as_const()) for pair in props)
+                    self.islands.append(IslandUse(component, node.lineno, guarded, given))
         if isinstance(node.node, nodes.Name) and node.node.name == RENDER and RENDER not in bound and node.args:
             self.names.add(RENDER)
             self._refer(node.args[0], bound, guarded)

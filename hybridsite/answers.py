@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,11 +13,13 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.context import Context
-from hybridsite.errors import ContextError
+from hybridsite.errors import ContextError, SessionUnavailable, SiteError, place_of, traceback_of
 from hybridsite.resources import Resource
 from hybridsite.sessions.session import Session
 from hybridsite.site import GivenFile, Site
 from hybridsite.urls import PathRefused, RequestPath
+
+_log = logging.getLogger("hybridsite")
 
 # OWASP HTTP Headers Cheat Sheet.
 SAFE_HEADERS = (
@@ -48,6 +51,20 @@ def error_answer(site: Site, status: int, headers: Mapping[str, str] | None = No
     response.headers.update(dict(file.headers))
     response.headers.update(headers or {})
     return response
+
+
+def log_failure(site: Site, request: Request, error: Exception) -> None:
+    """Logs with its place what was raised while a request was answered."""
+    if isinstance(error, SessionUnavailable):
+        _log.debug("%s is answered 503", request.url.path, exc_info=error)  # the outage itself is logged once
+        return
+    place = place_of(error, str(site.root))
+    if isinstance(error, SiteError):
+        _log.error("%s", error if error.location else f"{place}: {error}" if place else error)
+        _log.debug("how it came to this", exc_info=error)
+    else:
+        trace = (type(error), error, traceback_of(error, str(site.root)))
+        _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=trace)
 
 
 # RFC 9110, 8 and 14: what tells of the bytes that are sent, which the file alone knows.

@@ -86,7 +86,7 @@ def _cleaner() -> nh3.Cleaner:
         clean_content_tags={"script", "style", "template", "noscript", "iframe", "object", "math", "svg", "title"},
         attributes=_ATTRIBUTES,
         attribute_filter=_attribute,
-        # A task list's box is the only field that may be there. One attribute alone is set: the order of two is a hash's.
+        # A task list's box is the only field that may be there. One attribute is set: the order of two is a hash's.
         tag_attribute_values={"input": {"type": {"checkbox"}, "checked": {""}}},
         set_tag_attribute_values={"input": {"disabled": ""}},
         url_schemes={"http", "https", "mailto"},

@@ -23,7 +23,6 @@ MAX_SIZE: Final = 1_000_000
 """The size of site.toml in bytes from which on it is refused."""
 
 _LATER: Final = (
-    ("cache",),
     ("feeds",),
     ("sitemap",),
     ("prefetch",),
@@ -36,7 +35,12 @@ _LATER: Final = (
 )
 """What the contract has, and this version doesn't."""
 _LATER_ADAPTERS: Final = ("container", "netlify", "cloudflare", "vercel", "lambda")
-_WHEN_SERVING: Final = (("server",), *(("session", key) for key in ("options", "ttl", "max_age", "cookie")))
+_WHEN_SERVING: Final = (
+    ("server",),
+    ("cache", "options"),
+    *(("session", key) for key in ("options", "ttl", "max_age", "cookie")),
+)
+_WITH_OPTIONS: Final = ("session", "cache")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WAITING: Final = object()
@@ -171,18 +175,19 @@ class _Reading:
                 self._faults.add(ConfigError(what, mend="remove it", location=self._at(path)))
 
     def _refuse_secrets(self) -> None:
-        session = self._document.get("session")
-        options = session.get("options") if isinstance(session, dict) else None
-        for name, value in options.items() if isinstance(options, dict) else ():
-            if units.holds_secret(name, value) and not str(value).startswith("env:"):
-                self._faults.add(
-                    ConfigError(
-                        f"session.options.{name} holds a secret",
-                        why="dist/ would carry it",
-                        mend=f'put it into the environment and write {name} = "env:NAME"',
-                        location=self._at(("session", "options", name)),
+        for section in _WITH_OPTIONS:
+            table = self._document.get(section)
+            options = table.get("options") if isinstance(table, dict) else None
+            for name, value in options.items() if isinstance(options, dict) else ():
+                if units.holds_secret(name, value) and not str(value).startswith("env:"):
+                    self._faults.add(
+                        ConfigError(
+                            f"{section}.options.{name} holds a secret",
+                            why="dist/ would carry it",
+                            mend=f'put it into the environment and write {name} = "env:NAME"',
+                            location=self._at((section, "options", name)),
+                        )
                     )
-                )
 
     def _resolved(self, value: Any, path: KeyPath) -> Any:
         """Gives a copy of a value with `env:NAME` read from the environment, less the keys that wait for a server."""
@@ -312,9 +317,9 @@ def json_schema() -> dict[str, object]:
     schema: dict[str, Any] = Settings.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = FILE
-    for name, section in schema["$defs"].items():
+    for section in schema["$defs"].values():
         for key, field in section["properties"].items():
-            if "$ref" not in field and (name, key) != ("SessionSettings", "options"):
+            if "$ref" not in field and key != "options":
                 kept = {word: field.pop(word) for word in ("title", "description", "default") if word in field}
                 section["properties"][key] = {**kept, "anyOf": [field, {"$ref": "#/$defs/Environment"}]}
     schema["$defs"]["Environment"] = {"type": "string", "pattern": f"^env:{_VARIABLE.pattern}$"}

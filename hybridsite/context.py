@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import re
 import secrets
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from types import FrameType, MappingProxyType, SimpleNamespace
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from hybridsite import used
-from hybridsite.errors import ContextError, Location, is_of_site
-from hybridsite.exchange import UNSAFE_HEADER, Cookies, EarlyResponse, Outgoing, PrerenderRequest, Rendered, Rewrite
+from hybridsite.cache.control import CacheControl
+from hybridsite.cache.entry import Cached
+from hybridsite.cache.watching import WatchedRequest, WatchedUrl
+from hybridsite.errors import ContextError, Location
+from hybridsite.exchange import (
+    UNSAFE_HEADER,
+    Cookies,
+    EarlyResponse,
+    Lazy,
+    Locals,
+    Outgoing,
+    PrerenderRequest,
+    Rendered,
+    Rewrite,
+)
+from hybridsite.island_tag import PLACE
 from hybridsite.modules import run_from_thread
+from hybridsite.notices import caller
 from hybridsite.outcomes import NO_RESULT, ActionResult
 from hybridsite.resources import Resource
 from hybridsite.routes import Match
+from hybridsite.senders import sender
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.sessions.office import OtherSessions
 from hybridsite.sessions.session import Session
@@ -34,7 +49,10 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.
 
 
 class Context:
-    """One request, as the site's code sees it. `session` is None, and noted as a fault, where there is none."""
+    """One request, as the site's code sees it. `session` is None, and noted as a fault, where there is none.
+
+    `pieces` makes what places islands, when a template first asks for one.
+    """
 
     def __init__(
         self,
@@ -45,6 +63,8 @@ class Context:
         path: RequestPath,
         session: Session | None,
         result: ActionResult | None = None,
+        *,
+        pieces: Callable[[Context], Any] | None = None,
     ) -> None:
         self.site = site
         self.params: Mapping[str, str] = match.params
@@ -54,12 +74,17 @@ class Context:
         self._path = path
         self._session = session
         self._result = result
+        self._match = match
+        self._make_pieces = pieces
         self._sessions: SessionManager | None = site.sessions
+        self._cached: Cached | None = None
         self._is_error_page = match.route.kind == "error"
 
     def _onward(self, match: Match, resource: Resource, request: Request, path: RequestPath) -> Context:
         """Gives the context of the same visit for the path that a rewrite led to."""
-        onward = Context(self.site, match, resource, request, path, self._session, self._result)
+        onward = Context(
+            self.site, match, resource, request, path, self._session, self._result, pieces=self._make_pieces
+        )
         onward.__dict__.update(locals=self.locals, cookies=self.cookies)
         if self.touched("csp_nonce"):
             onward.__dict__["csp_nonce"] = self.csp_nonce
@@ -82,15 +107,19 @@ class Context:
 
         Its origin is `[site] url` where that is set.
         """
-        scheme, _, netloc = (self.site.url or self._origin()).partition("://")
-        query = "" if self.prerendering else self._request.scope.get("query_string", b"").decode("latin-1")
-        return Url(scheme, netloc, self.site.policy.path(self._path), query)
+        request = self._request.unwatched if isinstance(self._request, WatchedRequest) else self._request
+        scheme, _, netloc = (self.site.url or self._origin(request)).partition("://")
+        query = "" if self.prerendering else request.scope.get("query_string", b"").decode("latin-1")
+        url = Url(scheme, netloc, self.site.policy.path(self._path), query)
+        if isinstance(self._request, WatchedRequest):
+            return WatchedUrl(url, self._request.reads, own_origin=bool(self.site.url))
+        return url
 
-    def _origin(self) -> str:
-        host = self._request.headers.get("host", "")
+    def _origin(self, request: Request) -> str:
+        host = request.headers.get("host", "")
         if self.prerendering or not _HOST.fullmatch(host):
             host = "localhost"
-        return f"{self._request.scope.get('scheme', 'http')}://{host}"
+        return f"{request.scope.get('scheme', 'http')}://{host}"
 
     @property
     def prerendering(self) -> bool:
@@ -124,10 +153,7 @@ class Context:
         return client.host if client else None
 
     def depends_on(self, path: str | Path) -> Path:
-        """Tells the build that a file outside of the site's folder is read for this page, and gives its path.
-
-        A relative path counts from the site's root. The files of the site itself needn't be told.
-        """
+        """Tells the build that a file outside of the site is read for this page, and gives its path."""
         place = self.site.root / path
         used.note(str(place))
         return place
@@ -147,7 +173,7 @@ class Context:
     def session(self) -> Session | None:
         """The visitor's session; None where there is none, which is noted as a fault with the place that asked."""
         if self._session is None:
-            self._note(_caller(str(self.site.root)) or self.resource.route.location)
+            self._note(caller(str(self.site.root)) or self.resource.route.location)
         return self._session
 
     def flashes(self) -> list[Any]:
@@ -181,9 +207,15 @@ class Context:
             return self._result
         if self._session is None:
             if self.prerendering:
-                self._note(_caller(str(self.site.root)) or self.resource.route.location)
+                self._note(caller(str(self.site.root)) or self.resource.route.location)
             return None
-        plain = self._session._show_result("/".join(self._path.segments), use_up=self._is_seen())
+        path = self._path
+        if self.resource.route.kind == "island":
+            told = sender(self._request, self.site.policy, self.site.url)  # the page that it is put into
+            if told is None:
+                return None
+            path = told[0]
+        plain = self._session._show_result("/".join(path.segments), use_up=self._is_seen())
         return None if plain is None else ActionResult.from_plain(plain)
 
     @property
@@ -193,6 +225,8 @@ class Context:
             raise ContextError(
                 "context.sessions is asked for where there are no sessions", mend=self.site.mend(self.resource)
             )
+        if isinstance(self._request, WatchedRequest):
+            self._request.reads.others.add("the sessions of others")
         return OtherSessions(self._sessions, self._session)
 
     def _note(self, place: Location) -> None:
@@ -224,6 +258,26 @@ class Context:
         return Outgoing(self.resource.route.status)
 
     @cached_property
+    def _pieces(self) -> Any:
+        """What places the islands of the templates."""
+        assert self._make_pieces is not None
+        return self._make_pieces(self)
+
+    @cached_property
+    def cache(self) -> CacheControl:
+        """How long the answer is kept for all who ask alike. Raises ContextError on a prerendered page."""
+        if self.prerendering:
+            raise ContextError(
+                "context.cache is asked for on a prerendered page",
+                why="it is a file, the same until the next build",
+                mend=f"give {self.resource.route.source} prerender: false",
+            )
+        return CacheControl(self.site.cache, self.site.policy, self._is_private)
+
+    def _is_private(self) -> bool:
+        return self.resource.names_session or (self._session is not None and self._session.touched)
+
+    @cached_property
     def csp_nonce(self) -> str | None:
         """What a script or a style that stands in the page says to be run: `nonce="<< csp_nonce >>"`.
 
@@ -231,8 +285,8 @@ class Context:
         """
         return secrets.token_urlsafe(16) if self.site.csp and not self.prerendering else None
 
-    def touched(self, name: Literal["response", "cookies", "csp_nonce"]) -> bool:
-        """Tells whether the code asked for `response`, `cookies` or `csp_nonce`."""
+    def touched(self, name: Literal["response", "cookies", "cache", "csp_nonce", "_pieces"]) -> bool:
+        """Tells whether the code asked for `response`, `cookies`, `cache`, `csp_nonce`, or an island."""
         return name in self.__dict__
 
     def redirect(self, to: str, status: int = 302) -> Response:
@@ -302,13 +356,6 @@ class Context:
         raise EarlyResponse(self.rewrite(path))
 
 
-class Locals(SimpleNamespace):
-    """A namespace that templates may also ask for a key (`locals["user"]`)."""
-
-    def __getitem__(self, name: str) -> object:
-        return self.__dict__[name]
-
-
 _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
     {
         "request": lambda context: context.request,
@@ -324,31 +371,18 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
         "redirect": lambda context: context._template_redirect,
         "rewrite": lambda context: context._template_rewrite,
         "render": lambda context: context.render,
-        "cookies": lambda context: _Lazy(lambda: context.cookies),
+        "cookies": lambda context: Lazy(lambda: context.cookies),
         "response": lambda context: context.response,
         "csp_nonce": lambda context: context.csp_nonce,
         "client_address": lambda context: context.client_address,
         "route": lambda context: context.route,
         "locale": lambda context: context.locale,
+        PLACE: lambda context: context._pieces,
     }
 )
 
 
-class _Lazy:
-    """Stands for a value that is made when a template first asks something of it."""
-
-    __slots__ = ("_make",)
-
-    def __init__(self, make: Callable[[], object]) -> None:
-        self._make = make
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self._make(), name)
-
-
-class _LazyResult(_Lazy):
+class _LazyResult(Lazy):
     """`action_result` in a template: a page that only names it on a way not taken leaves it for later."""
 
     __slots__ = ()
@@ -358,13 +392,3 @@ class _LazyResult(_Lazy):
 
     def __str__(self) -> str:
         return str(self._make())
-
-
-def _caller(root: str) -> Location | None:
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if is_of_site(file, root):
-            return Location(Path(file).relative_to(root).as_posix(), frame.f_lineno)
-        frame = frame.f_back
-    return None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from copy import copy
 from http.cookies import CookieError
+from types import SimpleNamespace
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -150,3 +152,24 @@ class Outgoing:
     def __init__(self, status: int) -> None:
         self.status = status
         self.headers = MutableHeaders()
+
+
+class Locals(SimpleNamespace):
+    """A namespace that templates may also ask for a key (`locals["user"]`)."""
+
+    def __getitem__(self, name: str) -> object:
+        return self.__dict__[name]
+
+
+class Lazy:
+    """Stands for a value that is made when a template first asks something of it."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[], object]) -> None:
+        self._make = make
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._make(), name)

@@ -12,7 +12,7 @@ from hybridsite.action_table import ACTIONS
 from hybridsite.answers import error_answer, redirect
 from hybridsite.redirects import follow
 from hybridsite.resources import Resource
-from hybridsite.routes import Match, Part, Route
+from hybridsite.routes import ISLANDS, Match, Part, Route
 from hybridsite.site import GivenFile, Site
 from hybridsite.urls import RequestPath
 
@@ -40,6 +40,12 @@ def find(site: Site, request: Request, path: RequestPath, *, rewritten: bool = F
     if path.segments[:1] == (ACTIONS,):
         action = site.actions.get(path.segments[1]) if len(path.segments) == 2 and not path.slash else None
         return Found(Match(action.resource.route, {}), action.resource, False) if action else _not_found(site, path)
+    if path.segments[:1] == (ISLANDS,):
+        asked = site.islands.find(path)
+        if asked is None:
+            return error_answer(site, 404)
+        components = [island.component for island in asked.islands.values()]
+        return Found(asked, site.islands.resource(site.templates, components), False)
     if rewritten or path.segments in site.guarded or request.method not in ("GET", "HEAD"):
         for slash in (path.slash, not path.slash):
             url = site.policy.url("page", path.segments, slash=slash)

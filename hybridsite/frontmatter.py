@@ -8,11 +8,12 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from hybridsite import units
+from hybridsite.cache.policy import CachePolicy, PolicyFault, read_policy
 from hybridsite.errors import Faults, FrontMatterError, one_slip
 from hybridsite.sources import Source
 
 RESERVED = ("prerender", "guard", "layout", "jinja", "draft", "paths", "paginate", "cache", "headers")
-_NOT_YET = ("paths", "paginate", "cache")
+_NOT_YET = ("paths", "paginate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class FrontMatter:
     headers: Mapping[str, str]
     page: Mapping[str, object]
     guard: bool = False
+    cache: CachePolicy | None = None
 
 
 def read_front_matter(source: Source, *, own_keys: Collection[str] = ()) -> FrontMatter:
@@ -68,6 +70,7 @@ def read_front_matter(source: Source, *, own_keys: Collection[str] = ()) -> Fron
         headers=MappingProxyType({str(name): str(value) for name, value in headers.items()}),
         page=MappingProxyType(page),
         guard=values.get("guard") is True,
+        cache=read_policy(values["cache"]) if "cache" in values else None,
     )
 
 
@@ -91,6 +94,11 @@ def _check(source: Source, key: str, value: object) -> None:
         raise fault(f'"{key}" is for Markdown pages', mend)
     if key == "layout" and not (isinstance(value, str) and value):
         raise fault('"layout" has to name a template', 'for example layout: "layouts/post.html"')
+    if key == "cache":
+        try:
+            read_policy(value)
+        except PolicyFault as unfit:
+            raise fault(unfit.what, unfit.mend) from None
     if key == "headers":
         if not isinstance(value, Mapping):
             raise fault('"headers" has to be a mapping of names to values')

@@ -6,11 +6,12 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hybridsite.errors import ServeError
+from hybridsite.previous import Islands
 
 FORMAT = 2
 MANIFEST = "server/manifest.json"
@@ -45,13 +46,14 @@ class BuiltFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a build wrote."""
+    """What a build wrote. `islands` has component and props for each digest that its pages refer to."""
 
     version: str
     drafts: bool
     files: tuple[BuiltFile, ...]
     errors: Mapping[int, str]
     sources: Mapping[str, str]
+    islands: Islands = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """Gives the manifest's bytes, the same for the same site on every machine."""
@@ -73,6 +75,7 @@ class Manifest:
             ],
             "errors": {str(status): file for status, file in sorted(self.errors.items())},
             "sources": dict(sorted(self.sources.items())),
+            "islands": {digest: list(island) for digest, island in sorted(self.islands.items())},
         }
         return json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"
 
@@ -92,7 +95,8 @@ def read_manifest(dist: Path) -> Manifest:
     try:
         files = tuple(_read_file(entry) for entry in content["files"])
         errors = {int(status): file for status, file in content["errors"].items()}
-        return Manifest(content["hybridsite"], content["drafts"], files, errors, content["sources"])
+        islands = {digest: (str(name), dict(props)) for digest, (name, props) in content.get("islands", {}).items()}
+        return Manifest(content["hybridsite"], content["drafts"], files, errors, content["sources"], islands)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise ServeError(f"{path} is damaged", mend=mend) from None
 

@@ -24,9 +24,10 @@ Handler = Callable[..., Any]
 class SiteModule:
     """One Python file of the site, with the functions that hybridsite looks for in it."""
 
-    def __init__(self, file: str, module: ModuleType, *, names_session: bool) -> None:
+    def __init__(self, file: str, module: ModuleType, *, names_session: bool, sets_cache: bool = False) -> None:
         self.file = file
         self.names_session = names_session
+        self.sets_cache = sets_cache
         self._module = module
 
     def function(self, name: str) -> Handler | None:
@@ -90,7 +91,7 @@ def load_module(root: Path, file: str) -> SiteModule:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _load_fault(error, root, file) from error
-    return SiteModule(file, module, names_session=_names_session(tree))
+    return SiteModule(file, module, names_session=_names_session(tree), sets_cache=_sets_cache(tree))
 
 
 def make_importable(root: Path) -> None:
@@ -201,6 +202,12 @@ def _load_fault(error: BaseException, root: Path, file: str) -> ModuleError:
     if isinstance(error, ModuleNotFoundError):
         mend = f"install it, or put {error.name}.py at the site's root"
     return ModuleError("the file doesn't load", why=f"{type(error).__name__}: {error}", mend=mend, location=place)
+
+
+def _sets_cache(tree: ast.Module) -> bool:
+    """Tells whether the code has `….cache.set`: what hides it is learnt when it is first called."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "set"]
+    return any(isinstance(node.value, ast.Attribute) and node.value.attr == "cache" for node in found)
 
 
 def _names_session(tree: ast.Module) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import FrameType
 
 from hybridsite import used
-from hybridsite.errors import Location, PrerenderSessionError, count
+from hybridsite.errors import Location, PrerenderSessionError, count, is_of_site
 from hybridsite.used import Notice
 
 Listener = Callable[[PrerenderSessionError], None]
 
 _GUARD = "guard the place with `{% if session is defined %}` (in Python: context.has_session)"
-MEND_PRERENDERED = f"give the page `prerender: false`, or {_GUARD}"
+MEND_PRERENDERED = f"give the page `prerender: false`, put the piece into an island, or {_GUARD}"
 MEND_NO_DRIVER = f"name a [session] driver in site.toml, or {_GUARD}"
 
 
@@ -57,3 +60,14 @@ class SessionNotices:
         if len(pages) > 1:
             why += f" (and {count(len(pages) - 1, 'more page')})"
         return PrerenderSessionError("`session` is undefined", why=why, mend=mend, location=place)
+
+
+def caller(root: str) -> Location | None:
+    """Gives the line of the site's own code that led to the caller of this function's caller."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if is_of_site(file, root):
+            return Location(Path(file).relative_to(root).as_posix(), frame.f_lineno)
+        frame = frame.f_back
+    return None

@@ -30,13 +30,13 @@ async def respond(context: Context, method: str) -> Response:
         handler = resource.module.function(method) if resource.module and method in PAGE_METHODS else None
         if handler is None:
             return _no_such_method(resource, method)
-        given = await _values(handler, context, resource.module)
+        given = await values_of(handler, context, resource.module)
         if isinstance(given, Response):
             return given
         values.update(given)
     load = resource.module.function("load") if resource.module else None
     if load is not None:
-        given = await _values(load, context, resource.module)
+        given = await values_of(load, context, resource.module)
         if isinstance(given, Response):
             return given
         values = {**given, **values}
@@ -56,8 +56,8 @@ def _no_such_method(resource: Resource, method: str) -> Response:
     raise HTTPException(405, headers=allow)
 
 
-async def _values(function: Handler, context: Context, module: SiteModule | None) -> Response | Mapping[str, object]:
-    """Calls a page's function. It gives variables for the template, nothing, or the whole answer."""
+async def values_of(function: Handler, context: Context, module: SiteModule | None) -> Response | Mapping[str, object]:
+    """Calls a function of a page or a component. It gives variables for the template, nothing, or the whole answer."""
     given = await call(function, context)
     if given is None:
         return {}

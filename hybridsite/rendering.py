@@ -10,22 +10,25 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hybridsite import actions, endpoints, middleware, pages
+from hybridsite import actions, caching, endpoints, islands, middleware, pages
 from hybridsite.action_table import ACTIONS
 from hybridsite.answers import (
     FileAnswer,
     add_policy,
     error_answer,
     finished,
+    log_failure,
     make_private,
     phrase,
     plain_error,
     raw_path,
 )
+from hybridsite.cache.watching import WatchedRequest
 from hybridsite.context import Context
-from hybridsite.errors import ActionError, ContextError, NotFound, SessionUnavailable, SiteError, place_of, traceback_of
+from hybridsite.errors import ActionError, ContextError, NotFound, SessionUnavailable
 from hybridsite.exchange import EarlyResponse, Rewrite
 from hybridsite.finding import NO_RESOURCE, Found, as_get, find, not_for_files
+from hybridsite.island_table import IslandMatch
 from hybridsite.outcomes import ActionResult
 from hybridsite.resources import Resource
 from hybridsite.routes import Match
@@ -50,11 +53,13 @@ async def render(
     planned: Match | None = None,
     path: RequestPath | None = None,
     result: ActionResult | None = None,
+    fresh: bool = False,
 ) -> Response:
-    """Answers a request for a page, an endpoint or an action.
+    """Answers a request for a page, an endpoint, an action or islands.
 
     A build gives the match that it planned, with the props; a server lets the router find it, and gives the path where
     it has read it already. `result` is the outcome of an action that the page is to show.
+    `fresh` has a kept answer made anew.
     Raises SiteError, or whatever the site's code raised, where that code is at fault: nothing of the session is
     saved then.
     """
@@ -74,15 +79,37 @@ async def render(
         path = RequestPath(segments, site.policy.has_slash(kind, segments) is not False)
     if not _origin_is_own(site, request):
         return finished(site, request, resource, await _error_page(site, request, 403))
-    session = await _open_session(site, request, resource)
-    context = Context(site, match, resource, request, path, session, result)
+    watched = None if result or file else caching.watched(site.cache, request, site.policy.path(path), resource)
+    session = await _open_session(site, request, resource) if watched is None or site.middleware else None
+    context = Context(site, match, resource, watched or request, path, session, result, pieces=islands.Pieces)
     steps = [context]
-    response = await _answer(steps, file)
+    response = await _answer(steps, file, fresh)
     context, cookie = steps[-1], None
     session = context._session
     if session is not None and site.sessions is not None:
         cookie = (await site.sessions.save(session, https=_is_https(site, request))).set_cookie
-    return finished(site, request, context.resource, response, context, session, cookie)
+    response = finished(site, request, context.resource, response, context, session, cookie)
+    return caching.concluded(context, request, response)
+
+
+async def _from_cache(context: Context, fresh: bool) -> Response:
+    """Gives the kept answer, or produces one; without middleware the session is opened only for that."""
+    site, request = context.site, context._request
+    if site.cache is None:
+        return await _produce(context)
+
+    async def produce() -> Response:
+        if isinstance(request, WatchedRequest) and not site.middleware:
+            context._session = await _open_session(site, request.unwatched, context.resource)
+        return await _produce(context)
+
+    async def again(request: Request) -> Response:
+        return await render(site, request, path=context._path, fresh=True)
+
+    try:
+        return await caching.respond(context, produce, again, fresh=fresh)
+    except caching.SharedFailure:
+        return await _failure(site, request, 500, context=context)
 
 
 async def respond(site: Site, request: Request, path: RequestPath | None = None) -> Response:
@@ -90,13 +117,13 @@ async def respond(site: Site, request: Request, path: RequestPath | None = None)
     try:
         return await render(site, request, path=path)
     except SessionUnavailable as error:
-        _log.debug("%s is answered 503", request.url.path, exc_info=error)  # the outage itself is logged once
+        log_failure(site, request, error)
         return finished(site, request, NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
     except ErrorPageFailed as failed:
-        _tell(site, request, failed.cause)
+        log_failure(site, request, failed.cause)
         return finished(site, request, NO_RESOURCE, plain_error(failed.status, failed.headers))
     except Exception as error:
-        _tell(site, request, error)
+        log_failure(site, request, error)
         return finished(site, request, NO_RESOURCE, await _failure(site, request, 500))
 
 
@@ -110,17 +137,6 @@ class ErrorPageFailed(Exception):
         self.cause = cause
 
 
-def _tell(site: Site, request: Request, error: Exception) -> None:
-    """Logs what the site's code raised, with its place."""
-    place = place_of(error, str(site.root))
-    if isinstance(error, SiteError):
-        _log.error("%s", error if error.location else f"{place}: {error}" if place else error)
-        _log.debug("how it came to this", exc_info=error)
-    else:
-        trace = (type(error), error, traceback_of(error, str(site.root)))
-        _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=trace)
-
-
 async def _failure(
     site: Site, request: Request, status: int, headers: Mapping[str, str] | None = None, context: Context | None = None
 ) -> Response:
@@ -132,13 +148,13 @@ async def _failure(
         return plain_error(status, headers)
 
 
-async def _answer(steps: list[Context], file: GivenFile | None) -> Response:
+async def _answer(steps: list[Context], file: GivenFile | None, fresh: bool = False) -> Response:
     """Takes the last of the steps, each the context of a path that the request went on for, through the middleware."""
     context = steps[-1]
     site = context.site
 
     async def last() -> Response:
-        return await _produce(context) if file is None else await _given(file, context)
+        return await _from_cache(context, fresh) if file is None else await _given(file, context)
 
     async def onward(rewrite: Rewrite) -> Response:
         return await _rewritten(steps, context, rewrite)
@@ -217,19 +233,8 @@ def _is_https(site: Site, request: Request) -> bool:
 
 async def _produce(context: Context) -> Response:
     """Calls what the route leads to; what it raises as an answer becomes one, so that middleware sees every answer."""
-    resource = context.resource
     try:
-        if resource is NO_RESOURCE:
-            raise NotFound
-        if resource.route.kind == "action":
-            given = await actions.respond(context, context._request.method)
-            return given if isinstance(given, Response) else await _shown_here(context.site, context._request, given)
-        if resource.route.kind == "endpoint":
-            return await endpoints.respond(context, context._request.method)
-        if resource.route.kind == "error" and not context.prerendering:
-            # The page for 404 answers every method: what isn't there can't be changed either.
-            return await _page_for(context, 404)
-        return await pages.respond(context, "GET" if resource.route.kind == "error" else context._request.method)
+        return await islands.filled(context, await _made(context))
     except EarlyResponse as early:
         return early.response
     except SessionUnavailable:
@@ -240,10 +245,28 @@ async def _produce(context: Context) -> Response:
         return await _answer_to(error, context)
 
 
+async def _made(context: Context) -> Response:
+    """Calls the function of the kind of route that answers."""
+    resource, method = context.resource, context._request.method
+    if resource is NO_RESOURCE:
+        raise NotFound
+    if isinstance(context._match, IslandMatch):
+        return await islands.respond(context, context._match, method)
+    if resource.route.kind == "action":
+        given = await actions.respond(context, method)
+        return given if isinstance(given, Response) else await _shown_here(context.site, context._request, given)
+    if resource.route.kind == "endpoint":
+        return await endpoints.respond(context, method)
+    if resource.route.kind == "error" and not context.prerendering:
+        # The page for 404 answers every method: what isn't there can't be changed either.
+        return await _page_for(context, 404)
+    return await pages.respond(context, "GET" if resource.route.kind == "error" else method)
+
+
 async def _page_for(context: Context, status: int, headers: Mapping[str, str] | None = None) -> Response:
     """Renders an error page. Raises ErrorPageFailed, and SessionUnavailable."""
     try:
-        page = await pages.respond(context, "GET")
+        page = await islands.filled(context, await pages.respond(context, "GET"))
         if isinstance(page, Rewrite):
             raise ContextError(f"the page for {status} is rewritten", mend="use render(), or an include")
         return page
@@ -282,6 +305,7 @@ async def _shown_here(site: Site, request: Request, shown: actions.Shown) -> Res
 def _is_script_at_action(site: Site, request: Request) -> bool:
     """Tells whether JSON is asked of an action: its errors, too, are told in JSON."""
     place = site.policy.path(RequestPath((ACTIONS,), slash=True))
+    request = request.unwatched if isinstance(request, WatchedRequest) else request
     return request.scope["path"].startswith(place) and actions.speaks_json(request)
 
 
@@ -302,7 +326,7 @@ async def _error_page(
     if isinstance(session, UnavailableSession):
         session = None  # so that a layout which asks for the session can show the error
     path = context._path if context else RequestPath((), True)
-    own = Context(site, Match(route, {}), resource, request, path, session)
+    own = Context(site, Match(route, {}), resource, request, path, session, pieces=islands.Pieces)
     if context is not None:
         own.__dict__.update(locals=context.locals, cookies=context.cookies)
     page = await _page_for(own, status, headers)

@@ -20,7 +20,10 @@ from hybridsite.templating import Templates
 
 @dataclass(frozen=True, eq=False)
 class Resource:
-    """What answers a route: a template with its front matter, a module, or both."""
+    """What answers a route: a template with its front matter, a module, or both.
+
+    `pieces` are the modules of the components that are rendered in place.
+    """
 
     route: Route
     template: str | None = None
@@ -28,6 +31,7 @@ class Resource:
     front: FrontMatter | None = None
     module: SiteModule | None = None
     closure: Closure | None = None
+    pieces: tuple[SiteModule, ...] = ()
 
     @property
     def prerender(self) -> bool:
@@ -41,14 +45,21 @@ class Resource:
 
     @cached_property
     def uses_session(self) -> bool:
-        """Whether its templates, or its own module, name the session: what the route table tells."""
-        return self.names_session or (self.module is not None and self.module.names_session)
+        """Whether its templates, or its own modules, name the session: what the route table tells."""
+        modules = (self.module, *self.pieces) if self.module else self.pieces
+        return self.names_session or any(module.names_session for module in modules)
 
     @cached_property
     def may_use_session(self) -> bool:
         """Whether a request for it has to load the session: its code, or a template that can't be followed, may ask."""
         dynamic = self.closure is not None and self.closure.dynamic
-        return self.names_session or dynamic or self.module is not None
+        return self.names_session or dynamic or self.module is not None or bool(self.pieces)
+
+    @property
+    def may_be_kept(self) -> bool:
+        """Whether the cache may keep its answers: front matter says so, or its code may."""
+        said = self.front is not None and self.front.cache is not None
+        return said or (self.module is not None and self.module.sets_cache)
 
     @property
     def guard(self) -> bool:
@@ -67,18 +78,33 @@ class Resource:
 
 
 def load_resources(
-    root: Path, settings: Settings, templates: Templates, routes: list[Route], faults: Faults
+    root: Path,
+    settings: Settings,
+    templates: Templates,
+    routes: list[Route],
+    components: Mapping[str, SiteModule],
+    faults: Faults,
 ) -> list[Resource]:
-    """Loads what answers each route. A page at fault is left out, and its faults are added to `faults`."""
+    """Loads what answers each route. `components` are the modules beside components, by the names of these.
+
+    A page at fault is left out, and its faults are added to `faults`.
+    """
     resources: list[Resource] = []
     default = settings.build.output == "static"
     for route in routes:
         with faults.collect(*route.files):
-            resources.append(_load_resource(root, settings, templates, route, default))
+            resources.append(_load_resource(root, settings, templates, route, default, components))
     return resources
 
 
-def _load_resource(root: Path, settings: Settings, templates: Templates, route: Route, default: bool) -> Resource:
+def _load_resource(
+    root: Path,
+    settings: Settings,
+    templates: Templates,
+    route: Route,
+    default: bool,
+    components: Mapping[str, SiteModule],
+) -> Resource:
     module = load_module(root, route.module) if route.module else None
     if route.template is None:
         assert module is not None
@@ -102,17 +128,20 @@ def _load_resource(root: Path, settings: Settings, templates: Templates, route: 
             location=Location(module.file),
         )
     template = _template(templates, source, front)
-    closure = templates.closure(template) if template else None
+    in_place = not prerender
+    closure = templates.closure(template, in_place=in_place) if template else None
     if route.template.endswith(".md") and front.jinja:
-        own = templates.closure(route.template)
-        closure = _joined(closure, own) if closure else own
+        own = templates.closure(route.template, in_place=in_place)
+        closure = joined(closure, own) if closure else own
     for name in closure.templates if closure else ():
         templates.check(name)
     if prerender != route.prerender:
         route = replace(route, prerender=prerender)
-    resource = Resource(route, template, source, front, module, closure)
+    pieces = [components[name] for name in closure.islands if name in components] if closure and in_place else []
+    resource = Resource(route, template, source, front, module, closure, pieces=tuple(pieces))
     _check_guard(resource)
     _check_cache_control(resource)
+    _check_cache(resource)
     return resource
 
 
@@ -139,13 +168,15 @@ def _template(templates: Templates, source: sources.Source, front: FrontMatter) 
     return front.layout
 
 
-def _joined(one: Closure, other: Closure) -> Closure:
+def joined(one: Closure, other: Closure) -> Closure:
+    """Gives what is known of two templates together."""
     return Closure(
         one.names | other.names,
         (*one.templates, *other.templates),
         one.uses_session or other.uses_session,
         one.dynamic or other.dynamic,
         (*one.unguarded, *other.unguarded),
+        tuple(dict.fromkeys((*one.islands, *other.islands))),
     )
 
 
@@ -177,6 +208,28 @@ def _check_cache_control(resource: Resource) -> None:
                 mend=f"take it out: the page is sent with private, {sent}",
                 location=resource.source.location("headers"),
             )
+
+
+def _check_cache(resource: Resource) -> None:
+    """A page that is built needs no cache, and one that uses a session can't have one."""
+    assert resource.front is not None
+    assert resource.source is not None
+    if resource.front.cache is None:
+        return
+    if resource.prerender:
+        raise FrontMatterError(
+            '"cache" stands on a page that is rendered at build',
+            why="it is a file, the same until the next build",
+            mend="take it out, or give the page prerender: false",
+            location=resource.source.location("cache"),
+        )
+    if resource.uses_session:
+        raise FrontMatterError(
+            '"cache" stands on a page that uses the session',
+            why="such a page is one visitor's, and no cache may keep it",
+            mend="take it out, or show what is the visitor's own on another page",
+            location=resource.source.location("cache"),
+        )
 
 
 def check_paths(resource: Resource) -> None:

@@ -13,6 +13,8 @@ from typing import Literal
 from hybridsite.errors import Location, RouteError
 from hybridsite.urls import CONTROL, Kind
 
+# The first name of every island's path, and of the script that fetches them. No file below pages/ makes such a route.
+ISLANDS = "_islands"
 ERROR_STATUSES = (404, 500, 503)
 PAGE_SUFFIXES = (".html", ".md")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 from collections.abc import Collection, Iterable, Mapping
@@ -35,6 +36,11 @@ def signing_keys(environ: Mapping[str, str], state: Path) -> tuple[str, ...]:
     for number, key in enumerate(keys, 1):
         _check_secret(key, f"key {number} of {SECRET_VARIABLE}" if len(keys) > 1 else SECRET_VARIABLE)
     return keys
+
+
+def derived_key(secret: str, purpose: str) -> bytes:
+    """Gives a key of 32 bytes for one purpose alone, from which nobody learns the secret or another key (RFC 5869)."""
+    return hmac.digest(secret.encode(), f"hybridsite {purpose}".encode(), "sha256")
 
 
 NEW_SECRET = 'make one: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'

@@ -221,6 +221,26 @@ class SessionSettings(Section):
     cookie: CookieSettings = Field(default_factory=CookieSettings, description="The cookie of a session.")
 
 
+class CacheSettings(Section):
+    """Where answers are kept that are the same for all who ask alike."""
+
+    driver: Annotated[
+        Literal["memory", "redis", False],
+        PlainValidator(units.cache_driver),
+        WithJsonSchema({"enum": ["memory", "redis", False]}),
+    ] = Field(
+        default="memory",
+        description='Who shares it: "memory" is of one process, "redis" of all servers; false for no cache.',
+    )
+    max_size: Size = Field(
+        default=64 * 2**20, description='The most that the driver `memory` holds: "64MiB", or bytes.'
+    )
+    max_entry: Size = Field(default=2**20, description='The largest body that is kept: "1MiB", or bytes.')
+    options: dict[str, Option] = Field(
+        default_factory=dict, repr=False, description='What redis needs, such as { url = "env:REDIS_URL" }.'
+    )
+
+
 class SecuritySettings(Section):
     """What is refused."""
 
@@ -275,6 +295,7 @@ class Settings(Section):
     templates: TemplateSettings = Field(default_factory=TemplateSettings)
     front_matter: FrontMatterSettings = Field(default_factory=FrontMatterSettings)
     session: SessionSettings = Field(default_factory=SessionSettings)
+    cache: CacheSettings = Field(default_factory=CacheSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
     server: ServerSettings = Field(default_factory=ServerSettings)
     _warnings: tuple[SiteError, ...] = PrivateAttr(())

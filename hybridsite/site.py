@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from starlette.types import Receive, Scope, Send
 
 from hybridsite.action_table import ACTIONS, Action, load_actions
+from hybridsite.cache.shelf import Shelf
 from hybridsite.config import Settings, load_settings, setting_locations
 from hybridsite.csp import Policy
 from hybridsite.data import load_data
@@ -27,6 +28,7 @@ from hybridsite.errors import (
     SourceError,
 )
 from hybridsite.headers import HeaderRules
+from hybridsite.island_table import IslandTable, load_components
 from hybridsite.modules import (
     Handler,
     load_module,
@@ -88,7 +90,7 @@ class Site:
 
     `drafts` names the files that are left out as drafts.
     `broken` names the pages that didn't load, where a build goes on to find the faults of the others.
-    A server adds what it opened (`sessions`) and what the build wrote: the files by their URLs (`built`), the
+    A server adds what it opened (`sessions`, `cache`) and what the build wrote: the files by their URLs (`built`), the
     paths of those among them that are guarded, and the error pages.
     """
 
@@ -103,7 +105,9 @@ class Site:
     middleware: tuple[Handler, ...] = ()
     actions: Mapping[str, Action] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+    islands: IslandTable = field(default_factory=IslandTable)
     sessions: SessionManager | None = None
+    cache: Shelf | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
     refusals: OriginRefusals = field(default_factory=OriginRefusals)
     built: Mapping[str, GivenFile] = field(default_factory=dict)
@@ -174,6 +178,12 @@ class Site:
             return self.actions[route.segments[-1][0].text].resource
         return self.resources[route.source]
 
+    @property
+    def fetched(self) -> list[str]:
+        """The components of the islands on prerendered pages, which a server has to answer."""
+        pages = [resource.closure for resource in self.resources.values() if resource.closure and resource.prerender]
+        return sorted({component for closure in pages for component in closure.islands})
+
     def has_session(self, resource: Resource) -> bool:
         """Whether requests for it have a session: the site has a driver, and the page isn't rendered at build."""
         return self.settings.session.driver is not False and not resource.prerender
@@ -204,14 +214,15 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     sources = {name: path for name, path in index.items() if not name.endswith(".py")}
     with_nonces = settings.security.csp is not False
     templates = Templates(root, sources, settings.templates.variable, actions, with_nonces)
-    middleware: tuple[Handler, ...] = ()
+    chain: tuple[Handler, ...] = ()
     with faults.collect():
-        middleware = _load_middleware(root)
+        chain = _load_middleware(root)
     with faults.collect():
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
     routes = _routes(_below(files, "pages"), faults)
-    loaded = load_resources(root, settings, templates, routes, faults)
+    islands = IslandTable(load_components(root, index, faults))
+    loaded = load_resources(root, settings, templates, routes, islands.modules, faults)
     _check_guards(root, loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
@@ -228,7 +239,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
         faults.raise_any()
     by_source = {resource.route.source: resource for resource in resources}
     broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
-    site = Site(root, mode, settings, router, by_source, templates, drafts, data, middleware, actions or {}, broken)
+    site = Site(root, mode, settings, router, by_source, templates, drafts, data, chain, actions or {}, broken, islands)
     templates.environment.globals.update(site=site, data=data, url_for=site.url_for, action=site.action_url)
     _check_session(site)
     return site
@@ -338,7 +349,8 @@ def _check_driver(root: Path, settings: Settings) -> None:
 
 def _check_session(site: Site) -> None:
     """Notes every place where a template uses the session of a page that has none."""
-    for resource in site.resources.values():
+    fetched = (site.islands.resource(site.templates, [component]) for component in site.fetched)
+    for resource in (*site.resources.values(), *fetched):
         rendered_now = site.mode.prerendering or not resource.prerender
         if resource.closure is None or site.has_session(resource) or not rendered_now:
             continue

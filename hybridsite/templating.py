@@ -16,8 +16,9 @@ from jinja2 import nodes
 from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 
 from hybridsite import sources
-from hybridsite.analysis import Closure, Step, TemplateFacts, analyse, trace
+from hybridsite.analysis import Closure, IslandUse, Step, TemplateFacts, analyse, trace
 from hybridsite.errors import Answer, Location, SiteError, SiteErrors, TemplateError, closest, did_you_mean, place_of
+from hybridsite.island_tag import PLACE, IslandTag
 from hybridsite.nonces import HTML, add_nonces
 from hybridsite.printing import PrintingCodeGenerator, print_escaped, print_plain
 from hybridsite.undefined import MissingValue, SiteUndefined
@@ -33,12 +34,14 @@ CONTEXT_NAMES = frozenset(
         *("content", "headings", "toc"),
     }
 )
-
+# What an island gets of the page that it stands on, where it is fetched by itself: nothing.
+_PAGES_OWN = frozenset({"page", "params"})
+COMPONENTS = "components/"
 
 _TAGS = (
     *("block", "call", "filter", "for", "if", "macro", "raw", "set", "trans", "with"),
     *("endblock", "endcall", "endfilter", "endfor", "endif", "endmacro", "endraw", "endset", "endtrans", "endwith"),
-    *("break", "continue", "do", "elif", "else", "extends", "from", "import", "include"),
+    *("break", "continue", "do", "elif", "else", "extends", "from", "import", "include", "island", "endisland"),
 )
 
 
@@ -111,7 +114,8 @@ class _SiteLoader(jinja2.BaseLoader):
             if path is None:
                 continue
             found = trace(str(name), lambda other: self._facts_of(environment, other))
-            node.with_context = node.with_context or found.dynamic or bool(found.names & CONTEXT_NAMES)
+            needs = bool(found.names & CONTEXT_NAMES) or PLACE in found.names
+            node.with_context = node.with_context or found.dynamic or needs
 
     def _facts_of(self, environment: jinja2.Environment, name: str) -> TemplateFacts | None:
         path = self.index.get(name)
@@ -123,7 +127,7 @@ class _SiteLoader(jinja2.BaseLoader):
         lines = source.split("\n")
         line = lines[error.lineno - 1] if 0 < error.lineno <= len(lines) else ""
         message = str(error.message or "").rstrip(".")
-        mend = "close what is open, or take the line out"
+        mend = getattr(error, "mend", "close what is open, or take the line out")
         if unknown := re.match(r"Encountered unknown tag '(\w+)'", message):
             mend = did_you_mean(unknown[1], _TAGS) or "the tags are those of Jinja"
         elif self._opening in line or "print statement" in message:
@@ -146,14 +150,15 @@ class Templates:
         self._root = str(root)
         self._actions = actions
         self._loader = _SiteLoader(index, variable, with_nonces)
-        self._closures: dict[str, Closure] = {}
+        self._islands_checked: set[str] = set()
+        self._closures: dict[tuple[str, bool], Closure] = {}
         self.environment = _SiteEnvironment(
             loader=self._loader,
             variable_start_string=variable[0],
             variable_end_string=variable[1],
             autoescape=lambda name: name is None or name.endswith(AUTOESCAPED),
             undefined=SiteUndefined,
-            extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", "jinja2.ext.i18n"],
+            extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", "jinja2.ext.i18n", IslandTag],
             keep_trailing_newline=True,
             auto_reload=False,
             cache_size=-1,
@@ -179,11 +184,16 @@ class Templates:
             self.get(name)
         return self._loader.facts[name]
 
-    def closure(self, name: str) -> Closure:
-        """What is known of a template and of all that it leads to."""
-        if name not in self._closures:
-            self._closures[name] = trace(name, self.facts)
-        return self._closures[name]
+    def closure(self, name: str, *, in_place: bool = False) -> Closure:
+        """What is known of a template and of all that it leads to: its islands too, if they are rendered in place."""
+        found = self._closures.get((name, in_place))
+        if found is None:
+            found = self._closures[name, in_place] = trace(name, self.facts, in_place=in_place)
+        return found
+
+    def has_islands(self) -> bool:
+        """Tells whether one of the templates that were loaded has an island."""
+        return any(facts.islands for facts in self._loader.facts.values())
 
     def only_asks_for_result(self, place: Step) -> bool:
         """Tells whether a place that uses the session does so by `action_result` alone."""
@@ -192,9 +202,9 @@ class Templates:
         return uses == {"action_result"}
 
     def check(self, name: str) -> None:
-        """Raises TemplateError where `name` refers to a template or an action that isn't there.
+        """Raises TemplateError where `name` refers to a template, an action or a component that isn't there.
 
-        A template may be said to be optional.
+        A template may be said to be optional. All that an island leads to is checked with it.
         """
         found = self.facts(name)
         for reference in found.references if found else ():
@@ -203,6 +213,31 @@ class Templates:
         for action, line in found.actions if found else ():
             if self._actions is not None and action not in self._actions:
                 raise unknown_action(action, self._actions).at(Location(name, line))
+        for use in found.islands if found else ():
+            self._check_island(use, Location(name, use.line))
+
+    def _check_island(self, use: IslandUse, place: Location) -> None:
+        if use.component not in self._loader.index or not use.component.startswith(COMPONENTS):
+            known = [name for name in self.names() if name.startswith(COMPONENTS)]
+            mend = _nearest_template(use.component, known) or f"the component of an island lies in {COMPONENTS}"
+            raise TemplateError(f'there is no component "{use.component}"', mend=mend, location=place)
+        for prop in use.props:
+            if prop in CONTEXT_NAMES or prop.startswith("_"):
+                what = f'the prop "{prop}" of an island has a name that is reserved'
+                raise TemplateError(what, mend="rename it", location=place)
+        if use.component in self._islands_checked:
+            return
+        self._islands_checked.add(use.component)
+        for name in self.closure(use.component, in_place=True).templates:
+            facts = self.facts(name)
+            for owned in sorted(facts.names & _PAGES_OWN) if facts else ():
+                raise TemplateError(
+                    f'the island "{use.component}" asks for `{owned}`, which is the page\'s',
+                    why="an island is fetched by itself, and knows nothing of the page that it stands on",
+                    mend="give it as a prop what it has to know",
+                    location=Location(name, 1),
+                )
+            self.check(name)
 
     def render(self, template: jinja2.Template, values: Mapping[str, object]) -> str:
         """Renders a template. Raises TemplateError, and SiteErrors of what it called, each with the template's line."""

@@ -45,12 +45,10 @@ def duration(value: object) -> object:
 
 def told(seconds: float) -> str:
     """Gives a length of time as people say it, in the largest unit that needs no fraction: `14 days`."""
-    for unit, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= unit and seconds % unit == 0:
-            break
-    else:
-        unit, name = 1, "second"
-    return f"{seconds / unit:g} {name}{'' if seconds == unit else 's'}"
+    units = {"day": 86400, "hour": 3600, "minute": 60}
+    name = next((name for name, unit in units.items() if seconds >= unit and seconds % unit == 0), "second")
+    number = seconds / units.get(name, 1)
+    return f"{number:g} {name}{'' if number == 1 else 's'}"
 
 
 def lasting(seconds: float) -> float:
@@ -124,6 +122,13 @@ def delimiters(value: object) -> tuple[str, str]:
     if start.startswith(("{%", "{#")) or end.startswith(("%}", "#}")):
         raise ValueError("must differ from the marks of statements {% %} and comments {# #}")
     return start, end
+
+
+def cache_driver(value: object) -> str | Literal[False]:
+    """Gives the name of a cache's driver, or False for none."""
+    if value is False or value in ("memory", "redis"):
+        return value
+    raise ValueError('must be "memory", "redis" or false')
 
 
 def driver(value: object) -> str | Literal[False]:

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Literal
 from urllib.parse import quote, unquote_to_bytes
 
-Kind = Literal["page", "file", "endpoint", "action", "error", "redirect"]
+Kind = Literal["page", "file", "endpoint", "action", "island", "error", "redirect"]
 TrailingSlash = Literal["always", "never", "ignore"]
 
 # RFC 3986, 3.3: what may stand in a path segment as it is.

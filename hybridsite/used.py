@@ -7,7 +7,7 @@ notes go by the task (a ContextVar), and not through every call between.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -23,10 +23,14 @@ Notice = tuple[str, int, str, tuple[str, ...], str]
 
 @dataclass(slots=True)
 class Notes:
-    """What one page used: `keys` with the time (ns since the epoch) of the first use, and the notices that it gave."""
+    """What one page used: `keys` with the time (ns since the epoch) of the first use, and the notices that it gave.
+
+    `islands` has component and props by digest.
+    """
 
     keys: dict[str, int] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
+    islands: dict[str, tuple[str, Mapping[str, object]]] = field(default_factory=dict)
 
 
 _notes: ContextVar[Notes | None] = ContextVar("hybridsite-used", default=None)
@@ -44,6 +48,13 @@ def note_notice(notice: Notice) -> None:
     notes = _notes.get()
     if notes is not None:
         notes.notices.append(notice)
+
+
+def note_island(digest: str, component: str, props: Mapping[str, object]) -> None:
+    """Notes that the page under way refers to an island."""
+    notes = _notes.get()
+    if notes is not None:
+        notes.islands[digest] = (component, props)
 
 
 @contextmanager

@@ -6,11 +6,12 @@ import jinja2
 import pytest
 
 from hybridsite.analysis import Closure, Step, TemplateFacts, analyse, trace
+from hybridsite.island_tag import PLACE, IslandTag
 
 ENVIRONMENT = jinja2.Environment(
     variable_start_string="<<",
     variable_end_string=">>",
-    extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", "jinja2.ext.i18n"],
+    extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", "jinja2.ext.i18n", IslandTag],
 )
 
 
@@ -18,8 +19,8 @@ def facts(source: str) -> TemplateFacts:
     return analyse(ENVIRONMENT.parse(source))
 
 
-def closure(templates: dict[str, str], start: str = "page") -> Closure:
-    return trace(start, lambda name: facts(templates[name]) if name in templates else None)
+def closure(templates: dict[str, str], start: str = "page", *, in_place: bool = False) -> Closure:
+    return trace(start, lambda name: facts(templates[name]) if name in templates else None, in_place=in_place)
 
 
 def unguarded(source: str) -> list[int]:
@@ -322,3 +323,48 @@ def test_templates_that_lead_in_circles_or_nowhere() -> None:
 def test_dynamic_is_inherited() -> None:
     assert closure({"page": "{% include 'a' %}", "a": "{% include name %}"}).dynamic
     assert not closure({"page": "{% include 'a' %}", "a": "a"}).dynamic
+
+
+ISLAND = "{% island 'badge', product=page.title %}<< site.title >>{% endisland %}"
+
+
+def test_what_a_component_uses_is_no_use_of_a_page_that_fetches_it() -> None:
+    found = closure(
+        {"page": ISLAND, "badge": "\n<< session.x >>{% island 'inner' %}{% endisland %}", "inner": "<< url >>"}
+    )
+    assert (found.uses_session, found.unguarded, found.templates) == (False, (), ("page",))
+    assert found.names == {PLACE, "page", "site"}
+    assert found.islands == ("badge",)
+
+
+def test_what_a_component_uses_is_the_pages_own_use_where_it_is_rendered_in_place() -> None:
+    templates = {"page": ISLAND, "badge": "{% island 'inner' %}{% endisland %}", "inner": "\n<< session.x >>"}
+    found = closure(templates, in_place=True)
+    assert found.uses_session
+    assert found.templates == ("page", "badge", "inner")
+    assert found.unguarded == ((Step("page", 1), Step("badge", 1), Step("inner", 2)),)
+    assert found.islands == ("badge", "inner")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "\n{% island 'badge' %}<< session.x >>{% endisland %}",
+        "\n{% island 'badge', product=session.x %}{% endisland %}",
+        "{% island 'badge' %}\n{% include 'uses' %}{% endisland %}",
+    ],
+)
+def test_fallback_and_props_are_the_pages_own(page: str) -> None:
+    found = closure({"page": page, "badge": "x", "uses": "<< session.x >>"})
+    assert [way[0] for way in found.unguarded] == [Step("page", 2)]
+
+
+def test_no_local_name_of_the_page_hides_the_session_from_a_component() -> None:
+    page = "{% for session in talks %}{% include 'row' %}{% endfor %}"
+    found = closure({"page": page, "row": "<< session >>" + ISLAND, "badge": "\n<< session.x >>"}, in_place=True)
+    assert found.unguarded == ((Step("page", 1), Step("row", 1), Step("badge", 2)),)
+
+
+def test_an_island_behind_a_guard_is_guarded() -> None:
+    templates = {"page": "{% if session %}" + ISLAND + "{% endif %}", "badge": "<< session.x >>"}
+    assert closure(templates, in_place=True).unguarded == ()

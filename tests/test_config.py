@@ -125,7 +125,13 @@ cookie = { name = "__Host-a", secure = true, max_age = 60 }
             ("must be 301 or", "it is 200"),
         ),
         # what comes later
-        ("[cache]\ndriver = 'memory'", "1:2", ("cache is not in this version", "remove it")),
+        ("[i18n]\ndefault = 'en'", "1:2", ("i18n is not in this version", "remove it")),
+        # the cache
+        ("[cache]\ndriver = 'radis'", "2:1", ('cache.driver must be "memory", "redis" or false',)),
+        ("[cache]\ndriver = true", "2:1", ('cache.driver must be "memory", "redis" or false',)),
+        ("[cache]\nmax_size = 'much'", "2:1", ("cache.max_size must be a number of bytes",)),
+        ("[cache]\nmax_entries = 5", "2:1", ('there is no key "max_entries" in [cache]', 'did you mean "max_entry"?')),
+        ("[cache.options]\nurl = 'redis://:word@host'", "2:1", ("cache.options.url holds a secret", "env:NAME")),
         ("[site]\ntimezone = 1", "2:1", ("site.timezone is not in this version",)),
         # the file
         ("a = 1\nb = \n", "2:5", ("site.toml is no valid TOML; invalid value",)),
@@ -154,7 +160,7 @@ title = "env:MISSING"
 [sesion]
 [session.options]
 password = "x"
-[cache]
+[i18n]
 """
     found = faults(tmp_path, text)
     places = [re.match(r"site\.toml:(\d+:\d+): ", message) for message in found]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridsite.context import Context, Locals
+from hybridsite.context import Context
 from hybridsite.errors import ContextError
-from hybridsite.exchange import Cookies, PrerenderRequest
+from hybridsite.exchange import Cookies, Locals, PrerenderRequest
 from hybridsite.notices import SessionNotices
 from hybridsite.routes import Match
 from hybridsite.site import Site

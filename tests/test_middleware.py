@@ -161,3 +161,25 @@ def test_a_page_for_503_that_fails_itself_is_a_plain_one(tmp_path: Path) -> None
     answer = ask(app_of(write_site(tmp_path / "site", files)), "/a")
     assert (answer.status, answer.header["retry-after"]) == (503, "7")
     assert "<h1>503 Service Unavailable</h1>" in answer.text
+
+
+INTERNAL = [
+    *("x-middleware-subrequest", "x-middleware-rewrite", "x-middleware-next", "x-hybridsite-rewrite"),
+    *("x-original-url", "x-rewrite-url", "x-forwarded-uri", "x-forwarded-prefix", "x-http-method-override"),
+    *("x-astro-path", "x-matched-path", "x-prerender", "x-invoke-path"),
+]
+
+
+def test_no_header_of_a_client_leads_past_the_middleware(tmp_path: Path) -> None:
+    # case H5
+    code = """
+async def on_request(context, call_next):
+    if context.url.path == "/a/":
+        return PlainTextResponse("refused", 403)
+    return await call_next(context)
+"""
+    app = app_of(site(tmp_path, code, **{"pages/built.html": "", "pages/b.html": ON_DEMAND + "<< url.path >>"}))
+    for name in INTERNAL:
+        for value in ("1", "true", "/a/", "/b/", "GET", ":".join(["middleware"] * 5), "src/middleware"):
+            assert ask(app, "/a/", headers={name: value}).text == "refused", (name, value)
+            assert ask(app, "/b/", headers={name: value}).text == "/b/", (name, value)

@@ -242,3 +242,18 @@ def test_run_waits_in_a_thread_and_is_refused_on_the_loop() -> None:
 )
 def test_whether_a_module_names_the_session(tmp_path: Path, source: str, names: bool) -> None:
     assert module(tmp_path, source).names_session is names
+
+
+@pytest.mark.parametrize(
+    ("source", "sets"),
+    [
+        ("def GET(context):\n    context.cache.set(max_age=1)", True),
+        ("def GET(context):\n    context.cache.invalidate(path='/')", False),
+        (
+            "import functools\n@functools.cache\ndef _a(): ...\ndef GET(context):\n    context.cookies.set('a', 'b')",
+            False,
+        ),
+    ],
+)
+def test_code_that_lets_its_answer_be_kept_is_known(tmp_path: Path, source: str, sets: bool) -> None:
+    assert module(tmp_path, source).sets_cache is sets

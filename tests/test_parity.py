@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp
 
+from hybridsite.build.islands import with_island_key
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.errors import Faults
 from hybridsite.manifest import BuiltFile, Manifest, read_manifest
@@ -67,7 +68,7 @@ def test_an_error_page_is_what_was_built(example: Path, manifest: Manifest, app:
 
 
 def test_a_page_rendered_now_is_what_was_built(example: Path, manifest: Manifest) -> None:
-    site = load_site(example, BUILD, environ=ENVIRON)
+    site = with_island_key(load_site(example, BUILD, environ=ENVIRON), example / ".hybridsite", ENVIRON)
     files = {file.file: file for file in manifest.files}
     pages = planned(site)
     assert len(pages) > 8

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import ledger
 import shopkeeper
 
 
@@ -34,6 +35,8 @@ async def POST(context: Any) -> Any:
         return {"problem": "Please tell us whose name goes on the parcel.", "name": name, "note": note}
 
     order = shopkeeper.write_order(number, lines, name, note)
+    ledger.enter(context, number, lines)
+    await context.cache.invalidate(tags=[ledger.TAG])
     context.session.update("orders", lambda orders: orders | {number: order}, {})
     context.session.update("cart", lambda cart: shopkeeper.take_out(cart, lines), {})
     return context.redirect(f"/orders/{number}/", 303)

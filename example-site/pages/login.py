@@ -7,7 +7,7 @@ LONGEST_NAME = 40
 
 
 def load(context: Any) -> Any:
-    return context.redirect("/account/") if context.locals.user else {}
+    return context.redirect("/account/") if context.session.get("user") else {}
 
 
 async def POST(context: Any) -> Any:

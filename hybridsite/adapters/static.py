@@ -27,6 +27,7 @@ class StaticAdapter:
             if not route.prerender and route.redirect is None
         ]
         asked += [f"/{ACTIONS}/{name} ({action.place.file})" for name, action in site.actions.items()]
+        asked += [f"the island {component}" for component in site.fetched]
         if asked:
             what = f'the adapter "static" can\'t answer on demand, which {count(len(asked), "route")} would have to be'
             mend = 'give the pages prerender: true, take the rest out, or use adapter = "standalone"'

@@ -17,12 +17,13 @@ from hybridsite.adapters.adapter import Adapter, find_adapter
 from hybridsite.build import store as stores
 from hybridsite.build.copying import copy_public, copy_sources
 from hybridsite.build.executors import Work, outcomes
+from hybridsite.build.islands import keep_previous, placed, with_island_key, write_client
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
 from hybridsite.build.making import Outcome, built_file, identity, place_of_page
 from hybridsite.build.output import Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.rows import BuildReport, RouteRow
-from hybridsite.build.snapshot import snapshot, tool, variables
+from hybridsite.build.snapshot import SECRET, Signature, secret, snapshot, tool, variables
 from hybridsite.build.store import Damaged, Made, Place, Store, Told
 from hybridsite.build.traces import route_facts
 from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
@@ -72,34 +73,26 @@ def build_site(
         names = list(server_sources(root))  # what vanishes later is a fault
         last = _last_build(root, state, sources, options, listener)
         site = load_site(root, Mode(prerendering=True, drafts=options.drafts), environ=environ, faults=faults)
+        site = with_island_key(site, state, environ)
+        if site.templates.has_islands():
+            sources.variables[SECRET] = secret(environ, state)
         adapter = find_adapter(site.settings.build.adapter)
         adapter.check(site, faults)
         pages = asyncio.run(plan(site, faults))
-        kept = NOTHING if last is None else what_holds(last, root, sources.files, route_facts(site))
+        kept = NOTHING
+        if last is not None and last.variables == sources.variables:
+            kept = what_holds(last, root, sources.files, route_facts(site))
         with Output(site.root) as output:
             written = _write(site, pages, names, output, kept, options, adapter, faults)
+            keep_previous(site, state)
             stores.forget(state)  # it doesn't belong to what comes now
             output.exchange()
         rows = _rows(site, pages, written.pages)
-        store = Store(
-            tool=sources.tool,
-            drafts=options.drafts,
-            dist=hashlib.sha256(written.manifest).hexdigest(),
-            manifest=written.place,
-            files=sources.files,
-            outside=seen_outside(root, written.outside, began_at),
-            variables=sources.variables,
-            routes=route_facts(site),
-            made=written.made,
-            rows=rows,
-            notices=list(map(Told.of, written.notices)),
-            warnings=list(map(Told.of, written.warnings)),
-        )
-        stores.write(state, store)
+        outside = {**kept.outside, **seen_outside(root, written.outside, began_at)}
+        stores.write(state, _store(site, sources, options, written, rows, outside))
     seconds = time.perf_counter() - began
-    number = sum(
-        one is kept.made.get(place_of_page(site, page)) for page, one in zip(pages, written.pages, strict=True)
-    )
+    last_made = set(map(id, kept.made.values()))
+    number = sum(id(one) in last_made for one in written.pages)
     return BuildReport(tuple(rows), tuple(written.notices), tuple(written.warnings), seconds, number)
 
 
@@ -128,6 +121,7 @@ def _write(
     """Writes all that dist/ will hold. Raises every fault that was found."""
     made, outside = _make(site, pages, output, kept, options.jobs, faults)
     public, copies = copy_public(site, pages, output, kept, faults)
+    public += write_client(site, output)
     taken = {file.file for file in public} | {page.output for page in pages}
     warnings = [*_warnings(site, made), *adapter.finish(site, taken, output.write)]
     notices = site.notices.faults()
@@ -137,7 +131,7 @@ def _write(
     errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
     sources, copied = copy_sources(site, names, output, kept)
     files = (*(built_file(site, page, one) for page, one in zip(pages, made, strict=True)), *public)
-    manifest = Manifest(__version__, options.drafts, files, errors, sources).to_json()
+    manifest = Manifest(__version__, options.drafts, files, errors, sources, placed(made)).to_json()
     places = (place_of_page(site, page) for page in pages)
     every = {**dict(zip(places, made, strict=True)), **copies, **copied}
     return _Written(made, every, outside, notices, warnings, manifest, output.write(MANIFEST, manifest))
@@ -158,6 +152,31 @@ class _Sources:
         return cls(tool(), files, variables(root, files, environ))
 
 
+def _store(
+    site: Site,
+    sources: _Sources,
+    options: BuildOptions,
+    written: _Written,
+    rows: list[RouteRow],
+    outside: dict[str, Signature | None],
+) -> Store:
+    """Gives what the next build is to know of this one."""
+    return Store(
+        tool=sources.tool,
+        drafts=options.drafts,
+        dist=hashlib.sha256(written.manifest).hexdigest(),
+        manifest=written.place,
+        files=sources.files,
+        outside=outside,
+        variables=sources.variables,
+        routes=route_facts(site),
+        made=written.made,
+        rows=rows,
+        notices=list(map(Told.of, written.notices)),
+        warnings=list(map(Told.of, written.warnings)),
+    )
+
+
 def _last_build(root: Path, state: Path, now: _Sources, options: BuildOptions, listener: Listener) -> Store | None:
     """Gives what is known of the last build, if it can be used: it belongs to dist/, and its surroundings are these."""
     if options.clean:
@@ -169,7 +188,7 @@ def _last_build(root: Path, state: Path, now: _Sources, options: BuildOptions, l
         stores.forget(state)
         listener.thrown_away(str(damaged))
         return None
-    if last is None or last.drafts != options.drafts or last.variables != now.variables:
+    if last is None or last.drafts != options.drafts:
         return None
     try:
         manifest = (root / "dist" / MANIFEST).read_bytes()

@@ -18,6 +18,7 @@ from hybridsite.build.traces import SETTINGS
 from hybridsite.errors import BuildError, Faults, Location, RouteError, SourceError
 from hybridsite.manifest import BuiltFile, etag, with_header
 from hybridsite.media import media_type
+from hybridsite.routes import ISLANDS
 from hybridsite.site import Site
 from hybridsite.urls import PathRefused
 
@@ -46,6 +47,9 @@ def copy_public(
             if not path.resolve().is_relative_to(site.root):
                 raise SourceError("the link leads out of the site", mend="copy the file into the site", location=shown)
             key = unicodedata.normalize("NFC", name).casefold()
+            if key.startswith(f"{ISLANDS}/"):
+                mend = "rename the folder"
+                raise RouteError(f"names below /{ISLANDS}/ belong to islands", mend=mend, location=shown)
             try:
                 site.policy.read(site.policy.url("file", tuple(name.split("/"))).encode("ascii"))
             except PathRefused:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import hybridsite
@@ -15,11 +15,15 @@ from hybridsite.build.traces import changed_routes, keys_of
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the last build made, by its path below dist/, the keys of all that has changed since, and the files now."""
+    """What the last build made, by its path below dist/, the keys of all that has changed since, and the files now.
+
+    `outside` has the files outside of the site that pages read which are kept.
+    """
 
     made: Mapping[str, Made]
     changed: frozenset[str]
     files: Container[str]
+    outside: Mapping[str, Signature | None] = field(default_factory=dict)
 
     def page(self, place: str, identity: str) -> Made | None:
         """Gives what was made for a page, if nothing that it was made from has changed."""
@@ -40,8 +44,11 @@ NOTHING = Kept({}, frozenset(), ())
 
 def what_holds(store: Store, root: Path, files: Mapping[str, Signature], routes: Mapping[str, str]) -> Kept:
     """Compares the last build's sources and routes with those of now."""
-    changed = keys_of([*changed_files(store.files, root, files), *changed_outside(store.outside)])
-    return Kept(store.made, changed | changed_routes(store.routes, routes), files.keys())
+    beyond = changed_outside(store.outside)
+    changed = keys_of([*changed_files(store.files, root, files), *beyond])
+    # Where one of them has changed, every page that may have read any is rendered, and notes them anew.
+    outside = {} if beyond else store.outside
+    return Kept(store.made, changed | changed_routes(store.routes, routes), files.keys(), outside)
 
 
 def seen_outside(root: Path, noted: Mapping[str, int], began: int) -> dict[str, Signature | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,6 +82,7 @@ async def make(site: Site, page: PlannedPage, output: Output) -> Outcome:
         seconds=time.perf_counter() - began,
         notices=tuple(used.notices),
         warnings=warnings,
+        islands=json.dumps(used.islands) if used.islands else "",
     )
     return Outcome(made, outside={key: when for key, when in used.keys.items() if key.startswith("/")})
 

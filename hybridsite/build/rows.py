@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hybridsite.errors import SiteError
+from hybridsite.errors import SiteError, count
 
 if TYPE_CHECKING:  # what tells that nothing has changed shall not wait for all that a build needs
     from hybridsite.routes import Route
@@ -48,6 +48,10 @@ class RouteRow:
             reasons.append(f'output = "{site.settings.build.output}"')
         if resource.uses_session and site.has_session(resource):
             reasons.append("uses session")
+        if route.prerender and resource.closure is not None and resource.closure.islands:
+            reasons.append(count(len(resource.closure.islands), "island"))
+        if resource.front is not None and resource.front.cache is not None and site.settings.cache.driver is not False:
+            reasons.append(f"cached {resource.front.cache.max_age:g} s")
         kind = "prerendered" if route.prerender else "on demand"
         return cls(route.pattern, bool(route.parameters), kind, ", ".join(reasons), route.source)
 

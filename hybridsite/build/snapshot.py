@@ -12,12 +12,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import hybridsite
+from hybridsite.security import signing_keys
 
 _NOT_SOURCES = ("dist", "node_modules")
 # A file that was written so shortly before it was looked at may be written again within one tick of its clock.
 _TICK = 100_000_000
 _VARIABLE = re.compile(rb"""["'](?:env:)?([A-Z][A-Z0-9_]+)["']""")
 
+SECRET = "the secret"
+"""Stands among the variables of a site that has islands for the secret that their digests are made with."""
 Signature = str
 """Size, times and inode of a file; the hash of its content with them, where it was written just now."""
 
@@ -83,6 +86,11 @@ def variables(root: Path, names: Iterable[str], environ: Mapping[str, str]) -> d
             except OSError:
                 continue  # a build says what can't be read
     return {name: hashed(environ[name]) if name in environ else None for name in sorted(asked)}
+
+
+def secret(environ: Mapping[str, str], state: Path) -> str:
+    """Gives a hash of the secret that islands' digests are made with. Raises SecretError."""
+    return hashed(signing_keys(environ, state)[0])
 
 
 def hashed(text: str) -> str:

@@ -49,7 +49,8 @@ class Told(msgspec.Struct, frozen=True):
 class Made(msgspec.Struct, frozen=True):
     """One file below dist/: what it was made from (`trace`), how it is given out, and what there was to tell of it.
 
-    `page` names the source and what else the plan says of it; a page planned in another way is another page.
+    `page` names the source and what else the plan says of it; a page planned in another way is another page. `islands`
+    is JSON: component and props by digest.
     """
 
     page: str
@@ -61,6 +62,7 @@ class Made(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     notices: tuple[tuple[str, int, str, tuple[str, ...], str], ...] = ()
     warnings: tuple[Told, ...] = ()
+    islands: str = ""
 
 
 class Store(msgspec.Struct):

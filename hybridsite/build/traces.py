@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from hybridsite.analysis import WHOLE, Closure
+from hybridsite.analysis import Closure
+from hybridsite.island_tag import PLACE
+from hybridsite.reads import WHOLE
 from hybridsite.resources import Resource
 from hybridsite.routes import Route
 from hybridsite.site import Site
@@ -26,7 +28,7 @@ _OWN = frozenset(
     {
         *("request", "params", "url", "page", "session", "flashes", "action_result", "locals", "prerendering"),
         *("redirect", "cookies", "response", "client_address", "route", "locale", "content", "headings", "toc"),
-        *("range", "dict", "lipsum", "cycler", "joiner", "namespace", "render"),
+        *("range", "dict", "lipsum", "cycler", "joiner", "namespace", "render", PLACE),
     }
 )
 _CATALOGUES = frozenset({"_", "gettext", "ngettext", "pgettext", "npgettext"})

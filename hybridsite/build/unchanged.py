@@ -10,7 +10,7 @@ from pathlib import Path
 from hybridsite.build import store as stores
 from hybridsite.build.output import DIST, is_there
 from hybridsite.build.rows import BuildReport
-from hybridsite.build.snapshot import changed_files, changed_outside, snapshot, tool, variables
+from hybridsite.build.snapshot import SECRET, changed_files, changed_outside, secret, snapshot, tool, variables
 from hybridsite.build.store import Damaged, Store
 from hybridsite.manifest import MANIFEST
 
@@ -33,7 +33,10 @@ def report_if_unchanged(
     files = snapshot(root)
     if changed_files(last.files, root, files) or changed_outside(last.outside):
         return None
-    if last.variables != variables(root, files, environ):
+    asked = variables(root, files, environ)
+    if SECRET in last.variables:
+        asked[SECRET] = secret(environ, state)
+    if last.variables != asked:
         return None
     notices = tuple(notice.fault() for notice in last.notices)
     warnings = tuple(warning.fault() for warning in last.warnings)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -14,12 +16,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.answers import FileAnswer
-from hybridsite.manifest import read_manifest
+from hybridsite.caching import answered
+from hybridsite.errors import TemplateError
+from hybridsite.island_table import Island
+from hybridsite.manifest import Manifest, read_manifest
 from hybridsite.places import is_dist, state_folder
+from hybridsite.previous import kept_islands
 from hybridsite.rendering import respond
 from hybridsite.security import forwarded
 from hybridsite.server.door import host_name, is_refused
-from hybridsite.server.state import make_sessions
+from hybridsite.server.state import make_cache, make_sessions
 from hybridsite.server.static import FileIndex
 from hybridsite.site import Mode, Site, load_site
 from hybridsite.urls import PathRefused, RequestPath
@@ -35,10 +41,16 @@ class App:
 
     def __init__(self, site: Site, index: FileIndex) -> None:
         self._site = site
+        self._cache = site.cache
         self._files = index.files
         self._segments = {site.policy.read(url).segments for url in index.files}
         self._hosts = frozenset(name.casefold() for name in site.settings.server.allowed_hosts)
         self._read = lru_cache(maxsize=1024)(site.policy.read)  # most requests are for the same paths
+
+    @property
+    def keeps_pages(self) -> bool:
+        """Whether a page of the site may be kept by the cache."""
+        return self._cache is not None and any(found.may_be_kept for found in self._site.resources.values())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speaks ASGI 3."""
@@ -50,7 +62,7 @@ class App:
             file = self._files.get(raw)
             if file is not None and scope["method"] in ("GET", "HEAD"):
                 await file.send(scope, receive, send)
-            else:
+            elif self._cache is None or not await answered(self._cache, raw, scope, send):
                 await self._respond(raw, scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
@@ -62,12 +74,16 @@ class App:
         try:
             if self._site.sessions is not None:
                 await self._site.sessions.start()
+            if self._site.cache is not None:
+                await self._site.cache.start()
         except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             raise
         self._site.notices.listen(lambda fault: _log.error("%s", fault))
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        if self._site.cache is not None:
+            await self._site.cache.stop()
         if self._site.sessions is not None:
             await self._site.sessions.stop()
         await send({"type": "lifespan.shutdown.complete"})
@@ -152,6 +168,22 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     guarded = frozenset(
         site.policy.read(url.encode()).segments for url, file in index.built.items() if file.guard is not None
     )
-    site = replace(site, built=index.built, guarded=guarded, error_files=index.errors)
-    sessions = make_sessions(site.settings, state_folder(place, environ), environ)
-    return App(replace(site, sessions=sessions), index)
+    state = state_folder(place, environ)
+    islands = replace(site.islands, known=_known_islands(site, manifest, state))
+    site = replace(site, built=index.built, guarded=guarded, error_files=index.errors, islands=islands)
+    sessions = make_sessions(site.settings, state, environ)
+    cache = make_cache(site.settings, hashlib.sha256(manifest.to_json()).hexdigest()[:32], environ)
+    return App(replace(site, sessions=sessions, cache=cache), index)
+
+
+def _known_islands(site: Site, manifest: Manifest, state: Path) -> dict[str, Island]:
+    """Gives the islands of this build, and of those before it whose components are still there."""
+    known: dict[str, Island] = {}
+    for digest, (component, props) in {**kept_islands(state, time.time()), **manifest.islands}.items():
+        try:
+            if component in site.templates.names():
+                site.templates.closure(component, in_place=True)
+                known[digest] = Island(component, props)
+        except TemplateError:
+            continue  # nothing leads to it any more, and it doesn't parse
+    return known

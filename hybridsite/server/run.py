@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import math
 import signal
 import socket
@@ -21,6 +22,11 @@ from hybridsite.server.app import create_app
 from hybridsite.server.protocol import Protocol
 from hybridsite.sessions.drivers import find_store
 
+_log = logging.getLogger("hybridsite")
+_CACHES = (
+    "each of %d workers has a cache of its own: what one invalidates the others give out until its time; "
+    'write [cache] driver = "redis", or serve with one worker'
+)
 # How many objects more there are before garbage is looked for.
 _NEW_OBJECTS = 10_000
 
@@ -49,6 +55,8 @@ def run(
             mend='use [session] driver = "sqlite", or one worker',
         )
     app = create_app(place, environ=environ)  # faults of the site show here, once, before any worker starts
+    if workers > 1 and settings.cache.driver == "memory" and app.keeps_pages:
+        _log.warning(_CACHES, workers)
     with _bind(host, port) as listener:
         listening(_address(listener))
         config = _Config(

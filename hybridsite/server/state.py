@@ -1,12 +1,17 @@
-"""What a server keeps of its visitors: the sessions that the settings describe, in their store."""
+"""What a server keeps: the sessions that the settings describe, in their store, and the cache of its pages."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from hybridsite.cache.memory import MemoryStore
+from hybridsite.cache.shelf import Shelf
+from hybridsite.cache.store import CacheStore
 from hybridsite.config import Settings
-from hybridsite.errors import SecretError
+from hybridsite.errors import ConfigError, Location, SecretError, did_you_mean
 from hybridsite.security import NEW_SECRET, SECRET_VARIABLE, signing_keys
 from hybridsite.sessions.drivers import create_store
 from hybridsite.sessions.manager import CookieSettings, SessionManager
@@ -36,6 +41,49 @@ def make_sessions(settings: Settings, state: Path, environ: Mapping[str, str]) -
         index=session.index,
         cookie=_cookie(settings),
     )
+
+
+def make_cache(settings: Settings, version: str, environ: Mapping[str, str]) -> Shelf | None:
+    """Makes the cache, its store not open yet; None for a site without one. `version` is that of the build.
+
+    Raises ConfigError.
+    """
+    cache = settings.cache
+    if cache.driver is False:
+        return None
+    if cache.driver == "memory":
+        if cache.options:
+            mend = 'write driver = "redis", or take them out'
+            raise ConfigError('the cache driver "memory" has no options', mend=mend, location=Location("site.toml"))
+        return Shelf(MemoryStore(max_size=cache.max_size), version=version, max_entry=cache.max_entry)
+    return Shelf(_redis(cache.options, environ), version=version, max_entry=cache.max_entry)
+
+
+def _redis(options: Mapping[str, Any], environ: Mapping[str, str]) -> CacheStore:
+    place = Location("site.toml")
+    try:
+        from hybridsite.cache.redis import RedisStore
+    except ImportError as error:
+        mend = 'pip install "hybridsite[redis]"'
+        raise ConfigError(
+            'the cache driver "redis" can\'t be loaded', why=str(error), mend=mend, location=place
+        ) from error
+    known = list(inspect.signature(RedisStore).parameters)
+    for option in options:
+        if option not in known:
+            mend = did_you_mean(option, known) or f"it knows {', '.join(known)}"
+            raise ConfigError(f'the cache driver "redis" has no option "{option}"', mend=mend, location=place)
+    for option, variable in RedisStore.environment.items():
+        if option not in options and environ.get(variable):
+            options = {**options, option: environ[variable]}
+    if "url" not in options:
+        mend = 'set REDIS_URL in the environment, or [cache] options = { url = "…" }'
+        raise ConfigError('the cache driver "redis" lacks its url', mend=mend, location=place)
+    try:
+        return RedisStore(**options)
+    except (TypeError, ValueError) as error:
+        what = 'the cache driver "redis" can\'t be made with its options'
+        raise ConfigError(what, why=str(error), location=place) from None
 
 
 def _cookie(settings: Settings) -> CookieSettings:

@@ -29,8 +29,8 @@ _FORMS = {
 _TOKEN = rb"[A-Za-z0-9_-]{43}\.[A-Za-z0-9_-]{43}"
 _TOKEN_LENGTH = 87
 
-# How many cookies that we signed a process knows by heart: to check a signature takes as long as to read a session. They
-# take less than 1.5 MB.
+# How many cookies that we signed a process knows by heart, in less than 1.5 MB: to check a signature takes as
+# long as to read a session.
 _MOST_KNOWN = 4096
 
 

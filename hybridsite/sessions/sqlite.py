@@ -4,10 +4,10 @@ Each call is one short statement in write-ahead mode, run on the event loop's ow
 less than handing it to another thread would. Where another process holds the write lock, the loop goes on and asks
 again.
 
-To lock the file and to let it go takes longer than what is done meanwhile, so what comes in one turn of the loop is done
-together: sessions are read from one snapshot, and changes are committed by one transaction at the turn's end, each with
-a conflict of its own, and none is confirmed before that. The snapshot is as good as a read of each one's own: it is made
-when every request that reads from it had arrived already, so what was answered before one was sent is in it.
+To lock the file and to let it go takes longer than what is done meanwhile, so what comes in one turn of the loop is
+done together: sessions are read from one snapshot, and changes are committed by one transaction at the turn's end, each
+with a conflict of its own, and none is confirmed before that. The snapshot is as good as a read of each one's own: it
+is made when every request that reads from it had arrived, so what was answered before one was sent is in it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, NamedTuple, TypeVar
 
@@ -79,7 +80,6 @@ _LOOK_EVERY = 1.0
 _PAGE = 256
 # A record that is made anew begins at no version that another had under its key.
 _FIRST_VERSIONS = 2**52
-_SYNCHRONOUS = ("normal", "full")
 
 
 class _Write(NamedTuple):
@@ -101,6 +101,12 @@ class SqliteStore:
     reach: ClassVar[Reach] = "machine"
     by_turns: ClassVar[bool] = True
 
+    def __init_subclass__(cls) -> None:
+        # A driver that is made of this one may wait for other things first, and read in a way of its own.
+        cls.by_turns = False
+        if "read" in cls.__dict__:
+            cls.read_first = cls.read  # type: ignore[method-assign]
+
     def __init__(
         self,
         path: str | Path,
@@ -109,7 +115,7 @@ class SqliteStore:
         timeout: float = 2.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if synchronous not in _SYNCHRONOUS:
+        if synchronous not in ("normal", "full"):
             raise DriverError(f'synchronous = "{synchronous}" is not known', mend='use "normal" or "full"')
         self._path = Path(path)
         self._synchronous = synchronous
@@ -155,8 +161,8 @@ class SqliteStore:
     async def read_first(self, key: str) -> Record | None:
         """Gives the record for a request of which no code has run yet, from the snapshot of this turn of the loop.
 
-        The turn's first read has no need of one. The end of the turn is in the loop's queue before the snapshot is made,
-        so whatever reads from it was in the queue by then: its request had arrived.
+        The turn's first read has no need of one. The end of the turn is in the loop's queue before the snapshot is
+        made, so whatever reads from it was in the queue by then: its request had arrived.
         """
         if self._connection is None:
             return await self.read(key)
@@ -234,7 +240,7 @@ class SqliteStore:
 
     async def sweep(self, most: int = 1000) -> int:
         """Removes records that have expired."""
-        removed, last = 0, 0
+        removed = last = 0
         while removed < most:
             start, rows = last, min(_SWEEP_ROWS, most - removed)
             last, count = await self._when_free(lambda connection: _step(connection, start, rows, self._clock()))  # noqa: B023
@@ -283,8 +289,8 @@ class SqliteStore:
             self._end_snapshot()
             if writes and self._connection is not None:
                 rows = _write_together(self._connection, writes)
-        except sqlite3.DatabaseError:
-            pass  # what is wrong is told to whoever is concerned
+        except Exception:
+            pass  # what is wrong is told to whoever is concerned; nobody waits in vain
         for write, count in zip(writes, rows, strict=True):
             write.done.set_result(count)
 
@@ -337,26 +343,17 @@ class SqliteStore:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     """Gives what tells a file from others that had its name; None where there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+    with suppress(OSError):
+        return (status := path.stat()).st_dev, status.st_ino
+    return None
 
 
 def _write_together(connection: sqlite3.Connection, writes: Sequence[_Write]) -> list[int | None]:
     """Makes all of the writes, or none. Gives how many rows each of them wrote."""
     if len(writes) == 1:
         return [connection.execute(writes[0].statement, writes[0].values).rowcount]
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        rows: list[int | None] = [connection.execute(write.statement, write.values).rowcount for write in writes]
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    return rows
+    with _transaction(connection):
+        return [connection.execute(write.statement, write.values).rowcount for write in writes]
 
 
 def _write_marked(
@@ -368,18 +365,25 @@ def _write_marked(
     tokens: Sequence[str],
 ) -> int:
     """Writes a record and its tokens, or neither. Gives how many records it wrote."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with _transaction(connection):
         rows = connection.execute(statement, values).rowcount
         if rows == 1:
             connection.execute(_UNMARK, (key,))
             connection.executemany(_MARK, [(token, key, version) for token in set(tokens)])
+    return rows
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commits what is done in the block, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return rows
 
 
 def _step(connection: sqlite3.Connection, start: int, rows: int, now: float) -> tuple[int, int]:

@@ -122,3 +122,15 @@ def test_the_standalone_adapter_adds_nothing(tmp_path: Path) -> None:
     root = write_site(tmp_path / "site", {"site.toml": REDIRECTS, "pages/new.html": "new"})
     assert built_here(root).warnings == ()
     assert list(tree(root / "dist/client")) == ["new/index.html"]
+
+
+def test_islands_are_listed_with_what_would_have_to_be_answered(tmp_path: Path) -> None:
+    files = {
+        "site.toml": STATIC,
+        "pages/index.html": '{% island "components/badge.html" %}{% endisland %}',
+        "components/badge.html": '{% island "components/inner.html" %}{% endisland %}',
+        "components/inner.html": "inner",
+    }
+    with pytest.raises(AdapterError) as caught:
+        built_here(write_site(tmp_path / "site", files))
+    assert "1 route would have to be; the island components/badge.html;" in str(caught.value)

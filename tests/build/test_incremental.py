@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from hybridsite.analysis import WHOLE
 from hybridsite.build import traces
 from hybridsite.errors import SiteError, SiteErrors
+from hybridsite.reads import WHOLE
 from hybridsite.used import EVERYTHING
 from tests.e2e.support import tree, write_site
 from tests.inprocess import built_here

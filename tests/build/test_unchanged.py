@@ -48,7 +48,7 @@ def test_it_imports_nothing_that_a_build_needs(site: Path) -> None:
 def test_a_dist_that_was_changed_is_built_anew(site: Path, file: str) -> None:
     before = (site / file).read_bytes()
     (site / file).write_text("changed")
-    assert "kept 3 in" not in built(site).stdout or file.startswith("dist/server")
+    built(site)
     assert (site / file).read_bytes() == before
     (site / file).unlink()
     built(site)

@@ -346,3 +346,21 @@ def test_dist_alone_is_the_shop(example: Path, building: subprocess.CompletedPro
         visitor.open(products(server)[0])
         visitor.submit(visitor.form("quantity"), quantity="4")
         assert visitor.client.get("/api/cart").json()["count"] == 4
+
+
+def test_the_ledger_is_kept_until_the_next_order(server: Server, visitor: Visitor) -> None:
+    visitor.open("/ledger/")
+    kept = visitor.client.get("/ledger/")
+    assert kept.headers["x-cache"] == "HIT"
+    assert not is_private(kept)
+    visitor.open(products(server)[0])
+    visitor.submit(visitor.form("quantity"), quantity="7")
+    assert visitor.client.get("/ledger/").content == kept.content
+    visitor.open("/checkout/")
+    visitor.submit(visitor.form("name"), name="Ann")
+    new = Visitor(server).client.get("/ledger/")  # anybody's
+    assert new.headers["x-cache"] == "MISS"
+    assert new.content != kept.content
+    name = products(server)[0].strip("/").split("/")[1]
+    assert f"/shop/{name}/" in Page(new.text).links
+    assert Visitor(server).client.get("/ledger/").headers["x-cache"] == "HIT"

@@ -202,6 +202,15 @@ def test_the_server_keeps_its_secret_to_itself(tmp_path: Path) -> None:
         assert SECRET.encode() not in bytes_below(site)
 
 
+@pytest.mark.parametrize("args", [(), ("--workers", "2")], ids=["one worker", "two workers"])
+def test_what_was_loaded_is_left_out_of_the_search_for_garbage(
+    make_site: MakeSite, serve: Serve, args: tuple[str, ...]
+) -> None:
+    client = serve(make_site(SITE), *args).client()
+    told = ask(client, "import gc; result = (gc.get_freeze_count() > 10_000, gc.get_threshold()[0])")
+    assert told == "(True, 10000)"
+
+
 def test_the_settings_behind_the_flags(make_site: MakeSite) -> None:
     def plain(port: int) -> list[str]:
         (site / "site.toml").write_text(f'[server]\nhost = "127.0.0.1"\nport = {port}\nworkers = 2\n')

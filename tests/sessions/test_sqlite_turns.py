@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from hybridsite.sessions import sqlite
+from hybridsite.sessions.outage import Budget, GuardedStore
 from hybridsite.sessions.sqlite import SqliteStore
-from hybridsite.sessions.store import Conflict, StoreDown
+from hybridsite.sessions.store import Conflict, Record, StoreDown
 
 TTL = 60.0
 
@@ -125,7 +126,7 @@ def test_first_reads_of_one_turn_share_a_snapshot_and_later_ones_see_what_came(t
         version = await store.write("key", b"old", expected=None, ttl=TTL)
         other = sqlite3.connect(path, isolation_level=None)
 
-        async def data(read: Callable[[str], Awaitable[sqlite.Record | None]]) -> bytes | None:
+        async def data(read: Callable[[str], Awaitable[Record | None]]) -> bytes | None:
             record = await read("key")
             return record and record.data
 
@@ -213,3 +214,21 @@ def test_a_file_that_is_gone_is_noticed_and_made_anew(
     assert [record.getMessage() for record in caplog.records] == [
         f"the session database {path} was deleted or exchanged; what is there now is used"
     ]
+
+
+def test_a_driver_that_is_made_of_this_one_is_asked_in_its_own_way(tmp_path: Path) -> None:
+    class Slow(SqliteStore):
+        async def read(self, key: str) -> Record | None:
+            await asyncio.Event().wait()
+            return None
+
+    async def check() -> None:
+        store = GuardedStore(Slow(tmp_path / "sessions.db"))
+        await store.open()
+        budget = Budget()
+        budget.left = 0.05
+        with pytest.raises(StoreDown):  # in time: what it waits for first is not taken for the end of a turn
+            await store.read("key", budget, first=True)
+        await store.close()
+
+    asyncio.run(check())

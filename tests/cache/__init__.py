@@ -1,0 +1,1 @@
+"""The tests of hybridsite/cache/, a file for each module."""
