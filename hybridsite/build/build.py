@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ from hybridsite.build.traces import route_facts
 from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
 from hybridsite.manifest import MANIFEST, Manifest, server_sources
 from hybridsite.site import Mode, Site, load_site
+
+SPARE = "cache/spare"
+"""Where the dist/ before this one is kept, below the state folder: most of its files are those of the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def build_site(
         kept = NOTHING
         if last is not None and last.variables == sources.variables:
             kept = what_holds(last, root, sources.files, route_facts(site))
-        with Output(site.root) as output:
+        with Output(site.root, state / SPARE) as output:
             written = _write(site, pages, names, output, kept, options, adapter, faults)
             keep_previous(site, state)
             stores.forget(state)  # it doesn't belong to what comes now
@@ -181,6 +185,7 @@ def _last_build(root: Path, state: Path, now: _Sources, options: BuildOptions, l
     """Gives what is known of the last build, if it can be used: it belongs to dist/, and its surroundings are these."""
     if options.clean:
         stores.forget(state)
+        shutil.rmtree(state / SPARE, ignore_errors=True)
         return None
     try:
         last = stores.read(state, now.tool)
@@ -210,6 +215,7 @@ def _make(
     fresh = outcomes(Work(site, [pages[number] for number in stale], output), jobs)
     outside: dict[str, int] = {}
     for number, outcome in zip(stale, fresh, strict=True):
+        output.wrote(place_of_page(site, pages[number]))
         _take(outcome, number, made, outside, faults)
     for number in sorted(made):
         site.notices.repeat(made[number].notices)

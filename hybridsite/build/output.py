@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hybridsite.build.store import Place
@@ -26,30 +26,48 @@ class Output:
     Left early, nothing of dist/ has changed.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, spare: Path | None = None) -> None:
         self._final = root / DIST
         self._root = root
+        self._spare = spare
         self._staging = Path()
         self._folders: set[str] = set()
+        self._names: set[str] = set()
+        self._is_used = False
 
     def __enter__(self) -> Output:
-        for left in self._root.glob(f"{_STAGING}*"):  # of a build that was killed; the lock says that none is running
-            shutil.rmtree(left, ignore_errors=True)
+        left = sorted(self._root.glob(f"{_STAGING}*"))  # of a build that was killed; the lock says that none is running
         try:
             self._staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self._root))
             self._staging.chmod(0o755)
         except OSError as error:
             raise _fault(error, self._root) from error
+        if self._spare is not None:
+            # What the build before the last one wrote: most of it is what this one writes. Whether that is so is asked
+            # of each file, and what isn't written now is removed at the end, so that nothing has to be known of it.
+            with suppress(OSError):
+                self._spare.rename(self._staging)
+                self._staging.chmod(0o755)
+                self._is_used = True
+        for folder in left:
+            shutil.rmtree(folder, ignore_errors=True)
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Keeps the old site for the next build but one, where it can be; else it is removed."""
+        if self._spare is not None:
+            with suppress(OSError):  # the state is on another disk, say
+                self._staging.rename(self._spare)
+                return
         shutil.rmtree(self._staging, ignore_errors=True)
 
     def write(self, name: str, body: bytes) -> Place:
         """Writes one file; `name` is its path below dist/. Raises BuildError."""
         path = self._place(name)
         try:
-            with open(path, "wb") as file:
+            if self._is_used:
+                _remove(path)  # it may be a file of dist/ by another name
+            with open(path, "xb") as file:
                 file.write(body)
                 file.flush()
                 return _place_of(os.fstat(file.fileno()))
@@ -62,11 +80,16 @@ class Output:
         It is the same file by another name: nothing ever writes into a file of dist/, neither the new one nor the old,
         so that one can't change by way of the other. Where links can't be had, it is to be made anew.
         """
-        old = f"{self._final}/{name}"
+        old, new = f"{self._final}/{name}", self._place(name)
         try:
+            if self._is_used:
+                with suppress(FileNotFoundError):
+                    if _place_of(os.lstat(new)) == place:
+                        return True
+                    _remove(new)
             if _place_of(os.lstat(old)) != place:
                 return False
-            os.link(old, self._place(name), follow_symlinks=False)
+            os.link(old, new, follow_symlinks=False)
         except OSError:
             return False
         return True
@@ -76,11 +99,37 @@ class Output:
         folder = path.rpartition("/")[0]
         if folder not in self._folders:
             try:
-                os.makedirs(folder, exist_ok=True)
+                self._make_folder(folder)
             except OSError as error:
                 raise _fault(error, path) from error
             self._folders.add(folder)
+        self._names.add(path)
         return path
+
+    def _make_folder(self, folder: str) -> None:
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            way = next((path for path in (folder, *map(str, Path(folder).parents)) if os.path.isfile(path)), None)
+            if way is None or way in self._names:
+                raise
+            os.unlink(way)  # an earlier build had a file there
+            os.makedirs(folder, exist_ok=True)
+
+    def wrote(self, name: str) -> None:
+        """Learns that another process wrote a file."""
+        self._names.add(f"{self._staging}/{name}")
+
+    def _clear(self) -> None:
+        """Removes all that an earlier build wrote and this one didn't."""
+        for place, folders, files in os.walk(self._staging, topdown=False):
+            for name in (*files, *folders):
+                path = f"{place}/{name}"
+                if os.path.islink(path) or (name in files and path not in self._names):
+                    os.unlink(path)
+            if place not in self._folders and place != str(self._staging):
+                with suppress(OSError):  # it isn't empty
+                    os.rmdir(place)
 
     def exchange(self) -> None:
         """Puts the new files in the place of dist/, in one step where the system can (renameat2 on Linux).
@@ -88,6 +137,8 @@ class Output:
         They are on the disk before that, so that a machine which loses its power has one whole site or the other.
         """
         try:
+            if self._is_used:
+                self._clear()
             _settle(self._staging)
             if not self._final.exists():
                 self._staging.rename(self._final)
@@ -99,6 +150,16 @@ class Output:
             _fsync(self._root)
         except OSError as error:
             raise _fault(error, self._final) from error
+
+
+def _remove(path: str) -> None:
+    """Removes what is in the way of a file, a folder too."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except (IsADirectoryError, PermissionError):
+        shutil.rmtree(path)
 
 
 def is_there(root: Path, name: str, place: Place) -> bool:
