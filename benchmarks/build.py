@@ -3,8 +3,8 @@
     python benchmarks/build.py [--posts 1000,10000] [--rounds 3] [--json FILE]
 
 A post is Markdown of some 320 words with headings, links and a list; every second one has a highlighted block of code.
-All stand in a layout with navigation; there are an index and eight tag pages. Where `hugo` is on PATH, it builds the
-same posts in turns with us, in templates that do the same.
+They are a collection with a schema. All stand in a layout with navigation; there are an index and eight tag pages.
+Where `hugo` is on PATH, it builds the same posts in turns with us, in templates that do the same.
 """
 
 from __future__ import annotations
@@ -40,27 +40,35 @@ def strength(galls: float, water: float, *, days: int = 3) -> float:
 
 LAYOUT = """<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><title><< page.title | default("Journal") >></title></head>
+<head><meta charset="utf-8"><title>{% block title %}Journal{% endblock %}</title></head>
 <body>
-<nav><a href="/">Journal</a>{% for tag in data.posts.tags %} <a href="/tags/<< tag >>/"><< tag >></a>{% endfor %}</nav>
-<main>{% block main %}<h1><< page.title >></h1><< content >>{% endblock %}</main>
+<nav><a href="/">Journal</a>
+{% for tag in data.navigation.tags %} <a href="/tags/<< tag >>/"><< tag >></a>{% endfor %}</nav>
+<main>{% block main %}{% endblock %}</main>
 </body>
 </html>
 """
-LIST = (
-    '{% extends "layouts/base.html" %}{% block main %}<ul>{% for post in posts %}'
-    '<li><a href="<< post.url >>"><< post.title >></a></li>{% endfor %}</ul>{% endblock %}'
+POST_PAGE = (
+    "---\npaths: posts\n---\n"
+    '{% extends "layouts/base.html" %}{% block title %}<< entry.data.title >>{% endblock %}'
+    "{% block main %}<h1><< entry.data.title >></h1><< entry.html >>{% endblock %}"
 )
-INDEX_MODULE = "def load(context):\n    return {'posts': context.data['posts']['posts']}\n"
-TAG_MODULE = """
-def paths(site):
-    for tag in site.data["posts"]["tags"]:
-        posts = [post for post in site.data["posts"]["posts"] if tag in post["tags"]]
-        yield {"params": {"tag": tag}, "props": {"posts": posts}}
+LIST = (
+    '{% extends "layouts/base.html" %}{% block main %}<ul>{% for post in POSTS %}'
+    '<li><a href="<< post.url >>"><< post.data.title >></a></li>{% endfor %}</ul>{% endblock %}'
+)
+TAG_PAGE = "---\npaths: {collection: posts, by: tags}\n---\n" + LIST.replace("POSTS", "entries")
+COLLECTIONS = """from pydantic import BaseModel
+
+from hybridsite import Collection
 
 
-def load(context):
-    return {"posts": context.props["posts"]}
+class Post(BaseModel):
+    title: str
+    tags: list[str]
+
+
+posts = Collection("content/posts", schema=Post)
 """
 HUGO_BASE = """<!doctype html>
 <html lang="en">
@@ -94,34 +102,32 @@ def post(number: int) -> tuple[str, list[str], str]:
     return title, dice.sample(TAGS, 2), "\n\n".join(parts) + "\n"
 
 
-def write_ours(folder: Path, posts: int) -> None:
-    """Writes the posts as a site of ours."""
-    listed = []
-    (folder / "pages/posts").mkdir(parents=True)
+def write_posts(folder: Path, posts: int) -> None:
+    """Writes the posts, which both tools read in one form."""
+    folder.mkdir(parents=True)
     for number in range(posts):
         title, tags, body = post(number)
-        listed.append({"title": title, "tags": tags, "url": f"/posts/{number}/"})
-        front = f"---\ntitle: {title}\ntags: [{', '.join(tags)}]\nlayout: layouts/base.html\n---\n"
-        (folder / f"pages/posts/{number}.md").write_text(front + body)
+        (folder / f"{number}.md").write_text(f"---\ntitle: {title}\ntags: [{', '.join(tags)}]\n---\n{body}")
+
+
+def write_ours(folder: Path, posts: int) -> None:
+    """Writes the posts as a collection of ours, with a schema."""
+    write_posts(folder / "content/posts", posts)
     files = {
         "site.toml": "",
+        "collections.py": COLLECTIONS,
+        "data/navigation.json": json.dumps({"tags": TAGS}),
         "layouts/base.html": LAYOUT,
-        "data/posts.json": json.dumps({"tags": TAGS, "posts": listed}),
-        "pages/index.html": LIST,
-        "pages/index.py": INDEX_MODULE,
-        "pages/tags/[tag].html": LIST,
-        "pages/tags/[tag].py": TAG_MODULE,
+        "pages/index.html": LIST.replace("POSTS", 'collection("posts")'),
+        "pages/posts/[slug].html": POST_PAGE,
+        "pages/tags/[tags].html": TAG_PAGE,
     }
     write(folder, files)
 
 
 def write_hugo(folder: Path, posts: int) -> None:
     """Writes the same posts for Hugo."""
-    (folder / "content/posts").mkdir(parents=True)
-    for number in range(posts):
-        title, tags, body = post(number)
-        front = f"---\ntitle: {title}\ntags: [{', '.join(tags)}]\n---\n"
-        (folder / f"content/posts/{number}.md").write_text(front + body)
+    write_posts(folder / "content/posts", posts)
     settings = 'baseURL = "https://example.org/"\ndisableKinds = ["RSS", "sitemap", "section"]\n'
     settings += f"[params]\nnavigation = {json.dumps(TAGS)}\n[markup.highlight]\nnoClasses = false\n"
     files = {
@@ -156,7 +162,7 @@ def run(command: list[str], folder: Path) -> tuple[float, float]:
 def measure(counts: list[int], rounds: int) -> dict[str, object]:
     """Builds each number of posts from nothing, ours and Hugo's in turns."""
     tools: dict[str, tuple[Callable[[Path, int], None], list[str], str]] = {
-        "hybridsite": (write_ours, [sys.executable, "-m", "hybridsite", "build"], "dist")
+        "hybridsite": (write_ours, [sys.executable, "-P", "-m", "hybridsite", "build"], "dist")
     }
     if hugo := shutil.which("hugo"):
         tools["hugo"] = (write_hugo, [hugo, "--quiet"], "public")

@@ -17,6 +17,9 @@ from hybridsite.reads import reads
 
 SESSION = "session"
 RENDER = "render"
+COLLECTION = "collection"
+# What a template may ask of the site without reaching its content.
+_PLAIN_OF_SITE = frozenset({"title", "description", "language", "author", "url", "base"})
 # Each of these reads or shows what a session holds.
 SESSION_NAMES = frozenset({SESSION, "flashes", "action_result"})
 _IMPLICIT = frozenset({"caller", "kwargs", "varargs", "loop", "self", "super"})
@@ -63,8 +66,8 @@ class IslandUse:
 class TemplateFacts:
     """What is known of one template: `dynamic` where it names another by a variable, which can't be followed.
 
-    `reads` has what it reads of `data`, `site` and `url_for`.
-    `actions` has the names that it asks `action("…")` for, with their lines.
+    `actions` has the names that it asks `action("…")` for, with their lines. `uses_content` tells whether it may ask
+    for a collection, by `collection(…)` or in any way of `site`.
     """
 
     names: frozenset[str]
@@ -72,6 +75,7 @@ class TemplateFacts:
     references: tuple[Reference, ...]
     dynamic: bool
     actions: tuple[tuple[str, int], ...] = ()
+    uses_content: bool = False
     islands: tuple[IslandUse, ...] = ()
     reads: frozenset[tuple[str, str]] = frozenset()
 
@@ -97,6 +101,7 @@ class Closure:
     uses_session: bool
     dynamic: bool
     unguarded: tuple[tuple[Step, ...], ...]
+    uses_content: bool = False
     islands: tuple[str, ...] = ()
 
 
@@ -105,8 +110,19 @@ def analyse(template: nodes.Template) -> TemplateFacts:
     walk = _Walk()
     walk.visit(template, set(), guarded=False)
     uses, references, actions = tuple(walk.uses), tuple(walk.references), tuple(walk.actions)
-    islands, names = tuple(walk.islands), frozenset(walk.names)
-    return TemplateFacts(names, uses, references, walk.dynamic, actions, islands, reads(template))
+    content, islands = _uses_content(template), tuple(walk.islands)
+    names = frozenset(walk.names)
+    return TemplateFacts(names, uses, references, walk.dynamic, actions, content, islands, reads(template))
+
+
+def _uses_content(template: nodes.Template) -> bool:
+    """Tells whether a template may ask for a collection. `site.title` and its like are no way to one."""
+    names = [node.name for node in template.find_all(nodes.Name)]
+    harmless = 0
+    for node in template.find_all(nodes.Getattr):
+        if isinstance(node.node, nodes.Name) and node.node.name == "site" and node.attr in _PLAIN_OF_SITE:
+            harmless += 1
+    return COLLECTION in names or names.count("site") > harmless
 
 
 def trace(start: str, facts: Callable[[str], TemplateFacts | None], *, in_place: bool = False) -> Closure:
@@ -117,7 +133,7 @@ def trace(start: str, facts: Callable[[str], TemplateFacts | None], *, in_place:
     """
     names: set[str] = set()
     islands: dict[str, None] = {}
-    uses_session = dynamic = False
+    uses_session = dynamic = uses_content = False
     order: dict[str, None] = {}
     seen: set[tuple[str, bool]] = set()
     pending = [(start, False)]
@@ -131,10 +147,11 @@ def trace(start: str, facts: Callable[[str], TemplateFacts | None], *, in_place:
         names |= found.names
         uses_session = uses_session or any(_is_the_visitors(use, hidden) for use in found.uses)
         dynamic = dynamic or found.dynamic
+        uses_content = uses_content or found.uses_content
         islands |= dict.fromkeys(use.component for use in found.islands)
         pending.extend(stop for stop, _, _ in reversed(_stops(found, hidden, in_place)))
     unguarded = tuple(_unguarded(start, facts, in_place))
-    return Closure(frozenset(names), tuple(order), uses_session, dynamic, unguarded, tuple(islands))
+    return Closure(frozenset(names), tuple(order), uses_session, dynamic, unguarded, uses_content, tuple(islands))
 
 
 def _stops(found: TemplateFacts, hidden: bool, in_place: bool) -> list[tuple[tuple[str, bool], int, bool]]:

@@ -171,8 +171,10 @@ def _add_site_headers(
     with suppress(PathRefused):
         path = context._path if context else site.policy.read(raw_path(request))
     known = {name for name, _ in response.raw_headers}
-    if response.status_code >= 300 or b"set-cookie" in known or resource.guard:
-        known.add(b"cache-control")  # what is not the page, or is one visitor's, is kept as long as it says itself
+    nonce = context is not None and context.touched("csp_nonce") and context.csp_nonce is not None
+    is_of_one_request = nonce or isinstance(response, FileAnswer) or resource.guard or b"set-cookie" in known
+    if response.status_code >= 300 or is_of_one_request:
+        known.add(b"cache-control")  # what is not the page, or is one request's, is kept as long as it says itself
     for name, value in site.headers.of(path.segments if path else None).items():
         pair = (name.lower().encode("latin-1"), value.encode("latin-1"))
         if pair[0] not in known:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    import nh3
+    from nh3 import Cleaner
 
 PREFIX: Final = "user-content-"
 """What stands before each id, so that none takes the place of one of the page's own."""
@@ -78,7 +78,7 @@ def cleaned(html: str) -> str:
 
 
 @cache
-def _cleaner() -> nh3.Cleaner:
+def _cleaner() -> Cleaner:
     import nh3  # few sites have text that isn't their own
 
     return nh3.Cleaner(

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from hybridsite import units
 from hybridsite.documents import place
 from hybridsite.errors import ConfigError, Faults, Location, SiteError, did_you_mean
-from hybridsite.settings import EnvironmentText, Settings
+from hybridsite.sections import EnvironmentText
+from hybridsite.settings import Settings
 from hybridsite.toml_positions import KeyPath, TomlFault, key_positions, parse
 
 __all__ = ["Settings", "json_schema", "load_settings"]
@@ -23,15 +24,11 @@ MAX_SIZE: Final = 1_000_000
 """The size of site.toml in bytes from which on it is refused."""
 
 _LATER: Final = (
-    ("feeds",),
-    ("sitemap",),
     ("prefetch",),
     ("i18n",),
-    ("plugins",),
     ("limits",),
     ("origin",),
     ("build", "origin"),
-    ("site", "timezone"),
 )
 """What the contract has, and this version doesn't."""
 _LATER_ADAPTERS: Final = ("container", "netlify", "cloudflare", "vercel", "lambda")
@@ -271,7 +268,8 @@ def _model(path: KeyPath) -> type[BaseModel] | None:
             field = annotation.model_fields.get(str(key))
             annotation = field.annotation if field else None
         elif get_origin(annotation) is dict:  # a table of tables, with names of the site's own
-            annotation = get_args(get_args(annotation)[1] or annotation)[0]
+            value = get_args(annotation)[1]
+            annotation = (get_args(value) or (value,))[0]
         else:
             return None
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
@@ -287,12 +285,13 @@ def _is_setting(path: KeyPath) -> bool:
 
 
 def _choices(path: KeyPath) -> Sequence[object]:
-    table = _model(path[:-1])
+    in_list = isinstance(path[-1], int)
+    *around, key = path[:-1] if in_list else path
+    table = _model(tuple(around))
     if table is None:
         return ()
-    annotation = table.model_fields[str(path[-1])].annotation
-    parts = get_args(annotation)
-    return get_args(parts[0]) if type(None) in parts else parts
+    parts = get_args(table.model_fields[str(key)].annotation)
+    return get_args(parts[0]) if in_list or type(None) in parts else parts
 
 
 def _kind(value: object) -> str:

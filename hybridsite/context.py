@@ -6,10 +6,10 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -36,6 +36,7 @@ from hybridsite.outcomes import NO_RESULT, ActionResult
 from hybridsite.resources import Resource
 from hybridsite.routes import Match
 from hybridsite.senders import sender
+from hybridsite.seo import head_tags
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.sessions.office import OtherSessions
 from hybridsite.sessions.session import Session
@@ -79,6 +80,8 @@ class Context:
         self._sessions: SessionManager | None = site.sessions
         self._cached: Cached | None = None
         self._is_error_page = match.route.kind == "error"
+        # What `paths` in front matter gave the page: its entry, its entries, or some of them.
+        self.listed = match.props if resource.front is not None and resource.front.paths is not None else None
 
     def _onward(self, match: Match, resource: Resource, request: Request, path: RequestPath) -> Context:
         """Gives the context of the same visit for the path that a rewrite led to."""
@@ -152,15 +155,17 @@ class Context:
         client = None if self.prerendering else self._request.client
         return client.host if client else None
 
-    def depends_on(self, path: str | Path) -> Path:
-        """Tells the build that a file outside of the site is read for this page, and gives its path."""
-        place = self.site.root / path
-        used.note(str(place))
-        return place
+    depends_on = used.depends_on
 
     def url_for(self, source: str, /, **params: object) -> str:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Site.url_for` does."""
         return self.site.url_for(source, **params)
+
+    def seo(self, **given: Any) -> Markup:
+        """Gives the tags that tell search engines what the page is, as `seo.head_tags` does: `<< seo() >>`."""
+        route = self.resource.route
+        url = None if route.kind in ("error", "action") else self.site.policy.url(route.kind, self._path.segments)
+        return head_tags(self.site, url, self.page, self.props.get("entry"), **given)
 
     # The session.
 
@@ -376,6 +381,7 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
         "csp_nonce": lambda context: context.csp_nonce,
         "client_address": lambda context: context.client_address,
         "route": lambda context: context.route,
+        "seo": lambda context: context.seo,
         "locale": lambda context: context.locale,
         PLACE: lambda context: context._pieces,
     }

@@ -45,12 +45,13 @@ def load_data(index: Mapping[str, Path]) -> Mapping[str, object]:
                     location=Location(file),
                 )
             owners[path.stem] = file
-            data[path.stem] = frozen(_read(path, file))
+            data[path.stem] = frozen(read_document(path, file))
     faults.raise_any()
     return MappingProxyType(data)
 
 
-def _read(path: Path, file: str) -> object:
+def read_document(path: Path, file: str) -> object:
+    """Reads a TOML, JSON or YAML file, which errors call `file`. Raises SourceError with line and column."""
     text = sources.read_text(path, file)
     if path.suffix == ".toml":
         try:

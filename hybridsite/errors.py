@@ -6,8 +6,10 @@
     ├── FrontMatterError          the front matter of a page
     ├── TemplateError             a template doesn't parse, or fails while it renders
     ├── MarkdownError             a Markdown body
+    ├── ContentError              a collection, or one of its entries
     ├── RouteError                files under pages/, and what `paths` gives
     ├── ModuleError               a Python file of the site doesn't load, or raises
+    ├── PluginError               a plugin doesn't load, or raises
     ├── ContextError              something asked of the request that this page can't have
     ├── PrerenderSessionError     `session` on a page that has none
     ├── SessionValueError         a value that a session can't hold (also a ValueError)
@@ -116,6 +118,12 @@ class MarkdownError(SiteError):
     code = "markdown"
 
 
+class ContentError(SiteError):
+    """A collection can't be loaded or isn't there, or an entry of one doesn't fit its schema."""
+
+    code = "content"
+
+
 class RouteError(SiteError):
     """Two files claim one route, a file name is no route, or `paths` gives what the route can't take."""
 
@@ -126,6 +134,12 @@ class ModuleError(SiteError):
     """A Python file of the site doesn't parse, doesn't load, defines what it may not, or raises."""
 
     code = "module"
+
+
+class PluginError(SiteError):
+    """A plugin can't be loaded, gives what can't be used, or raises."""
+
+    code = "plugin"
 
 
 class ContextError(SiteError):
@@ -281,11 +295,6 @@ class Faults:
     def __bool__(self) -> bool:
         return bool(self._faults)
 
-    @property
-    def all(self) -> tuple[SiteError, ...]:
-        """All faults that were kept."""
-        return tuple(self._faults)
-
     def add(self, fault: SiteError) -> None:
         """Keeps one fault."""
         self._faults.append(fault)
@@ -361,10 +370,9 @@ def place_of(error: BaseException, root: str) -> Location | None:
 
 def is_of_site(file: str, root: str) -> bool:
     """Tells whether a file is the author's own: below the site's root, and not in a virtual environment there."""
-    if not file.startswith(f"{root}/"):
-        return False
     folders = file[len(root) + 1 :].split("/")[:-1]
-    return not any(folder.startswith(".") or folder in ("site-packages", "node_modules") for folder in folders)
+    strange = any(folder.startswith(".") or folder in ("site-packages", "node_modules") for folder in folders)
+    return file.startswith(f"{root}/") and not strange
 
 
 def frames_of(error: BaseException, root: str) -> list[Location]:

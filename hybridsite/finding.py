@@ -32,6 +32,17 @@ class Found(NamedTuple):
     file: GivenFile | None = None
 
 
+async def freshen(site: Site, path: RequestPath) -> None:
+    """Reads the live collections again, where what may answer a path could show one, and their time is over."""
+    if not site.content.is_live:
+        return
+    routes = [match.route for match in site.router.match(path.segments) if match.route.redirect is None]
+    resources = [site.resource(route) for route in routes if not route.prerender]
+    by_name = path.segments[:1] in ((ACTIONS,), (ISLANDS,))
+    if site.middleware or by_name or any(each.may_use_content for each in resources):
+        await site.content.refresh()
+
+
 def find(site: Site, request: Request, path: RequestPath, *, rewritten: bool = False) -> Found | Response:
     """Finds what answers a path now, or the page for 404; a redirect where the path is another form of a canonical one.
 
@@ -62,6 +73,11 @@ def find(site: Site, request: Request, path: RequestPath, *, rewritten: bool = F
     for match in site.router.match(path.segments):
         if match.route.prerender:
             continue  # its paths are files, which the server looked up before
+        if listing := site.listings.of(match.route):
+            props = listing.find(match.params)
+            if props is None:
+                continue
+            match = replace(match, props=props)
         query = request.scope.get("query_string", b"").decode("latin-1")
         if match.route.redirect is not None:
             usual = 301 if request.method in ("GET", "HEAD") else 308

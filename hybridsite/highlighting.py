@@ -44,7 +44,8 @@ def read_info(text: str, lines: int, *, strict: bool = True) -> Info:
     """
     language = _LANGUAGE.match(text)
     assert language is not None
-    name, marked, title = language[1].lower(), (), ""
+    marked: tuple[tuple[int, int], ...] = ()
+    title = ""
     for option in _OPTION.finditer(text, language.end()):
         try:
             if option["lines"] is not None:
@@ -56,7 +57,7 @@ def read_info(text: str, lines: int, *, strict: bool = True) -> Info:
         except MarkdownError:
             if strict:
                 raise
-    return Info(name, marked, title)
+    return Info(language[1].lower(), marked, title)
 
 
 def _ranges(text: str, lines: int) -> tuple[tuple[int, int], ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridsite.errors import ServeError
+from hybridsite.files import copied_name
 from hybridsite.previous import Islands
 
 FORMAT = 2
@@ -107,11 +108,6 @@ def _read_file(entry: Mapping[str, Any]) -> BuiltFile:
     return BuiltFile(entry["url"], entry["file"], entry["type"], entry["etag"], headers, alias, guard)
 
 
-def with_header(headers: tuple[tuple[str, str], ...], name: str, value: str) -> tuple[tuple[str, str], ...]:
-    """Adds a header, unless it is there."""
-    return headers if any(known.lower() == name for known, _ in headers) else (*headers, (name, value))
-
-
 def etag(body: bytes) -> str:
     """Gives the strong ETag of a body (RFC 9110, 8.8.3): 128 bits of its SHA-256."""
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
@@ -133,4 +129,6 @@ def _below(root: Path, folder: str, suffix: str) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
         for name in sorted(files):
             if not name.startswith(".") and name.endswith(suffix) and not name.endswith(".pyc"):
-                yield (Path(place) / name).relative_to(root).as_posix()
+                source = (Path(place) / name).relative_to(root).as_posix()
+                if copied_name(source) is None:  # what is copied is a file of its own
+                    yield source

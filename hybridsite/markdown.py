@@ -33,7 +33,8 @@ _UNTRUSTED_OPTIONS = (
 )
 _OPTIONS = _UNTRUSTED_OPTIONS | Options.ENABLE_HEADING_ATTRIBUTES
 # An info string of more than one word: pyromark tells the first alone.
-_LONG_INFO = (re.compile(r"```[^\n`]*(?:\{|[^\n`\s][ \t]+[^\s`])"), re.compile(r"~~~[^\n]*(?:\{|[^\n~\s][ \t]+\S)"))
+_LONG_INFO = re.compile(r"```[^\n`]*(?:\{|[^\n`\s][ \t]+[^\s`])")
+_LONG_TILDE_INFO = re.compile(r"~~~[^\n]*(?:\{|[^\n~\s][ \t]+\S)")
 _RELATIVE = re.compile(r"(?![a-zA-Z][a-zA-Z0-9+.-]*:)[^/#?\\\s]")
 
 
@@ -93,8 +94,9 @@ def render(
 
 
 def _has_long_info(text: str) -> bool:
-    return any(
-        fence in text and pattern.search(text) for fence, pattern in zip(("```", "~~~"), _LONG_INFO, strict=True)
+    return bool(
+        ("```" in text and _LONG_INFO.search(text) is not None)
+        or ("~~~" in text and _LONG_TILDE_INFO.search(text) is not None)
     )
 
 

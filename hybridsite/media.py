@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from functools import cache
 
 _MORE = {
@@ -28,6 +29,10 @@ _TEXT = (
     "application/yaml",
 )
 
+_BINARY = re.compile(
+    r"(?:image|audio|video|font)/(?!svg\+xml)|application/(?:pdf|zip|epub\+zip|wasm|x-tar|gzip|vnd\.)|model/"
+)
+
 
 @cache
 def _table() -> mimetypes.MimeTypes:
@@ -44,3 +49,11 @@ def media_type(name: str) -> str:
     if kind is None or encoding is not None:
         return "application/octet-stream"
     return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind in _TEXT else kind
+
+
+def is_binary(name: str) -> bool:
+    """Tells by its name whether a file is an image, a sound, a film, a font, a document or an archive: no template."""
+    if name.endswith((".md", ".html", ".py")):  # a site of 10,000 entries asks some times of each
+        return False
+    kind, encoding = _table().guess_type(name.rpartition("/")[2].replace(":", "_"), strict=True)
+    return encoding is not None or (kind is not None and _BINARY.match(kind) is not None)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from hybridsite.errors import Location, ModuleError, SiteError, one_slip, place_of
 
@@ -19,6 +19,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PAGE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 
 Handler = Callable[..., Any]
+T = TypeVar("T")
 
 
 class SiteModule:
@@ -46,6 +47,11 @@ class SiteModule:
     def functions(self) -> dict[str, Handler]:
         """Gives all that can be called in the file, by name: what it defines and what it imports."""
         return {name: found for name, found in vars(self._module).items() if callable(found)}
+
+    def of_type(self, kind: type[T]) -> dict[str, T]:
+        """Gives what the file's public names stand for, where that is of a kind."""
+        found = {name: value for name, value in vars(self._module).items() if isinstance(value, kind)}
+        return {name: value for name, value in found.items() if not name.startswith("_")}
 
     def place(self, function: Handler) -> Location:
         """Gives the place of a function in the file."""
@@ -104,6 +110,7 @@ def make_importable(root: Path) -> None:
         sys.path.remove(place)
     sys.path.insert(0, place)
     helpers = {path.stem for path in root.glob("*.py")} | {path.parent.name for path in root.glob("*/__init__.py")}
+    helpers -= sys.stdlib_module_names  # collections.py is hybridsite's to load, never Python's to import
     for name, module in list(sys.modules.items()):
         origin = getattr(module, "__file__", None)
         if name.partition(".")[0] in helpers and origin and _is_of_another_site(Path(origin), root):

@@ -63,7 +63,7 @@ class SessionNotices:
 
 
 def caller(root: str) -> Location | None:
-    """Gives the line of the site's own code that led to the caller of this function's caller."""
+    """Finds the line of the site that asked what calls this."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         file = frame.f_code.co_filename

@@ -16,6 +16,7 @@ from hybridsite.exchange import EarlyResponse, copied
 from hybridsite.media import media_type
 from hybridsite.modules import PAGE_METHODS, Handler, SiteModule, call
 from hybridsite.resources import Resource
+from hybridsite.site import Site
 from hybridsite.templating import CONTEXT_NAMES
 
 
@@ -44,6 +45,8 @@ async def respond(context: Context, method: str) -> Response:
         text = _render(context, values)
     except EarlyResponse as early:
         return early.response
+    if context.site.plugins.see_pages and _type(resource) == "text/html":
+        text = context.site.plugins.page_rendered(context, text)
     status = context.response.status if context.touched("response") else resource.route.status
     return Response(text.encode(), status, media_type=_type(resource))
 
@@ -66,7 +69,7 @@ async def values_of(function: Handler, context: Context, module: SiteModule | No
     if not isinstance(given, Mapping):
         raise _unfit(function, module, f"gave {type(given).__name__}", "return a mapping, a Response or None")
     for key in given:
-        if key in CONTEXT_NAMES:
+        if key in CONTEXT_NAMES or key in (context.listed or ()):
             raise _unfit(function, module, f'gave the name "{key}", which is reserved', "rename it")
         if not isinstance(key, str) or not key.isidentifier():
             raise _unfit(function, module, f"gave {key!r}, which is no variable's name")
@@ -82,7 +85,7 @@ def _unfit(function: Handler, module: SiteModule | None, what: str, mend: str = 
 def _render(context: Context, values: Mapping[str, object]) -> str:
     resource, templates = context.resource, context.site.templates
     names, dynamic = (resource.closure.names, resource.closure.dynamic) if resource.closure else (frozenset(), False)
-    variables = {**context.variables(names, dynamic), **values}
+    variables = {**context.variables(names, dynamic), **values, **(context.listed or {})}
     if not resource.route.source.endswith(".md"):
         return templates.render(templates.get(resource.route.source), variables)
     body = _markdown(context, variables)
@@ -97,18 +100,21 @@ def _markdown(context: Context, variables: Mapping[str, object]) -> markdown.Ren
     assert resource.source is not None
     assert resource.front is not None
     if not resource.front.jinja:
-        return _plain_markdown(resource)
-    templates = context.site.templates
-    text = templates.render(templates.get(resource.source.file), variables)
-    return markdown.render(text, file=resource.source.file)
+        return plain_markdown(context.site, resource)
+    templates, file = context.site.templates, resource.source.file
+    text = templates.render(templates.get(file), variables)
+    resolve = context.site.links.resolver(file)
+    return markdown.render(text, file=file, line=0, resolve=resolve, style=context.site.markdown_style)
 
 
-def _plain_markdown(resource: Resource) -> markdown.Rendered:
-    """Gives the HTML of a body that is the same for everybody, made once."""
-    assert resource.source is not None
+def plain_markdown(site: Site, resource: Resource) -> markdown.Rendered:
+    """Gives the HTML of a body that is the same for everybody, made once. Raises SiteErrors."""
+    source = resource.source
+    assert source is not None
     kept = resource.__dict__.get("_markdown")
     if kept is None:
-        kept = markdown.render(resource.source.body, file=resource.source.file, line=resource.source.body_line)
+        resolve, style = site.links.resolver(source.file), site.markdown_style
+        kept = markdown.render(source.body, file=source.file, line=source.body_line, resolve=resolve, style=style)
         resource.__dict__["_markdown"] = kept
     return kept
 

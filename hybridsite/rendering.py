@@ -27,7 +27,7 @@ from hybridsite.cache.watching import WatchedRequest
 from hybridsite.context import Context
 from hybridsite.errors import ActionError, ContextError, NotFound, SessionUnavailable
 from hybridsite.exchange import EarlyResponse, Rewrite
-from hybridsite.finding import NO_RESOURCE, Found, as_get, find, not_for_files
+from hybridsite.finding import NO_RESOURCE, Found, as_get, find, freshen, not_for_files
 from hybridsite.island_table import IslandMatch
 from hybridsite.outcomes import ActionResult
 from hybridsite.resources import Resource
@@ -68,6 +68,7 @@ async def render(
             path = path or site.policy.read(raw_path(request))
         except PathRefused as refused:
             return finished(site, request, NO_RESOURCE, error_answer(site, refused.status))
+        await freshen(site, path)
         found = find(site, request, path)
         if isinstance(found, Response):
             return finished(site, request, NO_RESOURCE, found)
@@ -179,6 +180,7 @@ async def _rewritten(steps: list[Context], context: Context, rewrite: Rewrite) -
         path = site.policy.read(rewrite.path.encode("ascii"))
     except PathRefused:
         return await _answer_to(NotFound(), context)
+    await freshen(site, path)
     found = find(site, as_get(site, context._request, path, rewrite.query), path, rewritten=True)
     if isinstance(found, Response):
         return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from hybridsite import sources
+from hybridsite import dates, sources
 from hybridsite.analysis import Closure
 from hybridsite.config import Settings
 from hybridsite.errors import Faults, FrontMatterError, Location, ModuleError, RouteError
@@ -55,6 +55,18 @@ class Resource:
         dynamic = self.closure is not None and self.closure.dynamic
         return self.names_session or dynamic or self.module is not None or bool(self.pieces)
 
+    @cached_property
+    def may_use_content(self) -> bool:
+        """Whether it may ask for a collection: by `paths`, in a template, or in a module, whatever that does."""
+        return self.module is not None or bool(self.pieces) or self.asks_for_content
+
+    @cached_property
+    def asks_for_content(self) -> bool:
+        """Whether it asks for a collection by `paths`, or in a template; or whether that can't be told."""
+        if self.front is not None and self.front.paths is not None:
+            return True
+        return self.closure is not None and (self.closure.dynamic or self.closure.uses_content)
+
     @property
     def may_be_kept(self) -> bool:
         """Whether the cache may keep its answers: front matter says so, or its code may."""
@@ -97,6 +109,11 @@ def load_resources(
     return resources
 
 
+def made_resources(made: Iterable[tuple[Route, SiteModule]]) -> list[Resource]:
+    """Gives what answers the routes that plugins add."""
+    return [Resource(replace(route, prerender=module.prerender is True), module=module) for route, module in made]
+
+
 def _load_resource(
     root: Path,
     settings: Settings,
@@ -117,7 +134,7 @@ def _load_resource(
             )
         return Resource(replace(route, prerender=module.prerender is True), module=module)
     source = sources.load(root / route.template, route.template)
-    front = read_front_matter(source, own_keys=settings.front_matter.keys)
+    front = read_front_matter(source, own_keys=settings.front_matter.keys, zone=dates.zone(settings.site.timezone))
     if module is not None:
         check_definitions(module, ("load", "paths", *PAGE_METHODS))
     prerender = _prerender(source, front, module, default)
@@ -176,6 +193,7 @@ def joined(one: Closure, other: Closure) -> Closure:
         one.uses_session or other.uses_session,
         one.dynamic or other.dynamic,
         (*one.unguarded, *other.unguarded),
+        one.uses_content or other.uses_content,
         tuple(dict.fromkeys((*one.islands, *other.islands))),
     )
 
@@ -235,10 +253,12 @@ def _check_cache(resource: Resource) -> None:
 def check_paths(resource: Resource) -> None:
     """Raises RouteError for a prerendered route with parameters whose module doesn't say which paths there are."""
     route = resource.route
+    if resource.front is not None and resource.front.paths is not None:
+        return
     if route.prerender and route.parameters and not (resource.module and resource.module.function("paths")):
         module = route.module or f"{route.source.rpartition('.')[0]}.py"
         raise RouteError(
             f"{route.pattern} is prerendered, and nothing says which paths there are",
-            mend=f"define paths(site) in {module}, or give the page prerender: false",
+            mend=f"name a collection (paths: blog), define paths(site) in {module}, or give the page prerender: false",
             location=Location(route.source, 1),
         )

@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Literal
 
-from hybridsite.errors import Location, RouteError
+from hybridsite.errors import Faults, Location, RouteError
+from hybridsite.media import is_binary
 from hybridsite.urls import CONTROL, Kind
 
 # The first name of every island's path, and of the script that fetches them. No file below pages/ makes such a route.
@@ -107,12 +108,14 @@ class Match:
 def read_route(file: str) -> Route | None:
     """Turns the path of a file, `pages/…` below the site's root, into a route; None where its name makes none.
 
+    An image makes none, nor what else is no text: it is copied.
+
     The route of a `.py` file is that of an endpoint: whether it is a page's module instead is for `pair_modules` to
     say.
     Raises RouteError for names that no path can match.
     """
     parts = PurePosixPath(file).parts[1:]
-    if any(part.startswith(("_", ".")) for part in parts) or not parts:
+    if not parts or any(part.startswith(("_", ".")) for part in parts) or is_binary(parts[-1]):
         return None
     *folders, name = parts
     is_module = name.endswith(".py")
@@ -129,6 +132,17 @@ def read_route(file: str) -> Route | None:
     check_parameters(segments, file)
     kind: Kind = "endpoint" if is_module else "page" if is_page else "file"
     return Route(segments, kind, template=None if is_module else file, module=file if is_module else None)
+
+
+def read_routes(files: Iterable[str], faults: Faults) -> list[Route]:
+    """Turns the files below pages/ into routes, pages joined with their modules. Adds to `faults` what is no name."""
+    routes: list[Route] = []
+    for file in files:
+        with faults.collect():
+            route = read_route(file)
+            if route is not None:
+                routes.append(route)
+    return pair_modules(routes)
 
 
 def read_segment(name: str, file: str) -> Segment:

@@ -158,7 +158,9 @@ def _value(route: Route, part: Part, params: Mapping[str, object]) -> str:
         return text.strip("/")
     if not text or "/" in text:
         raise RouteError(
-            f'the parameter "{part.text}" of {route.source} is "{text}"', why="it has to be one segment of a path"
+            f'the parameter "{part.text}" of {route.source} is "{text}"',
+            why="it has to be one segment of a path",
+            mend=f"name the file or the folder [...{part.text}], which takes several" if text else "",
         )
     return text
 

@@ -2,80 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainValidator,
     PrivateAttr,
-    StringConstraints,
-    ValidationInfo,
     WithJsonSchema,
-    field_validator,
     model_validator,
 )
 
 from hybridsite import units
 from hybridsite.errors import SiteError
-
-
-class EnvironmentText(str):
-    """A string from the environment, the only kind that is also read as a number or as true and false."""
-
-    __slots__ = ()
-
-
-Text = Annotated[str, StringConstraints(min_length=1)]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(units.items)]
-Origin = Annotated[str, AfterValidator(units.origin)]
-Option = Annotated[
-    str | int | float | bool,
-    PlainValidator(units.option),
-    WithJsonSchema({"type": ["string", "number", "boolean"]}),
-]
-Duration = Annotated[
-    float,
-    AfterValidator(units.lasting),
-    BeforeValidator(units.duration),
-    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}]}),
-]
-Size = Annotated[
-    int,
-    Field(ge=1),
-    BeforeValidator(units.size),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}]}),
-]
-
-
-class Section(BaseModel):
-    """A table of site.toml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, defer_build=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _from_environment(cls, value: object, info: ValidationInfo) -> object:
-        """Reads a variable's text as the number or the flag that the setting is; other text stays as it is."""
-        if not isinstance(value, EnvironmentText):
-            return value
-        kinds = _kinds(cls.model_fields[info.field_name or ""].annotation)
-        if value in ("true", "false") and (bool in kinds or Literal[False] in kinds):
-            return value == "true"
-        if kinds & {int, float} and re.fullmatch(r"-?[0-9]{1,18}", value):
-            return int(value)
-        if float in kinds and re.fullmatch(r"-?[0-9]{1,18}\.[0-9]{1,18}", value):
-            return float(value)
-        return str(value)
-
-
-def _kinds(annotation: object) -> set[object]:
-    """Gives a type with the types and the words that it is made of: those in `Duration | None` are found too."""
-    return {annotation}.union(*map(_kinds, get_args(annotation)))
+from hybridsite.feature_settings import FeedName, FeedSettings, MarkdownSettings, PluginItem, SitemapSettings
+from hybridsite.sections import Duration, Option, Origin, Section, Size, Text, Texts
 
 
 class SiteSettings(Section):
@@ -93,6 +35,9 @@ class SiteSettings(Section):
         default="en", description="The language of the pages."
     )
     author: str = Field(default="", description="Who writes the site.")
+    timezone: Annotated[str, AfterValidator(units.timezone)] = Field(
+        default="UTC", description='The zone of times that name none: "Europe/Berlin".'
+    )
 
 
 class BuildSettings(Section):
@@ -165,6 +110,12 @@ class FrontMatterSettings(Section):
     keys: Texts = Field(
         default=(), description="Keys that are meant as they are, though they are near to a reserved one."
     )
+
+
+class ContentSettings(Section):
+    """What is shown of the collections."""
+
+    future: bool = Field(default=False, description="Whether entries with a date to come are built.")
 
 
 class CookieSettings(Section):
@@ -294,6 +245,15 @@ class Settings(Section):
     )
     templates: TemplateSettings = Field(default_factory=TemplateSettings)
     front_matter: FrontMatterSettings = Field(default_factory=FrontMatterSettings)
+    markdown: MarkdownSettings = Field(default_factory=MarkdownSettings)
+    feeds: dict[FeedName, FeedSettings] = Field(
+        default_factory=dict, description="A feed for each name: `[feeds.blog]`. [site] url has to be set."
+    )
+    sitemap: SitemapSettings = Field(default_factory=SitemapSettings)
+    plugins: Annotated[tuple[PluginItem, ...], BeforeValidator(units.items)] = Field(
+        default=(), description='Plugins, in the order in which they are asked: `["package.module:Class"]`.'
+    )
+    content: ContentSettings = Field(default_factory=ContentSettings)
     session: SessionSettings = Field(default_factory=SessionSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,23 +11,31 @@ from typing import NamedTuple, Protocol
 
 from starlette.types import Receive, Scope, Send
 
+from hybridsite import dates
 from hybridsite.action_table import ACTIONS, Action, load_actions
 from hybridsite.cache.shelf import Shelf
 from hybridsite.config import Settings, load_settings, setting_locations
+from hybridsite.content import Content, load_content
+from hybridsite.content import Policy as ContentPolicy
 from hybridsite.csp import Policy
 from hybridsite.data import load_data
+from hybridsite.declarations import CONTENT_FOLDER
+from hybridsite.entries import Entries, Entry
 from hybridsite.errors import (
+    ConfigError,
     DriverError,
     Faults,
     FrontMatterError,
     Location,
-    ModuleError,
     RouteError,
     SiteErrors,
-    SourceError,
 )
+from hybridsite.files import copied_files
 from hybridsite.headers import HeaderRules
 from hybridsite.island_table import IslandTable, load_components
+from hybridsite.links import Links
+from hybridsite.listings import PAGE, Listings, make_listings
+from hybridsite.markdown import MarkdownStyle
 from hybridsite.modules import (
     Handler,
     load_module,
@@ -36,21 +43,21 @@ from hybridsite.modules import (
     middleware_functions,
 )
 from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
+from hybridsite.plugins import Plugins, Setup, plug_in
 from hybridsite.redirects import check_redirects, read_redirect
-from hybridsite.resources import Resource, load_resources
-from hybridsite.routes import Redirect, Route, pair_modules, read_route
+from hybridsite.resources import Resource, load_resources, made_resources
+from hybridsite.routes import Redirect, Route, read_routes
 from hybridsite.routing import Router
 from hybridsite.security import OriginRefusals
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates, unknown_action
+from hybridsite.tree import below, index_files
 from hybridsite.urls import UrlPolicy
 
 TEMPLATE_FOLDERS = ("components", "layouts", "pages")
 DATA_FOLDER = "data"
 MIDDLEWARE = "middleware.py"
-# What a site may hold that this version can't do: refused, since a site that ignored it would be a wrong one.
-_NOT_YET = {"collections.py": "collections"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,8 @@ class Site:
     templates: Templates
     drafts: frozenset[str]
     data: Mapping[str, object]
+    content: Content
+    listings: Listings
     middleware: tuple[Handler, ...] = ()
     actions: Mapping[str, Action] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
@@ -113,6 +122,27 @@ class Site:
     built: Mapping[str, GivenFile] = field(default_factory=dict)
     guarded: frozenset[tuple[str, ...]] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
+    plugins: Plugins = field(default_factory=lambda: Plugins(Path()))
+
+    @cached_property
+    def links(self) -> Links:
+        """Where links between the files of the site lead."""
+        prerendering = self.mode.prerendering
+        left_out = self.drafts | self.content.left_out
+        return Links(
+            self.router,
+            drafts=left_out,
+            broken=self.broken,
+            copied=(lambda: {file.source for file in copied_files(self.root)}) if prerendering else None,
+            entry_url=self.content.entry_url,
+            entry_files=self.content.files,
+        )
+
+    @cached_property
+    def markdown_style(self) -> MarkdownStyle:
+        """[markdown]: what the site chooses of the HTML that Markdown becomes."""
+        chosen = self.settings.markdown
+        return MarkdownStyle(chosen.heading_links, chosen.callouts.model_dump())
 
     @property
     def title(self) -> str:
@@ -164,7 +194,19 @@ class Site:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Router.url_for` does."""
         if source in self.broken:
             return self.policy.url("page", ())  # its own fault is told; this would be another one for the same cause
+        if PAGE in params and (listing := self.listings.by_source(source)) is not None:
+            params[PAGE] = listing.page_param(params[PAGE])
         return self.router.url_for(source, **params)
+
+    def entry_url(self, entry: Entry) -> str:
+        """Gives the URL of the page that shows an entry. Raises ContentError where there is none, or several."""
+        if self.broken and not self.listings.shows(entry.collection):
+            return self.policy.url("page", ())  # as for url_for()
+        return self.listings.url(entry)
+
+    def collection(self, name: str) -> Entries:
+        """Gives the entries of a collection: `collection()` in templates. Raises ContentError for a name of none."""
+        return self.content.collection(name)
 
     def action_url(self, name: str) -> str:
         """Gives the URL that a form posts to: `action()` in templates. Raises TemplateError for a name of no action."""
@@ -201,28 +243,24 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     to tell their faults too.
     """
     root = root.resolve()
-    settings = load_settings(root, environ, serving=not mode.prerendering)
-    goes_on, faults = faults is not None, Faults() if faults is None else faults
-    files = _index(root, (*TEMPLATE_FOLDERS, DATA_FOLDER), faults)
-    _refuse_what_comes_later(root, faults)
     make_importable(root)
-    data: Mapping[str, object] = MappingProxyType({})
-    with faults.collect():
-        data = load_data(_below(files, DATA_FOLDER))
+    settings, plugins, setup = plug_in(root, load_settings(root, environ, serving=not mode.prerendering))
+    goes_on, faults = faults is not None, Faults() if faults is None else faults
+    files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER), faults)
+    data = _load_data(files, faults)
+    content = _load_content(setup, mode, environ, files, faults)
     actions = _load_actions(root, faults)
-    index = {name: path for folder in TEMPLATE_FOLDERS for name, path in _below(files, folder).items()}
-    sources = {name: path for name, path in index.items() if not name.endswith(".py")}
-    with_nonces = settings.security.csp is not False
-    templates = Templates(root, sources, settings.templates.variable, actions, with_nonces)
+    templates = _templates(setup, files, actions)
     chain: tuple[Handler, ...] = ()
     with faults.collect():
         chain = _load_middleware(root)
     with faults.collect():
         _check_driver(root, settings)
     goes_on = goes_on and not faults  # what every page rests on is whole
-    routes = _routes(_below(files, "pages"), faults)
-    islands = IslandTable(load_components(root, index, faults))
+    routes = read_routes(below(files, "pages"), faults)
+    islands = IslandTable(load_components(root, below(files, "components"), faults))
     loaded = load_resources(root, settings, templates, routes, islands.modules, faults)
+    loaded += made_resources(setup.routes.values())
     _check_guards(root, loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
@@ -232,6 +270,7 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
     try:
         router = Router([*(resource.route for resource in resources), *redirects], policy)
         check_redirects(router)
+        listings = make_listings(resources, content, router.url_for, faults, serving=not mode.prerendering)
     except (RouteError, SiteErrors) as fault:
         faults.take(fault)
         goes_on = False
@@ -239,70 +278,53 @@ def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Fau
         faults.raise_any()
     by_source = {resource.route.source: resource for resource in resources}
     broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
-    site = Site(root, mode, settings, router, by_source, templates, drafts, data, chain, actions or {}, broken, islands)
-    templates.environment.globals.update(site=site, data=data, url_for=site.url_for, action=site.action_url)
-    _check_session(site)
+    site = Site(
+        *(root, mode, settings, router, by_source, templates, drafts, data, content, listings),
+        *(chain, actions or {}, broken, islands),
+        plugins=plugins,
+    )
+    _join(site)
     return site
 
 
-def _refuse_what_comes_later(root: Path, faults: Faults) -> None:
-    for name, noun in _NOT_YET.items():
-        if (root / name).exists():
-            faults.add(ModuleError(f"{noun} are not in this version of hybridsite yet", location=Location(name)))
+def _join(site: Site) -> None:
+    """Gives templates and entries what they ask of the site, now that there is one."""
+    site.content.publish(site.entry_url, site.links.resolver, site.markdown_style)
+    names = {"site": site, "data": site.data, "collection": site.collection, "url_for": site.url_for}
+    site.templates.environment.globals.update(names, action=site.action_url)
+    _check_session(site)
 
 
-def _index(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Path]:
-    """Lists the files below some folders, in one order on every machine. A link that leaves the site is a fault."""
-    found: dict[str, Path] = {}
-    for folder in folders:
-        with faults.collect():
-            for name, is_link in _walk(root / folder, folder):
-                path = root / name
-                if is_link and not path.resolve().is_relative_to(root):
-                    mend = "copy the file into the site"
-                    faults.add(SourceError("the link leads out of the site", mend=mend, location=Location(name)))
-                else:
-                    found[name] = path
-    return found
+def _templates(setup: Setup, files: Mapping[str, Path], actions: Mapping[str, Action] | None) -> Templates:
+    index = {name: path for folder in TEMPLATE_FOLDERS for name, path in below(files, folder).items()}
+    sources = {name: path for name, path in index.items() if not name.endswith(".py")}
+    settings = setup.settings
+    with_nonces = settings.security.csp is not False
+    templates = Templates(setup.root, sources, settings.templates.variable, actions, with_nonces)
+    templates.environment.filters.update(setup.filters)
+    templates.environment.globals.update(setup.globals)
+    return templates
 
 
-def _walk(folder: Path, name: str) -> Iterator[tuple[str, bool]]:
-    """Yields the files below a folder and whether each is a link, links to folders among them, which aren't followed.
+def _load_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, object]:
+    data: Mapping[str, object] = MappingProxyType({})
+    with faults.collect():
+        data = load_data(below(files, DATA_FOLDER))
+    return data
 
-    The folder itself may be a link: then all that is in it counts as one.
-    """
-    if not folder.is_dir():
-        return
-    is_link = folder.is_symlink()
+
+def _load_content(
+    setup: Setup, mode: Mode, environ: Mapping[str, str], files: Mapping[str, Path], faults: Faults
+) -> Content:
+    root, settings, serving = setup.root, setup.settings, not mode.prerendering
+    own = {**below(files, CONTENT_FOLDER), **below(files, DATA_FOLDER)}
     try:
-        with os.scandir(folder) as entries:
-            every = sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: entry.name)
-    except OSError as error:
-        why = (error.strerror or "").lower()
-        raise SourceError("the folder can't be read", why=why, location=Location(name)) from None
-    folders = []
-    for entry in every:
-        if not entry.is_dir(follow_symlinks=False):
-            yield f"{name}/{entry.name}", is_link or entry.is_symlink()
-        elif entry.name != "__pycache__":
-            folders.append(entry.name)
-    for child in folders:
-        for found, linked in _walk(folder / child, f"{name}/{child}"):
-            yield found, is_link or linked
-
-
-def _below(files: Mapping[str, Path], folder: str) -> dict[str, Path]:
-    return {name: path for name, path in files.items() if name.startswith(f"{folder}/")}
-
-
-def _routes(files: Mapping[str, Path], faults: Faults) -> list[Route]:
-    routes: list[Route] = []
-    for file in files:
-        with faults.collect():
-            route = read_route(file)
-            if route is not None:
-                routes.append(route)
-    return pair_modules(routes)
+        now = dates.now({} if serving else environ)
+    except ValueError as error:
+        faults.add(ConfigError(str(error)))
+        now = dates.now({})
+    policy = ContentPolicy(dates.zone(settings.site.timezone), now, drafts=mode.drafts, future=settings.content.future)
+    return load_content(root, own, policy, faults, serving=serving, added=setup.collections)
 
 
 def _redirects(root: Path, settings: Settings, faults: Faults) -> list[Route]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from types import MappingProxyType
 
@@ -23,6 +25,13 @@ MAX_FRONT_MATTER = 1_000_000
 """The size in characters from which on front matter is refused."""
 
 _FENCES = {"---": re.compile(r"^---[ \t]*$", re.MULTILINE), "+++": re.compile(r"^\+\+\+[ \t]*$", re.MULTILINE)}
+# The same in a file's bytes, where the end of a line may have any of its three forms, and has to be seen to be one.
+_HEAD_FENCES = {
+    b"---": re.compile(rb"(?<=[\r\n])---[ \t]*[\r\n]"),
+    b"+++": re.compile(rb"(?<=[\r\n])\+\+\+[ \t]*[\r\n]"),
+}
+_MARK = b"\xef\xbb\xbf"
+_CHUNK = 8192
 _NOT_TEXT = re.compile(r"[^\t\n\x20-\U0010ffff]|[\x7f-\x9f\ud800-\udfff]")
 
 
@@ -57,16 +66,8 @@ def read_text(path: Path, shown: str) -> str:
     `shown` is the file's name in errors. Raises SourceError, with line and column where a byte is at fault, when the
     file is missing, is no file, can't be read, is over 10 MB, isn't UTF-8 or holds a NUL.
     """
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
-            raise SourceError("this is no file", location=Location(shown))
-        with open(path, "rb", buffering=0) as file:
-            data = file.read(MAX_FILE + 1)
-    except FileNotFoundError:
-        raise SourceError("there is no such file", location=Location(shown)) from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SourceError("the file can't be read", why=reason.lower(), location=Location(shown)) from None
+    with _opened(path, shown) as file:
+        data = file.read(MAX_FILE + 1)
     if len(data) > MAX_FILE:
         raise SourceError(
             f"the file is over {MAX_FILE // 1_000_000} MB",
@@ -74,6 +75,20 @@ def read_text(path: Path, shown: str) -> str:
             location=Location(shown),
         )
     return _decoded(data, shown)
+
+
+@contextmanager
+def _opened(path: Path, shown: str) -> Iterator[FileIO]:
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
+            raise SourceError("this is no file", location=Location(shown))
+        with FileIO(path) as file:
+            yield file
+    except FileNotFoundError:
+        raise SourceError("there is no such file", location=Location(shown)) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError("the file can't be read", why=reason.lower(), location=Location(shown)) from None
 
 
 def _decoded(data: bytes, shown: str) -> str:
@@ -113,6 +128,34 @@ def load(path: Path, file: str) -> Source:
     return parse(read_text(path, file), file)
 
 
+def load_head(path: Path, file: str) -> Source:
+    """Reads the front matter of a file alone: the text and the body of what it gives end there.
+
+    Raises SourceError and FrontMatterError as `load` does, for what stands up to there.
+    """
+    head = bytearray()
+    with _opened(path, file) as opened:
+        while chunk := opened.read(_CHUNK):
+            begin = max(len(head) - _CHUNK, 3)  # a fence with its line ends may lie across two chunks
+            head += chunk
+            fence = _HEAD_FENCES.get(bytes(head[3 if head.startswith(_MARK) else 0 :][:3]))
+            if fence is None:
+                del head[:]
+                break
+            if closing := fence.search(head, begin):
+                del head[closing.end() :]
+                break
+            if len(head) > 4 * MAX_FRONT_MATTER:
+                break  # `parse` says that it is too large, or has no end
+    return parse(_decoded(bytes(head), file), file)
+
+
+def load_body(path: Path, file: str) -> tuple[str, int]:
+    """Reads what follows the front matter of a file, and gives it with its first line. Raises as `load` does."""
+    _, _, body, line = split(read_text(path, file), file)
+    return body, line
+
+
 def parse(text: str, file: str) -> Source:
     """Takes a file's text apart into front matter and body. `file` is its name in errors.
 
@@ -120,11 +163,21 @@ def parse(text: str, file: str) -> Source:
     further down is part of the body. Raises FrontMatterError with the line and column in the file.
     """
     text = _with_plain_newlines(text)
+    fence, block, body, body_line = split(text, file)
+    if not fence:
+        return Source(file, text, MappingProxyType({}), text, 1, MappingProxyType({}))
+    values, positions = (_yaml if fence == "---" else _toml)(block, file)
+    shared = MappingProxyType({key: frozen(value) for key, value in values.items()})
+    return Source(file, text, shared, body, body_line, MappingProxyType(positions))
+
+
+def split(text: str, file: str) -> tuple[str, str, str, int]:
+    """Gives the fence, the block between the two, the body, and its line. There is no fence where the text has none."""
     fence = text[:3]
     pattern = _FENCES.get(fence)
     opening = pattern.match(text) if pattern else None
     if pattern is None or opening is None:
-        return Source(file, text, MappingProxyType({}), text, 1, MappingProxyType({}))
+        return "", "", text, 1
     start = opening.end() + 1
     closing = pattern.search(text, start)
     if closing is None:
@@ -140,11 +193,7 @@ def parse(text: str, file: str) -> Source:
             mend="put the data into data/ or content/",
             location=Location(file, 1, 1),
         )
-    values, positions = (_yaml if fence == "---" else _toml)(block, file)
-    body_line = block.count("\n") + 3
-    body = text[closing.end() + 1 :]
-    shared = MappingProxyType({key: frozen(value) for key, value in values.items()})
-    return Source(file, text, shared, body, body_line, MappingProxyType(positions))
+    return fence, block, text[closing.end() + 1 :], block.count("\n") + 3
 
 
 def _toml(block: str, file: str) -> tuple[dict[str, object], dict[str, tuple[int, int]]]:

@@ -18,14 +18,22 @@ OPAQUE: Final = r"<(script|style|textarea|title|template|xmp|iframe|noscript)\b.
 """An element in which a tag is text, or isn't shown."""
 
 # What pyromark writes for links and images of Markdown, when the source has no such tags of its own.
-_MADE = re.compile(r'<a href="([^"]*)"|<img src="([^"]*)"')
-_OWN = re.compile(r"<(?:a|img)[\s/]", re.IGNORECASE)
+_MADE = re.compile(r'<(?:a href|img src)="([^"]*)"')
+_HOLDERS = {
+    "a": ("href",),
+    "audio": ("src",),
+    "img": ("src",),
+    "source": ("src",),
+    "track": ("src",),
+    "video": ("src", "poster"),
+}
+_NAMES = "|".join(_HOLDERS)
+_OWN = re.compile(rf"<(?:{_NAMES})[\s/]", re.IGNORECASE)
 _TOKEN = re.compile(
-    rf"{COMMENT}|{OPAQUE}|<(?P<name>a|img)(?P<attributes>(?=[\s/]){TAG_END})|<[a-z/!?]{TAG_END}",
+    rf"{COMMENT}|{OPAQUE}|<(?P<name>{_NAMES})(?P<attributes>(?=[\s/]){TAG_END})|<[a-z/!?]{TAG_END}",
     re.DOTALL | re.IGNORECASE,
 )
 _ATTRIBUTE = re.compile(r"""([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+)))?""")
-_HOLDERS = {"a": "href", "img": "src"}
 
 
 def has_links_of_its_own(text: str) -> bool:
@@ -34,38 +42,35 @@ def has_links_of_its_own(text: str) -> bool:
 
 
 def with_links(html: str, change: Callable[[str], str], *, own: bool) -> str:
-    """Changes the URLs of links and images.
+    """Changes the URLs of links, images, films and sounds.
 
     `change` gets each URL without HTML's escapes, and gives the one to write. `own` says that some of the tags are the
     author's, which may be written in any way; comments and scripts are left alone.
     """
     parts: list[str] = []
     done = 0
-    for start, end, quoted in _own_urls(html) if own else _made_urls(html):
-        url = unescape(html[start:end])
+    for start, end, quoted in _own_urls(html) if own else ((*found.span(1), True) for found in _MADE.finditer(html)):
+        written = html[start:end]
+        url = unescape(written) if "&" in written else written
         new = change(url)
         if new != url:
             parts += html[done:start], escape(new) if quoted else f'"{escape(new)}"'
             done = end
+    if not parts:
+        return html
     parts.append(html[done:])
     return "".join(parts)
-
-
-def _made_urls(html: str) -> list[tuple[int, int, bool]]:
-    return [(*match.span(match.lastindex or 0), True) for match in _MADE.finditer(html)]
 
 
 def _own_urls(html: str) -> list[tuple[int, int, bool]]:
     """Gives where the URLs stand, and whether in quotes."""
     found: list[tuple[int, int, bool]] = []
     for token in _TOKEN.finditer(html):
-        holder = _HOLDERS.get((token["name"] or "").lower())
-        if holder is None:
-            continue
-        for attribute in _ATTRIBUTE.finditer(html, *token.span("attributes")):
-            if attribute[1].lower() == holder:
+        wanted = list(_HOLDERS.get((token["name"] or "").lower(), ()))
+        for attribute in _ATTRIBUTE.finditer(html, *token.span("attributes")) if wanted else ():
+            if attribute[1].lower() in wanted:
+                wanted.remove(attribute[1].lower())  # a browser takes the first of two
                 group = attribute.lastindex or 1
                 if group > 1:
                     found.append((*attribute.span(group), group < 4))
-                break  # a browser takes the first of two
     return found

@@ -28,9 +28,9 @@ AUTOESCAPED = (".html", ".htm", ".xml", ".svg", ".md")
 CONTEXT_NAMES = frozenset(
     {
         *("request", "params", "props", "url", "site", "page", "data", "session", "flashes", "locals"),
-        *("action", "action_result"),
+        *("action", "action_result", "collection"),
         *("prerendering", "redirect", "rewrite", "render", "cookies", "response", "csp_nonce"),
-        *("client_address", "route", "locale", "url_for"),
+        *("client_address", "route", "locale", "seo", "url_for"),
         *("content", "headings", "toc"),
     }
 )

@@ -68,6 +68,16 @@ def size(value: object) -> object:
     return int(match[1]) * _BYTES[match[2]]
 
 
+def timezone(value: str) -> str:
+    """Refuses a name that is no time zone of IANA's database. UTC needs none."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return value if value == "UTC" else ZoneInfo(value).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError('must be a time zone of IANA\'s database, such as "Europe/Berlin"') from None
+
+
 def items(value: object) -> object:
     """Gives a list as a tuple, so that settings can't be changed; anything else is returned as it is."""
     return tuple(value) if isinstance(value, list) else value
@@ -260,3 +270,34 @@ def holds_secret(name: str, value: object) -> bool:
         re.search(r"://[^/?#@\s]*:(?!\d*[/?#])[^@\s]+@", value)
         or re.search(r"(?:password|passwd|pwd|token|secret)\s*=\s*\S", value, re.IGNORECASE)
     )
+
+
+def plugin(value: object) -> object:
+    """Gives the name of a plugin, written alone, as its table."""
+    return {"use": value} if isinstance(value, str) else value
+
+
+def feed_paths(value: object) -> object:
+    """Gives the paths of a feed by format; one path alone is for the one format that there is."""
+    return {"": value} if isinstance(value, str) else value
+
+
+def file_path(value: str) -> str:
+    """Refuses what is no path of a file of the site: `/blog/feed.xml`."""
+    if not re.fullmatch(r"(?:/[A-Za-z0-9][A-Za-z0-9._~-]*)+\.(?:xml|json|rss|atom)", value):
+        raise ValueError('must be a path such as "/blog/feed.xml"')
+    return value
+
+
+def path_pattern(value: str) -> str:
+    """Refuses what no URL of the site fits: a path, with `*` for any text at its end."""
+    if not value.startswith("/") or "*" in value[:-1]:
+        raise ValueError('must be a path such as "/about/", or "/drafts/*" for all below it')
+    return value
+
+
+def some(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuses a list without items."""
+    if not value:
+        raise ValueError("must not be empty")
+    return value

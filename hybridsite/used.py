@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 EVERYTHING = "everything"
 """The key of a page that may have read any file of the site: one that ran the site's own Python."""
@@ -41,6 +43,16 @@ def note(key: str) -> None:
     notes = _notes.get()
     if notes is not None:
         notes.keys.setdefault(key, time.time_ns())
+
+
+def depends_on(context: Any, path: str | Path) -> Path:
+    """Tells the build that a file outside of the site's folder is read for this page, and gives its path.
+
+    A relative path counts from the site's root. The files of the site itself needn't be told.
+    """
+    place: Path = context.site.root / path
+    note(str(place))
+    return place
 
 
 def note_notice(notice: Notice) -> None:

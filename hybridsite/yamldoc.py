@@ -72,6 +72,28 @@ def read_mapping(part: Part) -> tuple[dict[str, object], dict[str, tuple[int, in
     return (value if isinstance(value, dict) else {}), positions
 
 
+def value_positions(part: Part) -> dict[tuple[str | int, ...], tuple[int, int]]:
+    """Gives the line and column, in the part's own text, of each key and list item of a document that has been read."""
+    root = _BASE(part.text).get_single_node()
+    lines = Lines(part.text)
+    found: dict[tuple[str | int, ...], tuple[int, int]] = {}
+
+    def visit(node: Node, way: tuple[str | int, ...]) -> None:
+        pairs: list[tuple[str | int, Node, Node]] = []
+        if isinstance(node, SequenceNode):
+            pairs = [(index, item, item) for index, item in enumerate(node.value)]
+        elif isinstance(node, MappingNode):
+            pairs = [(key.value, key, value) for key, value in node.value if isinstance(key, ScalarNode)]
+        for part_of, key, value in pairs:
+            if (*way, part_of) not in found:
+                found[*way, part_of] = lines.place(_offset(key))
+                visit(value, (*way, part_of))
+
+    if root is not None:
+        visit(root, ())
+    return found
+
+
 def _read(part: Part, *, mapping: bool = False) -> tuple[object, list[tuple[str, int]]]:
     try:
         # One pass of the C parser gives the nodes, which know their places; the values are made from the same nodes.

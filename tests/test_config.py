@@ -132,7 +132,7 @@ cookie = { name = "__Host-a", secure = true, max_age = 60 }
         ("[cache]\nmax_size = 'much'", "2:1", ("cache.max_size must be a number of bytes",)),
         ("[cache]\nmax_entries = 5", "2:1", ('there is no key "max_entries" in [cache]', 'did you mean "max_entry"?')),
         ("[cache.options]\nurl = 'redis://:word@host'", "2:1", ("cache.options.url holds a secret", "env:NAME")),
-        ("[site]\ntimezone = 1", "2:1", ("site.timezone is not in this version",)),
+        ("[site]\ntimezone = 1", "2:1", ("site.timezone must be text in quotes",)),
         # the file
         ("a = 1\nb = \n", "2:5", ("site.toml is no valid TOML; invalid value",)),
         ("[site]\n[site]\n", "2:6", ("no valid TOML",)),

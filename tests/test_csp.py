@@ -151,6 +151,13 @@ def test_a_page_on_demand_has_a_nonce_that_is_new_each_time(app: ASGIApp, path: 
     assert len(seen) == 2
 
 
+def test_what_has_a_nonce_is_not_made_public_by_a_rule(tmp_path: Path) -> None:
+    rule = '[headers]\n"/*" = { "Cache-Control" = "public, max-age=600" }\n'
+    app = app_of(write_site(tmp_path / "site", {**FILES, "site.toml": FILES["site.toml"] + rule}))
+    kept = {path: ask(app, path).header["cache-control"] for path in ("/now/", "/html", "/built/")}
+    assert kept == {"/now/": "no-cache", "/html": "public, max-age=600", "/built/": "public, max-age=600"}
+
+
 def test_what_code_writes_itself_is_not_run(app: ASGIApp) -> None:
     answer = ask(app, "/html")
     assert directives(answer.header["content-security-policy"])["script-src"] == ["'self'"]

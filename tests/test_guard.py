@@ -205,6 +205,12 @@ def test_at_build_the_middleware_does_not_run_for_it(tmp_path: Path) -> None:
     assert (root / "dist/server/_guarded/a/index.html").read_text() == "a"
 
 
+def test_the_table_of_routes_tells_it(tmp_path: Path) -> None:
+    rows = {row.source: row.reason for row in built_here(write_site(tmp_path / "site", FILES)).rows}
+    assert rows["pages/members/list.txt"].endswith(", guarded")
+    assert "guarded" not in rows["pages/index.html"]
+
+
 def test_middleware_knows_its_front_matter(tmp_path: Path) -> None:
     files = {**FILES, "pages/open.html": "---\nguard: true\nmembers: true\nheaders: {X-Own: a}\n---\nopen"}
     answer = ask(app_of(write_site(tmp_path / "site", files)), "/open/")

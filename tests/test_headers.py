@@ -79,6 +79,7 @@ FILES = {
     "pages/api/gone.py": "from hybridsite import NotFound\ndef GET(context):\n    raise NotFound",
     "pages/api/to.py": "def GET(context):\n    return context.redirect('/')",
     "pages/members/index.html": "---\nguard: true\n---\nmembers",
+    "pages/api/file.py": "def GET(context):\n    return context.rewrite('/assets/a.txt')",
     "pages/404.html": "none",
     "public/assets/a.txt": "a",
     "public/kind": "{}",
@@ -127,6 +128,7 @@ def test_a_type_may_be_said_of_a_public_file(app: ASGIApp) -> None:
         ("/api/gone", "no-cache"),
         ("/api/nowhere", "no-cache"),
         ("/api/to", "no-cache"),
+        ("/api/file", "no-cache"),
         ("/members/", "private, no-cache"),
     ],
 )

@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from hybridsite.settings import CookieSettings, EnvironmentText, ServerSettings, SessionSettings, Settings
+from hybridsite.sections import EnvironmentText
+from hybridsite.settings import CookieSettings, ServerSettings, SessionSettings, Settings
 
 
 def fields(model: type[BaseModel] = Settings, path: str = "") -> Iterator[tuple[str, type[BaseModel], FieldInfo]]:

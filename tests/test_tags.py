@@ -39,6 +39,10 @@ def urls(text: str) -> list[str]:
         ("<a title=' href=no' href=b.md href=no>x</a>", ["b.md"]),
         ("<a data-href=no>x</a> <abbr href=no>x</abbr> <img href=no> <a src=no>x</a>", []),
         ("<!-- <a href='no'> -->\n\n<script>'<a href=no>'</script>\n\n[a](b.md) <a id=c>", ["b.md"]),
+        (
+            "<video src=b.mp4 poster='c.png'><source src=d.webm><track src=e.vtt></video>",
+            ["b.mp4", "c.png", "d.webm", "e.vtt"],
+        ),
         ("<pre><a href='b.md'>x</a></pre>", ["b.md"]),
         ("<a href='b.md", []),
     ],

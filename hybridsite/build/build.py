@@ -16,8 +16,9 @@ from typing import NamedTuple
 from hybridsite import __version__
 from hybridsite.adapters.adapter import Adapter, find_adapter
 from hybridsite.build import store as stores
-from hybridsite.build.copying import copy_public, copy_sources
+from hybridsite.build.copying import copy_files, copy_sources
 from hybridsite.build.executors import Work, outcomes
+from hybridsite.build.finishing import finish
 from hybridsite.build.islands import keep_previous, placed, with_island_key, write_client
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
 from hybridsite.build.making import Outcome, built_file, identity, place_of_page
@@ -29,6 +30,7 @@ from hybridsite.build.store import Damaged, Made, Place, Store, Told
 from hybridsite.build.traces import route_facts
 from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
 from hybridsite.manifest import MANIFEST, Manifest, server_sources
+from hybridsite.pages import plain_markdown
 from hybridsite.site import Mode, Site, load_site
 
 SPARE = "cache/spare"
@@ -93,7 +95,8 @@ def build_site(
             output.exchange()
         rows = _rows(site, pages, written.pages)
         outside = {**kept.outside, **seen_outside(root, written.outside, began_at)}
-        stores.write(state, _store(site, sources, options, written, rows, outside))
+        if not site.content.is_volatile:
+            stores.write(state, _store(site, sources, options, written, rows, outside))
     seconds = time.perf_counter() - began
     last_made = set(map(id, kept.made.values()))
     number = sum(id(one) in last_made for one in written.pages)
@@ -124,9 +127,12 @@ def _write(
 ) -> _Written:
     """Writes all that dist/ will hold. Raises every fault that was found."""
     made, outside = _make(site, pages, output, kept, options.jobs, faults)
-    public, copies = copy_public(site, pages, output, kept, faults)
+    _check_markdown(site, faults)
+    public, copies = copy_files(site, pages, output, kept, faults)
     public += write_client(site, output)
-    taken = {file.file for file in public} | {page.output for page in pages}
+    files = [built_file(site, page, one) for page, one in zip(pages, made, strict=not faults)] + public
+    files += finish(site, pages, files, output, faults)
+    taken = {file.file for file in files}
     warnings = [*_warnings(site, made), *adapter.finish(site, taken, output.write)]
     notices = site.notices.faults()
     for notice in notices if options.strict else ():
@@ -134,8 +140,7 @@ def _write(
     faults.raise_any()
     errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
     sources, copied = copy_sources(site, names, output, kept)
-    files = (*(built_file(site, page, one) for page, one in zip(pages, made, strict=True)), *public)
-    manifest = Manifest(__version__, options.drafts, files, errors, sources, placed(made)).to_json()
+    manifest = Manifest(__version__, options.drafts, tuple(files), errors, sources, placed(made)).to_json()
     places = (place_of_page(site, page) for page in pages)
     every = {**dict(zip(places, made, strict=True)), **copies, **copied}
     return _Written(made, every, outside, notices, warnings, manifest, output.write(MANIFEST, manifest))
@@ -220,6 +225,16 @@ def _make(
     for number in sorted(made):
         site.notices.repeat(made[number].notices)
     return [made[number] for number in sorted(made)], outside
+
+
+def _check_markdown(site: Site, faults: Faults) -> None:
+    """Renders the bodies of Markdown pages on demand, whose faults would be met by visitors."""
+    for resource in site.resources.values():
+        front, source = resource.front, resource.source
+        if not resource.prerender and front is not None and source is not None and source.file.endswith(".md"):
+            with faults.collect(*resource.route.files):
+                if not front.jinja:
+                    plain_markdown(site, resource)
 
 
 def _take(outcome: Outcome, number: int, made: dict[int, Made], outside: dict[str, int], faults: Faults) -> None:

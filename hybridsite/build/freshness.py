@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from hybridsite import __version__
 from hybridsite.errors import ServeError
+from hybridsite.files import copied_files
 from hybridsite.manifest import read_manifest, server_sources
 
 _STAMP = "built.json"
@@ -17,9 +17,7 @@ _STAMP = "built.json"
 def fingerprint(root: Path) -> str:
     """Gives a hash over the name, size and time of every source of a site, and of the tool's version."""
     names = list(server_sources(root))
-    for place, folders, files in os.walk(root / "public"):
-        folders.sort()
-        names.extend((Path(place) / name).relative_to(root).as_posix() for name in sorted(files))
+    names.extend(file.source for file in copied_files(root))
     digest = hashlib.sha256(__version__.encode())
     for name in names:
         try:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hybridsite.answers import SAFE_HEADERS
+from hybridsite.build.finishing import with_header
 from hybridsite.build.output import Output
 from hybridsite.build.plan import PlannedPage
 from hybridsite.build.store import Made, Told
@@ -23,11 +24,12 @@ from hybridsite.errors import (
     ModuleError,
     RouteError,
     SiteError,
+    SiteErrors,
     TemplateError,
     frames_of,
     place_of,
 )
-from hybridsite.manifest import BuiltFile, etag, with_header
+from hybridsite.manifest import BuiltFile, etag
 from hybridsite.media import media_type
 from hybridsite.rendering import render
 from hybridsite.site import Site
@@ -63,8 +65,12 @@ async def make(site: Site, page: PlannedPage, output: Output) -> Outcome:
     with noting() as used, faults.collect(*page.match.route.files):
         answer = await _answer(site, page)
         kind = _checked_type(page, answer)
-    if faults:
-        return Outcome(None, faults.all)
+    try:
+        faults.raise_any()
+    except SiteErrors as several:
+        return Outcome(None, several.faults)
+    except SiteError as fault:
+        return Outcome(None, (fault,))
     headers = _own_headers(answer.headers)
     warnings: tuple[Told, ...] = ()
     if site.csp is not None and kind.startswith("text/html"):
@@ -144,6 +150,8 @@ async def _answer(site: Site, page: PlannedPage) -> _Answer:
         return await _collect(response)
     except SiteError as error:
         raise error.at(place_of(error, str(site.root)) or Location(source)) from error
+    except SiteErrors:  # each has its place
+        raise
     except Answer as error:
         raise RouteError(
             f"{type(error).__name__} was raised for {page.url}",

@@ -94,6 +94,10 @@ class Output:
             return False
         return True
 
+    def read(self, name: str) -> bytes:
+        """Gives one file that was written; `name` is its path below dist/. Raises FileNotFoundError."""
+        return (self._staging / name).read_bytes()
+
     def _place(self, name: str) -> str:
         path = f"{self._staging}/{name}"
         folder = path.rpartition("/")[0]

@@ -57,15 +57,15 @@ async def _matches(site: Site, resource: Resource) -> AsyncIterator[tuple[Match,
     if not route.parameters:
         yield Match(route, {}), site.router.fill(route, {})
         return
-    assert resource.module is not None
-    function = resource.module.function("paths")
-    assert function is not None
-    place = resource.module.place(function)
+    if resource.front is not None and resource.front.paths is not None and site.listings.of(route) is None:
+        return  # its paths are at fault, which is told
+    place = _paths_place(resource)
     number = 0
-    async for item in _each(function, site, place):
+    async for item in _items(site, resource, place):
         number += 1
         if number > MOST_PATHS:
-            raise RouteError(f"paths() gave over {MOST_PATHS:,} paths", why="it doesn't seem to end", location=place)
+            what = f"{'paths' if site.listings.of(route) else 'paths()'} gave over {MOST_PATHS:,} paths"
+            raise RouteError(what, why="it doesn't seem to end", location=place)
         try:
             params, props = _read_item(item)
             segments = site.router.fill(route, params)
@@ -74,6 +74,32 @@ async def _matches(site: Site, resource: Resource) -> AsyncIterator[tuple[Match,
         # The values are read off the path, so that they are what a server would read.
         match = next(match for match in site.router.match(segments) if match.route is route)
         yield replace(match, props=props), segments
+
+
+def _paths_place(resource: Resource) -> Location:
+    if resource.front is not None and resource.front.paths is not None and resource.source is not None:
+        return resource.source.location("paths")
+    function = resource.module.function("paths") if resource.module else None
+    assert resource.module is not None
+    assert function is not None
+    return resource.module.place(function)
+
+
+async def _items(site: Site, resource: Resource, place: Location) -> AsyncIterator[Any]:
+    """Yields params and props of each path: those of a collection, or what paths() gives."""
+    listing = site.listings.of(resource.route)
+    if listing is None:
+        assert resource.module is not None
+        function = resource.module.function("paths")
+        assert function is not None
+        async for item in _each(function, site, place):
+            yield item
+        return
+    try:
+        for params, props in listing.items():
+            yield {"params": params, "props": props}
+    except SiteError as error:
+        raise error.at(place) from error
 
 
 async def _each(paths: Handler, site: Site, place: Location) -> AsyncIterator[Any]:

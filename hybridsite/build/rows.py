@@ -46,6 +46,8 @@ class RouteRow:
             reasons.append("endpoint")
         else:
             reasons.append(f'output = "{site.settings.build.output}"')
+        if resource.guard:
+            reasons.append("guarded")
         if resource.uses_session and site.has_session(resource):
             reasons.append("uses session")
         if route.prerender and resource.closure is not None and resource.closure.islands:

@@ -50,7 +50,7 @@ class Made(msgspec.Struct, frozen=True):
     """One file below dist/: what it was made from (`trace`), how it is given out, and what there was to tell of it.
 
     `page` names the source and what else the plan says of it; a page planned in another way is another page. `islands`
-    is JSON: component and props by digest.
+    is JSON: component and props by digest. `given` is the URL of a copy, if the server gives it out.
     """
 
     page: str
@@ -63,6 +63,7 @@ class Made(msgspec.Struct, frozen=True):
     notices: tuple[tuple[str, int, str, tuple[str, ...], str], ...] = ()
     warnings: tuple[Told, ...] = ()
     islands: str = ""
+    given: str = ""
 
 
 class Store(msgspec.Struct):

@@ -44,7 +44,7 @@ def trace(site: Site, route: Route, noted: Iterable[str] = ()) -> tuple[str, ...
 
 
 def _static(site: Site, resource: Resource) -> Iterator[str]:
-    around = site.middleware and not resource.guard
+    around = (site.middleware and not resource.guard) or site.settings.plugins
     if resource.module is not None or resource.source is None or around:
         yield EVERYTHING
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -13,7 +14,36 @@ from hybridsite.cli.console import Console, log_settings
 from hybridsite.cli.sessions import sessions
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands there are, and those that the plugins of the site in the current folder add."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Finds a command: hybridsite's own first."""
+        found = super().get_command(ctx, cmd_name)
+        return self._of_plugins().get(cmd_name) if found is None else found
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Lists their names. A plugin that doesn't load is no reason to leave somebody without help."""
+        try:
+            return [*super().list_commands(ctx), *self._of_plugins()]
+        except click.ClickException:
+            return super().list_commands(ctx)
+
+    @staticmethod
+    def _of_plugins() -> Mapping[str, click.Command]:
+        root = Path.cwd()
+        if not (root / "site.toml").is_file() or b"plugins" not in (root / "site.toml").read_bytes():
+            return {}
+        from hybridsite.errors import SiteError, SiteErrors
+        from hybridsite.plugins import plugin_commands
+
+        try:
+            return plugin_commands(root, os.environ)
+        except (SiteError, SiteErrors) as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="hybridsite")
 def main() -> None:
     """Builds the pages that all visitors share into files, and serves the personal ones on demand."""

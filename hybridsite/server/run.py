@@ -76,9 +76,16 @@ def run(
                 signal.signal(number, lambda *_: None)
             uvicorn.Server(config).run(sockets=[listener])
         else:
-            environ[SITE_VARIABLE] = str(place.resolve())
-            environ[STATE_VARIABLE] = str(state_folder(place, environ))
+            _tell_workers(place, environ)
             Multiprocess(config, sockets=[listener]).run()
+
+
+def _tell_workers(place: Path, environ: MutableMapping[str, str]) -> None:
+    environ[SITE_VARIABLE] = str(place.resolve())
+    environ[STATE_VARIABLE] = str(state_folder(place, environ))
+    # A worker begins in the folder that this process was started in: were that a site, Python would take its
+    # collections.py for the module of that name.
+    environ["PYTHONSAFEPATH"] = "1"
 
 
 class _Config(uvicorn.Config):

@@ -1,0 +1,1 @@
+"""The features of hybridsite's own: each is a plugin on the public interface."""
