@@ -12,14 +12,13 @@ from dataclasses import dataclass
 
 from jinja2 import nodes
 
+from hybridsite.assets.calls import AssetCall, asset_call
 from hybridsite.island_tag import PLACE
-from hybridsite.reads import reads
+from hybridsite.reads import reads, uses_content
 
 SESSION = "session"
 RENDER = "render"
-COLLECTION = "collection"
 # What a template may ask of the site without reaching its content.
-_PLAIN_OF_SITE = frozenset({"title", "description", "language", "author", "url", "base"})
 # Each of these reads or shows what a session holds.
 SESSION_NAMES = frozenset({SESSION, "flashes", "action_result"})
 _IMPLICIT = frozenset({"caller", "kwargs", "varargs", "loop", "self", "super"})
@@ -67,7 +66,7 @@ class TemplateFacts:
     """What is known of one template: `dynamic` where it names another by a variable, which can't be followed.
 
     `actions` has the names that it asks `action("…")` for, with their lines. `uses_content` tells whether it may ask
-    for a collection, by `collection(…)` or in any way of `site`.
+    for a collection, by `collection(…)` or in any way of `site`; `assets` what it asks of assets.
     """
 
     names: frozenset[str]
@@ -77,6 +76,7 @@ class TemplateFacts:
     actions: tuple[tuple[str, int], ...] = ()
     uses_content: bool = False
     islands: tuple[IslandUse, ...] = ()
+    assets: tuple[AssetCall, ...] = ()
     reads: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -110,19 +110,9 @@ def analyse(template: nodes.Template) -> TemplateFacts:
     walk = _Walk()
     walk.visit(template, set(), guarded=False)
     uses, references, actions = tuple(walk.uses), tuple(walk.references), tuple(walk.actions)
-    content, islands = _uses_content(template), tuple(walk.islands)
-    names = frozenset(walk.names)
-    return TemplateFacts(names, uses, references, walk.dynamic, actions, content, islands, reads(template))
-
-
-def _uses_content(template: nodes.Template) -> bool:
-    """Tells whether a template may ask for a collection. `site.title` and its like are no way to one."""
-    names = [node.name for node in template.find_all(nodes.Name)]
-    harmless = 0
-    for node in template.find_all(nodes.Getattr):
-        if isinstance(node.node, nodes.Name) and node.node.name == "site" and node.attr in _PLAIN_OF_SITE:
-            harmless += 1
-    return COLLECTION in names or names.count("site") > harmless
+    content, islands, assets = uses_content(template), tuple(walk.islands), tuple(walk.assets)
+    given = (frozenset(walk.names), uses, references, walk.dynamic, actions, content, islands, assets)
+    return TemplateFacts(*given, reads=reads(template))
 
 
 def trace(start: str, facts: Callable[[str], TemplateFacts | None], *, in_place: bool = False) -> Closure:
@@ -214,6 +204,7 @@ class _Walk:
         self.uses: list[Use] = []
         self.references: list[Reference] = []
         self.actions: list[tuple[str, int]] = []
+        self.assets: list[AssetCall] = []
         self.islands: list[IslandUse] = []
         self.dynamic = False
         self._top: set[str] = set()
@@ -381,6 +372,8 @@ class _Walk:
 
     def _call(self, node: nodes.Call, bound: set[str], guarded: bool) -> None:
         children = list(node.iter_child_nodes())
+        if (found := asset_call(node)) and found[1] not in bound:
+            self.assets.append(found[0])
         match node:
             case nodes.Call(node=nodes.Name(name="action"), args=[nodes.Const(value=str(name)), *_]):
                 if "action" not in bound:

@@ -6,6 +6,7 @@
     ├── FrontMatterError          the front matter of a page
     ├── TemplateError             a template doesn't parse, or fails while it renders
     ├── MarkdownError             a Markdown body
+    ├── AssetError                a file in assets/, or what asset() and image() ask for
     ├── ContentError              a collection, or one of its entries
     ├── RouteError                files under pages/, and what `paths` gives
     ├── ModuleError               a Python file of the site doesn't load, or raises
@@ -116,6 +117,12 @@ class MarkdownError(SiteError):
     """A Markdown body can't be turned into HTML."""
 
     code = "markdown"
+
+
+class AssetError(SiteError):
+    """A file in assets/ can't be processed, or `asset()` and `image()` ask for what isn't there or can't be made."""
+
+    code = "asset"
 
 
 class ContentError(SiteError):
@@ -280,10 +287,7 @@ class ActionError(Answer):
 
 
 class SessionUnavailable(Answer):
-    """Raised where the session is first touched, or at its save, while the store does not answer: 503.
-
-    Code that can do without may catch it.
-    """
+    """Raised where the session is touched or saved while its store does not answer: 503. Code may catch it."""
 
 
 class Faults:
@@ -301,10 +305,7 @@ class Faults:
 
     @contextmanager
     def collect(self, *page: str) -> Iterator[None]:
-        """Keeps the faults that its block raises; the code after the block goes on.
-
-        `page` names a page and its other files, where the block is about one: a fault elsewhere says that it met it.
-        """
+        """Keeps the faults that its block raises. One that is in none of the files of `page` says that it met it."""
         try:
             yield
         except (SiteError, SiteErrors) as error:
@@ -376,10 +377,7 @@ def is_of_site(file: str, root: str) -> bool:
 
 
 def frames_of(error: BaseException, root: str) -> list[Location]:
-    """Gives the lines of the site that led to an exception, the outermost first.
-
-    Jinja gives its frames the file and the line of the template, so one rule serves templates and modules.
-    """
+    """Gives the lines of the site that led to an exception, templates' too, the outermost first."""
     if isinstance(error, SyntaxError) and error.filename and is_of_site(error.filename, root):
         return [Location(error.filename[len(root) + 1 :], error.lineno or 0, error.offset or 0)]
     found: list[Location] = []

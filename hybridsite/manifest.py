@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hybridsite.assets.table import NO_ASSETS, BuiltAssets
 from hybridsite.errors import ServeError
 from hybridsite.files import copied_name
 from hybridsite.previous import Islands
@@ -55,6 +56,7 @@ class Manifest:
     errors: Mapping[int, str]
     sources: Mapping[str, str]
     islands: Islands = field(default_factory=dict)
+    assets: BuiltAssets = NO_ASSETS
 
     def to_json(self) -> bytes:
         """Gives the manifest's bytes, the same for the same site on every machine."""
@@ -77,6 +79,7 @@ class Manifest:
             "errors": {str(status): file for status, file in sorted(self.errors.items())},
             "sources": dict(sorted(self.sources.items())),
             "islands": {digest: list(island) for digest, island in sorted(self.islands.items())},
+            "assets": self.assets.to_plain(),
         }
         return json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"
 
@@ -97,7 +100,8 @@ def read_manifest(dist: Path) -> Manifest:
         files = tuple(_read_file(entry) for entry in content["files"])
         errors = {int(status): file for status, file in content["errors"].items()}
         islands = {digest: (str(name), dict(props)) for digest, (name, props) in content.get("islands", {}).items()}
-        return Manifest(content["hybridsite"], content["drafts"], files, errors, content["sources"], islands)
+        assets = BuiltAssets.from_plain(content["assets"])
+        return Manifest(content["hybridsite"], content["drafts"], files, errors, content["sources"], islands, assets)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise ServeError(f"{path} is damaged", mend=mend) from None
 

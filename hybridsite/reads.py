@@ -6,6 +6,8 @@ from jinja2 import nodes
 
 WHOLE = "*"
 """Stands for all that a name has, where a template does more with it than to ask for one thing by its name."""
+_PLAIN_OF_SITE = frozenset({"title", "description", "language", "author", "url", "base"})
+COLLECTION = "collection"
 _NAMES = frozenset({"data", "site", "url_for"})
 
 
@@ -26,3 +28,13 @@ def reads(template: nodes.Template) -> frozenset[tuple[str, str]]:
         if node.name in _NAMES and node.ctx == "load" and id(node) not in told:
             found.add((node.name, WHOLE))
     return frozenset(found)
+
+
+def uses_content(template: nodes.Template) -> bool:
+    """Tells whether a template may ask for a collection. `site.title` and its like are no way to one."""
+    names = [node.name for node in template.find_all(nodes.Name)]
+    harmless = 0
+    for node in template.find_all(nodes.Getattr):
+        if isinstance(node.node, nodes.Name) and node.node.name == "site" and node.attr in _PLAIN_OF_SITE:
+            harmless += 1
+    return COLLECTION in names or names.count("site") > harmless

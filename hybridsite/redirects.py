@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import quote, unquote
 
-from hybridsite.errors import Faults, RouteError, did_you_mean
+from hybridsite.config import Settings, setting_locations
+from hybridsite.errors import Faults, RouteError, SiteErrors, did_you_mean
 from hybridsite.routes import PARAMETER, Match, Redirect, Route, check_parameters, read_segment
 from hybridsite.routing import Router
+from hybridsite.urls import UrlPolicy
 
 
 def read_redirect(path: str, redirect: Redirect) -> Route:
@@ -102,3 +105,24 @@ def _filled(text: str, match: Match, *, safe: str) -> str:
 
 def _segments(path: str) -> tuple[str, ...]:
     return tuple(part for part in path.split("/") if part)
+
+
+def make_router(root: Path, settings: Settings, routes: list[Route], faults: Faults) -> Router | None:
+    """Gives the router, or None where routes contradict each other."""
+    policy = UrlPolicy(settings.site.base, settings.routing.trailing_slash)
+    try:
+        router = Router([*routes, *_redirects(root, settings, faults)], policy)
+        check_redirects(router)
+    except (RouteError, SiteErrors) as fault:
+        faults.take(fault)
+        return None
+    return router
+
+
+def _redirects(root: Path, settings: Settings, faults: Faults) -> list[Route]:
+    routes: list[Route] = []
+    places = setting_locations(root) if settings.redirects else {}
+    for path, entry in settings.redirects.items():
+        with faults.collect():
+            routes.append(read_redirect(path, Redirect(entry.to, entry.status, places["redirects", path])))
+    return routes

@@ -262,3 +262,12 @@ def check_paths(resource: Resource) -> None:
             mend=f"name a collection (paths: blog), define paths(site) in {module}, or give the page prerender: false",
             location=Location(route.source, 1),
         )
+
+
+def refuse_guards(resources: Iterable[Resource], faults: Faults) -> None:
+    """Adds a fault for each guarded page of a site without middleware, which would keep it from nobody."""
+    for resource in resources:
+        if resource.guard and resource.source is not None:
+            what = "guard: true guards nothing: the site has no middleware"
+            mend = "write middleware.py, which refuses whom the page is not for, or take the line out"
+            faults.add(FrontMatterError(what, mend=mend, location=resource.source.location("guard")))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+from unicodedata import normalize
 
+from markupsafe import Markup
 from starlette.types import Receive, Scope, Send
 
 from hybridsite import dates
 from hybridsite.action_table import ACTIONS, Action, load_actions
+from hybridsite.assets.markup import image_html
+from hybridsite.assets.table import FOLDER, NO_ASSETS, Assets
+from hybridsite.assets.workshop import Workshop
 from hybridsite.cache.shelf import Shelf
 from hybridsite.config import Settings, load_settings, setting_locations
 from hybridsite.content import Content, load_content
@@ -25,10 +30,7 @@ from hybridsite.errors import (
     ConfigError,
     DriverError,
     Faults,
-    FrontMatterError,
     Location,
-    RouteError,
-    SiteErrors,
 )
 from hybridsite.files import copied_files
 from hybridsite.headers import HeaderRules
@@ -44,14 +46,14 @@ from hybridsite.modules import (
 )
 from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
 from hybridsite.plugins import Plugins, Setup, plug_in
-from hybridsite.redirects import check_redirects, read_redirect
-from hybridsite.resources import Resource, load_resources, made_resources
-from hybridsite.routes import Redirect, Route, read_routes
+from hybridsite.redirects import make_router
+from hybridsite.resources import Resource, load_resources, made_resources, refuse_guards
+from hybridsite.routes import Route, read_routes
 from hybridsite.routing import Router
 from hybridsite.security import OriginRefusals
 from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
-from hybridsite.templating import Templates, unknown_action
+from hybridsite.templating import Templates, make_templates, unknown_action
 from hybridsite.tree import below, index_files
 from hybridsite.urls import UrlPolicy
 
@@ -115,6 +117,7 @@ class Site:
     actions: Mapping[str, Action] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
     islands: IslandTable = field(default_factory=IslandTable)
+    assets: Assets = NO_ASSETS
     sessions: SessionManager | None = None
     cache: Shelf | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
@@ -214,6 +217,18 @@ class Site:
             raise unknown_action(str(name), self.actions)
         return self.policy.url("action", (ACTIONS, name))
 
+    def asset(self, name: str) -> str:
+        """Gives the URL of a file in assets/, with its fingerprint. Raises AssetError and SourceError."""
+        return self.file_url(self.assets.file(normalize("NFC", str(name))))
+
+    def image(self, name: str, **options: Any) -> Markup:
+        """Gives the `<picture>` of a file in assets/, as `image_html` does. Raises AssetError."""
+        return image_html(self.assets, self.file_url, normalize("NFC", str(name)), **options)
+
+    def file_url(self, file: str) -> str:
+        """Gives the URL of a file by its path below the site's root."""
+        return self.policy.url("file", tuple(file.split("/")))
+
     def resource(self, route: Route) -> Resource:
         """What answers a route that the router, or the name of an action, led to."""
         if route.kind == "action":
@@ -235,75 +250,80 @@ class Site:
         return MEND_NO_DRIVER if self.settings.session.driver is False else MEND_PRERENDERED
 
 
-def load_site(root: Path, mode: Mode, *, environ: Mapping[str, str], faults: Faults | None = None) -> Site:
+def load_site(
+    root: Path,
+    mode: Mode,
+    *,
+    environ: Mapping[str, str],
+    faults: Faults | None = None,
+    assets: Assets | None = None,
+    cache: Path | None = None,
+) -> Site:
     """Reads a site folder (or the sources in dist/server/) into a Site.
 
     Raises SiteErrors with every fault that can be found without rendering, or the only one as itself. Where `faults` is
     given, those of single pages are added to it, and the site comes without these pages: a build renders the others,
-    to tell their faults too.
+    to tell their faults too. `assets` are a build's; without, they are made here, and remembered in the folder `cache`.
     """
     root = root.resolve()
     make_importable(root)
     settings, plugins, setup = plug_in(root, load_settings(root, environ, serving=not mode.prerendering))
     goes_on, faults = faults is not None, Faults() if faults is None else faults
-    files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER), faults)
+    files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER, FOLDER), faults)
     data = _load_data(files, faults)
     content = _load_content(setup, mode, environ, files, faults)
     actions = _load_actions(root, faults)
-    templates = _templates(setup, files, actions)
-    chain: tuple[Handler, ...] = ()
-    with faults.collect():
-        chain = _load_middleware(root)
-    with faults.collect():
-        _check_driver(root, settings)
+    assets = Workshop(below(files, FOLDER), cache) if assets is None else assets
+    templates = make_templates(setup, _sources(files), actions, assets.names())
+    chain = _load_middleware(root, faults)
+    _check_driver(root, settings, faults)
     goes_on = goes_on and not faults  # what every page rests on is whole
     routes = read_routes(below(files, "pages"), faults)
     islands = IslandTable(load_components(root, below(files, "components"), faults))
     loaded = load_resources(root, settings, templates, routes, islands.modules, faults)
     loaded += made_resources(setup.routes.values())
-    _check_guards(root, loaded, faults)
+    refuse_guards(() if (root / MIDDLEWARE).exists() else loaded, faults)
     left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
     drafts = frozenset(file for resource in left_out for file in resource.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
-    policy = UrlPolicy(settings.site.base, settings.routing.trailing_slash)
-    redirects = _redirects(root, settings, faults)
-    try:
-        router = Router([*(resource.route for resource in resources), *redirects], policy)
-        check_redirects(router)
-        listings = make_listings(resources, content, router.url_for, faults, serving=not mode.prerendering)
-    except (RouteError, SiteErrors) as fault:
-        faults.take(fault)
-        goes_on = False
-    if not goes_on:
+    routed = _routed(root, settings, mode, resources, content, faults)
+    if routed is None or not goes_on:
         faults.raise_any()
+    assert routed is not None
     by_source = {resource.route.source: resource for resource in resources}
     broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
     site = Site(
-        *(root, mode, settings, router, by_source, templates, drafts, data, content, listings),
+        *(root, mode, settings, routed[0], by_source, templates, drafts, data, content, routed[1]),
         *(chain, actions or {}, broken, islands),
+        assets=assets,
         plugins=plugins,
     )
     _join(site)
     return site
 
 
+def _routed(
+    root: Path, settings: Settings, mode: Mode, resources: list[Resource], content: Content, faults: Faults
+) -> tuple[Router, Listings] | None:
+    """Gives the router, and what front matter lists, or None where routes contradict each other."""
+    router = make_router(root, settings, [resource.route for resource in resources], faults)
+    with faults.collect():
+        if router is not None:
+            return router, make_listings(resources, content, router.url_for, faults, serving=not mode.prerendering)
+    return None
+
+
 def _join(site: Site) -> None:
     """Gives templates and entries what they ask of the site, now that there is one."""
     site.content.publish(site.entry_url, site.links.resolver, site.markdown_style)
     names = {"site": site, "data": site.data, "collection": site.collection, "url_for": site.url_for}
-    site.templates.environment.globals.update(names, action=site.action_url)
+    site.templates.environment.globals.update(names, action=site.action_url, asset=site.asset, image=site.image)
     _check_session(site)
 
 
-def _templates(setup: Setup, files: Mapping[str, Path], actions: Mapping[str, Action] | None) -> Templates:
-    index = {name: path for folder in TEMPLATE_FOLDERS for name, path in below(files, folder).items()}
-    sources = {name: path for name, path in index.items() if not name.endswith(".py")}
-    settings = setup.settings
-    with_nonces = settings.security.csp is not False
-    templates = Templates(setup.root, sources, settings.templates.variable, actions, with_nonces)
-    templates.environment.filters.update(setup.filters)
-    templates.environment.globals.update(setup.globals)
-    return templates
+def _sources(files: Mapping[str, Path]) -> dict[str, Path]:
+    plain = {name: path for name, path in files.items() if not name.endswith(".py")}
+    return {name: path for name, path in plain.items() if name.partition("/")[0] in TEMPLATE_FOLDERS}
 
 
 def _load_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, object]:
@@ -327,28 +347,11 @@ def _load_content(
     return load_content(root, own, policy, faults, serving=serving, added=setup.collections)
 
 
-def _redirects(root: Path, settings: Settings, faults: Faults) -> list[Route]:
-    routes: list[Route] = []
-    places = setting_locations(root) if settings.redirects else {}
-    for path, entry in settings.redirects.items():
-        with faults.collect():
-            routes.append(read_redirect(path, Redirect(entry.to, entry.status, places["redirects", path])))
-    return routes
-
-
-def _check_guards(root: Path, resources: Iterable[Resource], faults: Faults) -> None:
-    """Adds a fault for each guarded page of a site without middleware, which would keep it from nobody."""
-    if (root / MIDDLEWARE).exists():
-        return
-    for resource in resources:
-        if resource.guard and resource.source is not None:
-            what = "guard: true guards nothing: the site has no middleware"
-            mend = f"write {MIDDLEWARE}, which refuses whom the page is not for, or take the line out"
-            faults.add(FrontMatterError(what, mend=mend, location=resource.source.location("guard")))
-
-
-def _load_middleware(root: Path) -> tuple[Handler, ...]:
-    return middleware_functions(load_module(root, MIDDLEWARE)) if (root / MIDDLEWARE).exists() else ()
+def _load_middleware(root: Path, faults: Faults) -> tuple[Handler, ...]:
+    with faults.collect():
+        if (root / MIDDLEWARE).exists():
+            return middleware_functions(load_module(root, MIDDLEWARE))
+    return ()
 
 
 def _load_actions(root: Path, faults: Faults) -> Mapping[str, Action] | None:
@@ -359,14 +362,14 @@ def _load_actions(root: Path, faults: Faults) -> Mapping[str, Action] | None:
     return actions
 
 
-def _check_driver(root: Path, settings: Settings) -> None:
-    """Raises DriverError for a name that is no driver. A stranger's class is imported when a server starts."""
+def _check_driver(root: Path, settings: Settings, faults: Faults) -> None:
+    """Adds a fault for a name that is no driver. A stranger's class is imported when a server starts."""
     driver = settings.session.driver
     if driver is not False and ":" not in driver:
         try:
             find_store(driver)
         except DriverError as error:
-            raise error.at(setting_locations(root)["session", "driver"]) from None
+            faults.add(error.at(setting_locations(root)["session", "driver"]))
 
 
 def _check_session(site: Site) -> None:

@@ -17,9 +17,12 @@ from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 
 from hybridsite import sources
 from hybridsite.analysis import Closure, IslandUse, Step, TemplateFacts, analyse, trace
+from hybridsite.assets.markup import no_alt
+from hybridsite.assets.table import unknown_asset
 from hybridsite.errors import Answer, Location, SiteError, SiteErrors, TemplateError, closest, did_you_mean, place_of
 from hybridsite.island_tag import PLACE, IslandTag
 from hybridsite.nonces import HTML, add_nonces
+from hybridsite.plugins import Setup
 from hybridsite.printing import PrintingCodeGenerator, print_escaped, print_plain
 from hybridsite.undefined import MissingValue, SiteUndefined
 
@@ -31,6 +34,7 @@ CONTEXT_NAMES = frozenset(
         *("action", "action_result", "collection"),
         *("prerendering", "redirect", "rewrite", "render", "cookies", "response", "csp_nonce"),
         *("client_address", "route", "locale", "seo", "url_for"),
+        *("asset", "image"),
         *("content", "headings", "toc"),
     }
 )
@@ -146,9 +150,11 @@ class Templates:
         variable: tuple[str, str] = ("<<", ">>"),
         actions: Collection[str] | None = None,
         with_nonces: bool = False,
+        assets: Collection[str] | None = None,
     ) -> None:
         self._root = str(root)
         self._actions = actions
+        self._assets = assets
         self._loader = _SiteLoader(index, variable, with_nonces)
         self._islands_checked: set[str] = set()
         self._closures: dict[tuple[str, bool], Closure] = {}
@@ -202,7 +208,7 @@ class Templates:
         return uses == {"action_result"}
 
     def check(self, name: str) -> None:
-        """Raises TemplateError where `name` refers to a template, an action or a component that isn't there.
+        """Raises TemplateError, or AssetError, for a template, an action, a component or an asset that isn't there.
 
         A template may be said to be optional. All that an island leads to is checked with it.
         """
@@ -213,6 +219,11 @@ class Templates:
         for action, line in found.actions if found else ():
             if self._actions is not None and action not in self._actions:
                 raise unknown_action(action, self._actions).at(Location(name, line))
+        for call in found.assets if found else ():
+            if self._assets is not None and call.exact and call.name not in self._assets:
+                raise unknown_asset(call.name, self._assets).at(Location(name, call.line))
+            if call.function == "image" and not call.alt:
+                raise no_alt(call.name).at(Location(name, call.line))
         for use in found.islands if found else ():
             self._check_island(use, Location(name, use.line))
 
@@ -318,6 +329,18 @@ class Templates:
         line = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
         found = re.search(rf"\b{re.escape(name)}\b", line)
         return Location(place.file, place.line, found.start() + 1) if found else place
+
+
+def make_templates(
+    setup: Setup, sources: Mapping[str, Path], actions: Collection[str] | None, assets: Collection[str]
+) -> Templates:
+    """Makes the templates of a site, with what its plugins add."""
+    settings = setup.settings
+    with_nonces = settings.security.csp is not False
+    templates = Templates(setup.root, sources, settings.templates.variable, actions, with_nonces, assets)
+    templates.environment.filters.update(setup.filters)
+    templates.environment.globals.update(setup.globals)
+    return templates
 
 
 def unknown_action(name: str, actions: Collection[str]) -> TemplateError:

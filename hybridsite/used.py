@@ -16,6 +16,8 @@ from typing import Any
 
 EVERYTHING = "everything"
 """The key of a page that may have read any file of the site: one that ran the site's own Python."""
+ASSETS = "assets"
+"""The key of a page that asked for a file of assets/: what that holds may depend on others there."""
 ROUTES = "routes"
 """The key of a page that may have asked for the URL of any other."""
 
@@ -27,12 +29,13 @@ Notice = tuple[str, int, str, tuple[str, ...], str]
 class Notes:
     """What one page used: `keys` with the time (ns since the epoch) of the first use, and the notices that it gave.
 
-    `islands` has component and props by digest.
+    `islands` has component and props by digest, `assets` the names that were asked for, of pictures with their widths.
     """
 
     keys: dict[str, int] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     islands: dict[str, tuple[str, Mapping[str, object]]] = field(default_factory=dict)
+    assets: dict[tuple[str, tuple[int, ...] | None], None] = field(default_factory=dict)
 
 
 _notes: ContextVar[Notes | None] = ContextVar("hybridsite-used", default=None)
@@ -67,6 +70,14 @@ def note_island(digest: str, component: str, props: Mapping[str, object]) -> Non
     notes = _notes.get()
     if notes is not None:
         notes.islands[digest] = (component, props)
+
+
+def note_asset(name: str, widths: tuple[int, ...] | None = None) -> None:
+    """Notes that the page under way asks for a file of assets/, or for a picture in some widths."""
+    notes = _notes.get()
+    if notes is not None:
+        notes.assets[name, widths] = None
+        note(ASSETS)
 
 
 @contextmanager

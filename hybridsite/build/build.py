@@ -7,7 +7,7 @@ import gc
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,9 @@ from typing import NamedTuple
 
 from hybridsite import __version__
 from hybridsite.adapters.adapter import Adapter, find_adapter
+from hybridsite.assets.table import NO_ASSETS
 from hybridsite.build import store as stores
+from hybridsite.build.assets import ask_again, write_assets
 from hybridsite.build.copying import copy_files, copy_sources
 from hybridsite.build.executors import Work, outcomes
 from hybridsite.build.finishing import finish
@@ -29,7 +31,7 @@ from hybridsite.build.snapshot import SECRET, Signature, secret, snapshot, tool,
 from hybridsite.build.store import Damaged, Made, Place, Store, Told
 from hybridsite.build.traces import route_facts
 from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
-from hybridsite.manifest import MANIFEST, Manifest, server_sources
+from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, server_sources
 from hybridsite.pages import plain_markdown
 from hybridsite.site import Mode, Site, load_site
 
@@ -41,21 +43,37 @@ SPARE = "cache/spare"
 class BuildOptions:
     """What the command line says of a build.
 
-    `jobs` is the number of processes, None for as many as pay; `clean` has nothing kept of the last build.
+    `jobs` is the number of processes, None for as many as pay; `clean` has nothing kept of the last build,
+    `dry` leaves dist/ alone.
     """
 
     drafts: bool = False
     strict: bool = False
     jobs: int | None = None
     clean: bool = False
+    dry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build has written so far, aside: its pages as they were planned, its files, and the folder of them all."""
+
+    site: Site
+    pages: list[PlannedPage]
+    files: list[BuiltFile]
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who hears of a build while it goes on: that another one is under way, and that the cache was thrown away."""
+    """Who hears of a build while it goes on: that another one is under way, that the cache was thrown away, how many of
+    how many pictures are done, once that takes its time. `review` gives the faults of what was written.
+    """
 
     waiting: Callable[[], None] = lambda: None
     thrown_away: Callable[[str], None] = lambda reason: None
+    encoding: Callable[[int, int], None] = lambda done, all: None
+    review: Callable[[Built], Iterable[SiteError]] = lambda built: ()
 
 
 def build_site(
@@ -78,7 +96,8 @@ def build_site(
         sources = _Sources.of(root, environ)  # before anything is read: what changes later has changed
         names = list(server_sources(root))  # what vanishes later is a fault
         last = _last_build(root, state, sources, options, listener)
-        site = load_site(root, Mode(prerendering=True, drafts=options.drafts), environ=environ, faults=faults)
+        mode, folder = Mode(prerendering=True, drafts=options.drafts), state / "cache" / "assets"
+        site = load_site(root, mode, environ=environ, faults=faults, cache=folder)
         site = with_island_key(site, state, environ)
         if site.templates.has_islands():
             sources.variables[SECRET] = secret(environ, state)
@@ -89,7 +108,9 @@ def build_site(
         if last is not None and last.variables == sources.variables:
             kept = what_holds(last, root, sources.files, route_facts(site))
         with Output(site.root, state / SPARE) as output:
-            written = _write(site, pages, names, output, kept, options, adapter, faults)
+            written = _write(site, pages, names, output, kept, options, adapter, listener, faults)
+            if options.dry:
+                return BuildReport((), tuple(written.notices), tuple(written.warnings), time.perf_counter() - began)
             keep_previous(site, state)
             stores.forget(state)  # it doesn't belong to what comes now
             output.exchange()
@@ -123,27 +144,32 @@ def _write(
     kept: Kept,
     options: BuildOptions,
     adapter: Adapter,
+    listener: Listener,
     faults: Faults,
 ) -> _Written:
     """Writes all that dist/ will hold. Raises every fault that was found."""
-    made, outside = _make(site, pages, output, kept, options.jobs, faults)
+    by_number, outside = _make(site, pages, output, kept, options.jobs, faults)
+    made = [by_number[number] for number in sorted(by_number)]
     _check_markdown(site, faults)
     public, copies = copy_files(site, pages, output, kept, faults)
-    public += write_client(site, output)
-    files = [built_file(site, page, one) for page, one in zip(pages, made, strict=not faults)] + public
+    files = [built_file(site, pages[number], by_number[number]) for number in sorted(by_number)] + public
+    forged, assets = write_assets(site, output, files, faults, listener.encoding)
+    files += forged + write_client(site, output)
     files += finish(site, pages, files, output, faults)
     taken = {file.file for file in files}
     warnings = [*_warnings(site, made), *adapter.finish(site, taken, output.write)]
     notices = site.notices.faults()
-    for notice in notices if options.strict else ():
-        faults.add(notice)
+    reviewed = listener.review(Built(site, pages, files, output.folder))
+    for fault in (*(notices if options.strict else ()), *reviewed):
+        faults.add(fault)
     faults.raise_any()
     errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
     sources, copied = copy_sources(site, names, output, kept)
-    manifest = Manifest(__version__, options.drafts, tuple(files), errors, sources, placed(made)).to_json()
+    manifest = Manifest(__version__, options.drafts, tuple(files), errors, sources, placed(made), assets or NO_ASSETS)
+    body = manifest.to_json()
     places = (place_of_page(site, page) for page in pages)
     every = {**dict(zip(places, made, strict=True)), **copies, **copied}
-    return _Written(made, every, outside, notices, warnings, manifest, output.write(MANIFEST, manifest))
+    return _Written(made, every, outside, notices, warnings, body, output.write(MANIFEST, body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +235,9 @@ def _last_build(root: Path, state: Path, now: _Sources, options: BuildOptions, l
 
 def _make(
     site: Site, pages: list[PlannedPage], output: Output, kept: Kept, jobs: int | None, faults: Faults
-) -> tuple[list[Made], dict[str, int]]:
-    """Makes the pages that aren't kept, and gives for each page what was made, and the files outside that were read."""
+) -> tuple[dict[int, Made], dict[str, int]]:
+    """Makes the pages that aren't kept. Gives what was made by the number of its page, and the files outside that were
+    read; a page at fault is left out."""
     made: dict[int, Made] = {}
     for number, page in enumerate(pages):
         known = kept.page(place := place_of_page(site, page), identity(site, page))
@@ -224,7 +251,9 @@ def _make(
         _take(outcome, number, made, outside, faults)
     for number in sorted(made):
         site.notices.repeat(made[number].notices)
-    return [made[number] for number in sorted(made)], outside
+        with faults.collect():
+            ask_again(site, made[number].assets)
+    return made, outside
 
 
 def _check_markdown(site: Site, faults: Faults) -> None:

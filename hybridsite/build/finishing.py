@@ -6,7 +6,7 @@ import posixpath
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from hybridsite import csp
+from hybridsite.build.headers import sent_with
 from hybridsite.build.output import Output
 from hybridsite.build.plan import PlannedPage
 from hybridsite.errors import Faults, PluginError
@@ -72,20 +72,5 @@ def public_file(site: Site, name: str, body: bytes) -> Iterator[BuiltFile]:
     tag, kind = etag(body), media_type(name)
     is_page = segments[-1] == "index.html"
     url = site.policy.url("page", segments[:-1]) if is_page else site.policy.url("file", segments)
-    headers: tuple[tuple[str, str], ...] = ()
-    for header, value in site.headers.of(segments[:-1] if is_page else segments).items():
-        if header.casefold() == "content-type":
-            kind = value
-        else:
-            headers = (*headers, (header, value))
-    if kind.startswith("image/svg+xml"):
-        headers = with_header(headers, "content-security-policy", csp.SVG)
-    elif site.csp is not None and kind.startswith("text/html"):
-        policy = site.csp.header_for_html(body.decode("utf-8", "replace"))
-        headers = with_header(headers, "content-security-policy", policy)
+    kind, headers = sent_with(site, segments[:-1] if is_page else segments, kind, body)
     yield BuiltFile(url, name, kind, tag, headers)
-
-
-def with_header(headers: tuple[tuple[str, str], ...], name: str, value: str) -> tuple[tuple[str, str], ...]:
-    """Adds a header, unless it is there."""
-    return headers if any(known.lower() == name for known, _ in headers) else (*headers, (name, value))

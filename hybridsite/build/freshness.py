@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from hybridsite import __version__
+from hybridsite.assets.table import FOLDER
 from hybridsite.errors import ServeError
 from hybridsite.files import copied_files
 from hybridsite.manifest import read_manifest, server_sources
@@ -18,6 +20,9 @@ def fingerprint(root: Path) -> str:
     """Gives a hash over the name, size and time of every source of a site, and of the tool's version."""
     names = list(server_sources(root))
     names.extend(file.source for file in copied_files(root))
+    for place, folders, files in os.walk(root / FOLDER):
+        folders.sort()
+        names.extend((Path(place) / name).relative_to(root).as_posix() for name in sorted(files))
     digest = hashlib.sha256(__version__.encode())
     for name in names:
         try:

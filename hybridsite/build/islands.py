@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from hybridsite.assets.previous import keep_assets
 from hybridsite.build.output import DIST, Output
 from hybridsite.build.store import Made
 from hybridsite.errors import BuildError, ServeError
@@ -55,5 +56,6 @@ def keep_previous(site: Site, state: Path) -> None:
         before = {}
     try:
         keep_islands(state, before, time.time())
+        keep_assets(state, site.root / DIST, time.time())
     except OSError as error:
         raise BuildError("what the last build gave out can't be kept", why=error.strerror or "") from error

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hybridsite.answers import SAFE_HEADERS
-from hybridsite.build.finishing import with_header
+from hybridsite.build.headers import with_header
 from hybridsite.build.output import Output
 from hybridsite.build.plan import PlannedPage
 from hybridsite.build.store import Made, Told
@@ -88,6 +88,7 @@ async def make(site: Site, page: PlannedPage, output: Output) -> Outcome:
         seconds=time.perf_counter() - began,
         notices=tuple(used.notices),
         warnings=warnings,
+        assets=tuple(used.assets),
         islands=json.dumps(used.islands) if used.islands else "",
     )
     return Outcome(made, outside={key: when for key, when in used.keys.items() if key.startswith("/")})

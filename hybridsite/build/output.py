@@ -61,6 +61,11 @@ class Output:
                 return
         shutil.rmtree(self._staging, ignore_errors=True)
 
+    @property
+    def folder(self) -> Path:
+        """Where the files are until then."""
+        return self._staging
+
     def write(self, name: str, body: bytes) -> Place:
         """Writes one file; `name` is its path below dist/. Raises BuildError."""
         path = self._place(name)

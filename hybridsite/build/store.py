@@ -51,6 +51,7 @@ class Made(msgspec.Struct, frozen=True):
 
     `page` names the source and what else the plan says of it; a page planned in another way is another page. `islands`
     is JSON: component and props by digest. `given` is the URL of a copy, if the server gives it out.
+    `assets` has what a page asked of assets/: files, and pictures with their widths.
     """
 
     page: str
@@ -64,6 +65,7 @@ class Made(msgspec.Struct, frozen=True):
     warnings: tuple[Told, ...] = ()
     islands: str = ""
     given: str = ""
+    assets: tuple[tuple[str, tuple[int, ...] | None], ...] = ()
 
 
 class Store(msgspec.Struct):

@@ -16,7 +16,7 @@ from hybridsite.reads import WHOLE
 from hybridsite.resources import Resource
 from hybridsite.routes import Route
 from hybridsite.site import Site
-from hybridsite.used import EVERYTHING, ROUTES
+from hybridsite.used import ASSETS, EVERYTHING, ROUTES
 
 SETTINGS = "site.toml"
 PYTHON = "python"
@@ -65,6 +65,8 @@ def _of_templates(site: Site, closure: Closure) -> Iterator[str]:
     for name in closure.names - _OWN:
         if name in _CATALOGUES:
             yield _LOCALES
+        elif name in ("asset", "image"):
+            yield ASSETS
         elif name == "action":
             yield PYTHON
         elif name not in ("data", "site", "url_for"):  # what is read of these is told above
@@ -97,8 +99,8 @@ def keys_of(changed: Iterable[str]) -> frozenset[str]:
             keys.add(PYTHON)
         if path.parts[0] == "data":
             keys |= {"data:*", f"data:{path.stem}"}
-        elif path.parts[0] == _LOCALES:
-            keys.add(_LOCALES)
+        elif path.parts[0] in (_LOCALES, ASSETS):
+            keys.add(path.parts[0])
     return frozenset(keys | {EVERYTHING})
 
 

@@ -20,7 +20,8 @@ def report_if_unchanged(
 ) -> BuildReport | None:
     """Gives the last build's report again where nothing that it knew has changed since, dist/ included; else None.
 
-    What a site's code reads beyond the files of the site is none of that: the clock, the network.
+    A strict build looks at what was written again. What a site's code reads beyond the files of the site is none of
+    that: the clock, the network.
     """
     began = time.perf_counter()
     root = root.resolve()
@@ -28,7 +29,7 @@ def report_if_unchanged(
         last = stores.read(state, tool())
     except Damaged:
         return None  # the build says so
-    if last is None or last.drafts != drafts or (strict and last.notices) or not _stands(root, last):
+    if last is None or last.drafts != drafts or strict or not _stands(root, last):
         return None
     files = snapshot(root)
     if changed_files(last.files, root, files) or changed_outside(last.outside):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +26,20 @@ class Console:
     def say(self, text: str) -> None:
         """Prints a line of news."""
         click.echo(text)
+
+    def note(self, text: str) -> None:
+        """Prints a line of news to stderr, where stdout is for programs."""
+        click.echo(text, err=True)
+
+    def findings(self, faults: Sequence[SiteError]) -> None:
+        """Prints what a check has found, one line a fault, and how much that was."""
+        from hybridsite.check.finding import is_warning
+
+        for fault in faults:
+            self.problem("warning" if is_warning(fault) else "error", fault)
+        warnings = sum(map(is_warning, faults))
+        errors = count(len(faults) - warnings, "error")
+        self.say(f"{errors}, {count(warnings, 'warning')}" if faults else "nothing is wrong")
 
     def fault(self, error: SiteError | SiteErrors) -> None:
         """Prints one line a fault; with --verbose, how it came to that."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,6 +13,9 @@ from hybridsite import __version__
 from hybridsite.cli.command import SITE, command
 from hybridsite.cli.console import Console, log_settings
 from hybridsite.cli.sessions import sessions
+from hybridsite.errors import count
+
+WAITING = "another build of this site is under way: waiting for it"
 
 
 class _Commands(click.Group):
@@ -51,7 +55,7 @@ def main() -> None:
 
 @main.command()
 @SITE
-@click.option("--strict", is_flag=True, help="End 1, and leave dist/ alone, where a page uses an undefined session.")
+@click.option("--strict", is_flag=True, help="End 1, and leave dist/ alone, for undefined sessions and broken links.")
 @click.option("--drafts", is_flag=True, help="Build pages with draft: true too.")
 @click.option("--jobs", type=click.IntRange(min=1), help="How many processes render.  [default: as many as pay]")
 @click.option("--clean", is_flag=True, help="Build every page anew, whatever the last build has made.")
@@ -92,6 +96,32 @@ def serve(
         log_config=log_settings(verbose=console.verbose),
         listening=lambda address: console.say(f"serving {site} at {address} (Ctrl-C stops)"),
     )
+
+
+@main.command()
+@SITE
+@click.option("--strict", is_flag=True, help="End 1 for warnings too: unused files and orphan pages.")
+@click.option("--external", is_flag=True, help="Ask other sites whether the pages that are linked to are there.")
+@click.option("--drafts", is_flag=True, help="Check pages with draft: true too.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", help="How to tell it.")
+@command
+def check(console: Console, site: Path, strict: bool, external: bool, drafts: bool, form: str) -> None:
+    """Finds what is wrong with SITE: links, anchors, assets, markup, unused files. Leaves SITE/dist/ alone."""
+    from hybridsite.check.check import CheckOptions, check_site
+    from hybridsite.check.finding import is_warning
+    from hybridsite.check.report import as_json, as_sarif
+    from hybridsite.places import state_folder
+
+    options = CheckOptions(drafts=drafts, external=external)
+    waiting = partial(console.note, WAITING)
+    state = state_folder(site, os.environ)
+    faults = check_site(site, state, environ=os.environ, options=options, waiting=waiting)
+    if form == "text":
+        console.findings(faults)
+    else:
+        console.say(as_json(faults) if form == "json" else as_sarif(faults))
+    if any(strict or not is_warning(fault) for fault in faults):
+        raise SystemExit(1)
 
 
 @main.command()
@@ -155,20 +185,23 @@ def _build(
     from hybridsite.build.unchanged import report_if_unchanged
     from hybridsite.places import state_folder
 
-    def waiting() -> None:
-        console.say("another build of this site is under way: waiting for it")
-
     state = state_folder(site, os.environ)
     if not clean and is_remembered(state):
-        with build_lock(state, waiting):
+        with build_lock(state, lambda: console.say(WAITING)):
             report = report_if_unchanged(site, state, os.environ, drafts=drafts, strict=strict)
         if report is not None:
             console.report(report)
             return
     from hybridsite.build.build import BuildOptions, Listener, build_site
+    from hybridsite.check.check import broken_links
 
     before = fingerprint(site)  # a source that changes while it is built makes the build stale
-    listener = Listener(waiting, lambda reason: console.say(f"the build cache is thrown away: {reason}"))
+    listener = Listener(
+        waiting=lambda: console.say(WAITING),
+        thrown_away=lambda reason: console.say(f"the build cache is thrown away: {reason}"),
+        encoding=lambda done, all: console.say(f"encoded {done} of {count(all, 'picture')}"),
+        review=broken_links if strict else lambda built: (),
+    )
     options = BuildOptions(drafts=drafts, strict=strict, jobs=jobs, clean=clean)
     report = build_site(site, state, environ=os.environ, options=options, listener=listener)
     remember(before, state)

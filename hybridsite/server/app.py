@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.answers import FileAnswer
+from hybridsite.assets.previous import kept_assets
 from hybridsite.caching import answered
 from hybridsite.errors import TemplateError
 from hybridsite.island_table import Island
@@ -163,8 +164,9 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     place = Path(place)
     dist = place if is_dist(place) else place / "dist"
     manifest = read_manifest(dist)
-    index = FileIndex.load(manifest, dist)
-    site = load_site(dist / "server", Mode(prerendering=False, drafts=manifest.drafts), environ=environ)
+    mode = Mode(prerendering=False, drafts=manifest.drafts)
+    site = load_site(dist / "server", mode, environ=environ, assets=manifest.assets)
+    index = FileIndex.load(manifest, dist, kept_assets(state_folder(place, environ), site.policy, time.time()))
     guarded = frozenset(
         site.policy.read(url.encode()).segments for url, file in index.built.items() if file.guard is not None
     )

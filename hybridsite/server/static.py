@@ -198,10 +198,12 @@ class FileIndex:
         self.errors = errors
 
     @classmethod
-    def load(cls, manifest: Manifest, dist: Path) -> FileIndex:
-        """Reads the files of a build: the small ones into memory, up to the budget."""
+    def load(cls, manifest: Manifest, dist: Path, earlier: Iterable[tuple[BuiltFile, Path]] = ()) -> FileIndex:
+        """Reads the files of a build, the small ones into memory, up to the budget; and those of `earlier` builds."""
         files: dict[str, StaticFile] = {}
         budget = Budget(BUDGET)
+        for built, path in earlier:
+            files[built.url] = StaticFile(built, path, path.stat(), Budget(0))
         for built in _ordered(manifest.files, manifest.errors):
             path = dist / built.place
             file = StaticFile(built, path, path.stat(), budget)

@@ -49,8 +49,13 @@ READS = st.sampled_from(
         "{% set f = url_for %}<< f('pages/fixed.html') >>",
         "<< session >>",
         "<< url.path >> << route >> << locale >>",
+        "<< asset('site.css') >>",
+        "{% island 'components/a.html', word=page.title %}wait{% endisland %}",
+        "{% for entry in collection('blog') %}<< entry.title >> {% endfor %}",
+        "{% if site.collection %}<< site.collection('blog') | length >>{% endif %}",
     ]
 )
+LINKS = st.sampled_from(["", "[a](a.html)", "[fixed](fixed.html)", "[entry](../content/blog/x.md)", "[away](/x/)"])
 FRAGMENT = st.sampled_from(
     [
         "plain",
@@ -98,6 +103,10 @@ class Edits(RuleBasedStateMachine):
                 "layouts/two.html": "{% extends 'layouts/one.html' %}{% block main %}{% endblock %}",
                 "layouts/text.html": "<main><< content >></main>",
                 "components/a.html": "component",
+                "assets/site.css": "body { color: red }",
+                "assets/_part.css": "p { color: red }",
+                "content/blog/x.md": "---\ntitle: X\n---\nbody",
+                "pages/blog/[slug].html": "---\npaths: blog\n---\n<< entry.title >> << entry.html >>",
                 "pages/fixed.html": "fixed",
                 "pages/post.md": "---\nlayout: layouts/text.html\ntitle: Post\n---\n# Post\n",
                 "data/a.json": '"first"',
@@ -121,10 +130,19 @@ class Edits(RuleBasedStateMachine):
     def give_page_a_module(self, name: str, word: str) -> None:
         self.write(f"pages/{name}.py", f"def load(context):\n    context.response.headers['x-load'] = '{word}'\n")
 
-    @rule(word=WORD, jinja=st.booleans(), reads=READS)
-    def change_post(self, word: str, jinja: bool, reads: str) -> None:
+    @rule(colour=st.sampled_from(["red", "blue"]), part=st.booleans())
+    def change_assets(self, colour: str, part: bool) -> None:
+        name, start = ("_part.css", "") if part else ("site.css", '@import "_part.css";\n')
+        self.write(f"assets/{name}", f"{start}body {{ color: {colour} }}\n")
+
+    @rule(name=st.sampled_from(["x", "y"]), word=WORD, draft=st.booleans())
+    def change_entry(self, name: str, word: str, draft: bool) -> None:
+        self.write(f"content/blog/{name}.md", f"---\ntitle: {word}\ndraft: {str(draft).lower()}\n---\n{word}\n")
+
+    @rule(word=WORD, jinja=st.booleans(), reads=READS, links=LINKS)
+    def change_post(self, word: str, jinja: bool, reads: str, links: str) -> None:
         front = f"layout: layouts/text.html\ntitle: {word}\njinja: {str(jinja).lower()}"
-        self.write("pages/post.md", f"---\n{front}\n---\n# {word}\n\n{reads if jinja else ''}\n")
+        self.write("pages/post.md", f"---\n{front}\n---\n# {word}\n\n{links} {reads if jinja else ''}\n")
 
     @rule(layout=st.sampled_from(["one", "two", "text"]), fragment=FRAGMENT, word=WORD)
     def change_layout(self, layout: str, fragment: str, word: str) -> None:
@@ -168,7 +186,7 @@ class Edits(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def remove(self, data: st.DataObject) -> None:
-        keep = {"site.toml", "helper.py", "notes.txt", "fixed.html", "one.html", "two.html", "text.html"}
+        keep = {"site.toml", "helper.py", "notes.txt", "fixed.html", "one.html", "two.html", "text.html", "[slug].html"}
         files = [path for path in self.files() if path.name not in keep]
         if files:
             data.draw(st.sampled_from(files)).unlink()
@@ -181,7 +199,7 @@ class Edits(RuleBasedStateMachine):
             path.rename(path.with_name(f"{name}{path.suffix}"))
 
     def files(self) -> list[Path]:
-        folders = ("pages", "layouts", "components", "data", "public")
+        folders = ("pages", "layouts", "components", "data", "public", "content")
         return sorted(path for folder in folders for path in (self.root / folder).rglob("*") if path.is_file())
 
     @invariant()

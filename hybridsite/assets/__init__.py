@@ -1,0 +1,1 @@
+"""Assets: files that are processed and named for what they hold, so that browsers may keep them for ever."""
