@@ -18,7 +18,6 @@ from hybridsite.reads import reads, uses_content
 
 SESSION = "session"
 RENDER = "render"
-# What a template may ask of the site without reaching its content.
 # Each of these reads or shows what a session holds.
 SESSION_NAMES = frozenset({SESSION, "flashes", "action_result"})
 _IMPLICIT = frozenset({"caller", "kwargs", "varargs", "loop", "self", "super"})

@@ -6,6 +6,7 @@ from jinja2 import nodes
 
 WHOLE = "*"
 """Stands for all that a name has, where a template does more with it than to ask for one thing by its name."""
+# What a template may ask of the site without reaching its content.
 _PLAIN_OF_SITE = frozenset({"title", "description", "language", "author", "url", "base"})
 COLLECTION = "collection"
 _NAMES = frozenset({"data", "site", "url_for"})

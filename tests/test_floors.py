@@ -73,7 +73,7 @@ FLOORS: dict[float, str] = {
     6.22: "build.headers",
     6.25: "build.finishing",
     6.3: "build.copying build.islands build.making build.unchanged",
-    6.4: "build.assets build.executors",
+    6.4: "build.assets build.executors build.why",
     6.5: "build.freshness server.door server.encoding server.protocol server.state testing",
     6.6: "server.static",
     6.7: "build.build server.app",

@@ -30,6 +30,7 @@ from hybridsite.build.rows import BuildReport, RouteRow
 from hybridsite.build.snapshot import SECRET, Signature, secret, snapshot, tool, variables
 from hybridsite.build.store import Damaged, Made, Place, Store, Told
 from hybridsite.build.traces import route_facts
+from hybridsite.build.why import explain
 from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, server_sources
 from hybridsite.pages import plain_markdown
@@ -44,7 +45,7 @@ class BuildOptions:
     """What the command line says of a build.
 
     `jobs` is the number of processes, None for as many as pay; `clean` has nothing kept of the last build,
-    `dry` leaves dist/ alone.
+    `dry` leaves dist/ alone, `why` is the URL of a page whose rendering is to be explained.
     """
 
     drafts: bool = False
@@ -52,6 +53,7 @@ class BuildOptions:
     jobs: int | None = None
     clean: bool = False
     dry: bool = False
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ def build_site(
         kept = NOTHING
         if last is not None and last.variables == sources.variables:
             kept = what_holds(last, root, sources.files, route_facts(site))
+        reason = "" if kept is not NOTHING else "nothing is kept of the last build, which isn't there or can't be used"
+        why = explain(site, pages, kept, options.why, reason) if options.why and not faults else ""
         with Output(site.root, state / SPARE) as output:
             written = _write(site, pages, names, output, kept, options, adapter, listener, faults)
             if options.dry:
@@ -121,7 +125,7 @@ def build_site(
     seconds = time.perf_counter() - began
     last_made = set(map(id, kept.made.values()))
     number = sum(id(one) in last_made for one in written.pages)
-    return BuildReport(tuple(rows), tuple(written.notices), tuple(written.warnings), seconds, number)
+    return BuildReport(tuple(rows), tuple(written.notices), tuple(written.warnings), seconds, number, why)
 
 
 class _Written(NamedTuple):

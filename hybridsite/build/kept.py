@@ -17,13 +17,14 @@ from hybridsite.build.traces import changed_routes, keys_of
 class Kept:
     """What the last build made, by its path below dist/, the keys of all that has changed since, and the files now.
 
-    `outside` has the files outside of the site that pages read which are kept.
+    `outside` has the files outside of the site that pages read which are kept, `names` the files that have changed.
     """
 
     made: Mapping[str, Made]
     changed: frozenset[str]
     files: Container[str]
     outside: Mapping[str, Signature | None] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
     def page(self, place: str, identity: str) -> Made | None:
         """Gives what was made for a page, if nothing that it was made from has changed."""
@@ -45,10 +46,11 @@ NOTHING = Kept({}, frozenset(), ())
 def what_holds(store: Store, root: Path, files: Mapping[str, Signature], routes: Mapping[str, str]) -> Kept:
     """Compares the last build's sources and routes with those of now."""
     beyond = changed_outside(store.outside)
-    changed = keys_of([*changed_files(store.files, root, files), *beyond])
+    names = (*changed_files(store.files, root, files), *beyond)
+    changed = keys_of(names)
     # Where one of them has changed, every page that may have read any is rendered, and notes them anew.
     outside = {} if beyond else store.outside
-    return Kept(store.made, changed | changed_routes(store.routes, routes), files.keys(), outside)
+    return Kept(store.made, changed | changed_routes(store.routes, routes), files.keys(), outside, names)
 
 
 def seen_outside(root: Path, noted: Mapping[str, int], began: int) -> dict[str, Signature | None]:

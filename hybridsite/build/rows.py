@@ -66,13 +66,14 @@ class RouteRow:
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """The outcome of a build that succeeded. `kept` pages are the last build's."""
+    """The outcome of a build that succeeded. `kept` pages are the last build's, `why` explains one."""
 
     rows: tuple[RouteRow, ...]
     notices: tuple[SiteError, ...]
     warnings: tuple[SiteError, ...]
     seconds: float
     kept: int = 0
+    why: str = ""
 
     @property
     def pages(self) -> int:

@@ -64,6 +64,8 @@ class Console:
         for notice in report.notices:
             self.problem("error", notice)
         on_demand = count(sum(row.kind == "on demand" for row in report.rows), "route")
+        if report.why:
+            self.say(report.why)
         kept = f", kept {report.kept:,}" if report.kept else ""
         built = count(report.pages - report.kept, "page")
         self.say(f"built {built}{kept} in {report.seconds:.2f} s; {on_demand} on demand")

@@ -59,10 +59,11 @@ def main() -> None:
 @click.option("--drafts", is_flag=True, help="Build pages with draft: true too.")
 @click.option("--jobs", type=click.IntRange(min=1), help="How many processes render.  [default: as many as pay]")
 @click.option("--clean", is_flag=True, help="Build every page anew, whatever the last build has made.")
+@click.option("--why", default="", metavar="ROUTE", help="Tell what made the page at ROUTE stale, or that it was kept.")
 @command
-def build(console: Console, site: Path, strict: bool, drafts: bool, jobs: int | None, clean: bool) -> None:
+def build(console: Console, site: Path, strict: bool, drafts: bool, jobs: int | None, clean: bool, why: str) -> None:
     """Writes SITE's prerendered pages, and what the rest needs, to SITE/dist/. Pages that hold are kept."""
-    _build(console, site, strict=strict, drafts=drafts, jobs=jobs, clean=clean)
+    _build(console, site, strict=strict, drafts=drafts, jobs=jobs, clean=clean, why=why)
 
 
 @main.command()
@@ -179,6 +180,7 @@ def _build(
     drafts: bool = False,
     jobs: int | None = None,
     clean: bool = False,
+    why: str = "",
 ) -> None:
     from hybridsite.build.freshness import fingerprint, is_remembered, remember
     from hybridsite.build.output import build_lock
@@ -186,7 +188,7 @@ def _build(
     from hybridsite.places import state_folder
 
     state = state_folder(site, os.environ)
-    if not clean and is_remembered(state):
+    if not clean and not why and is_remembered(state):
         with build_lock(state, lambda: console.say(WAITING)):
             report = report_if_unchanged(site, state, os.environ, drafts=drafts, strict=strict)
         if report is not None:
@@ -202,7 +204,7 @@ def _build(
         encoding=lambda done, all: console.say(f"encoded {done} of {count(all, 'picture')}"),
         review=broken_links if strict else lambda built: (),
     )
-    options = BuildOptions(drafts=drafts, strict=strict, jobs=jobs, clean=clean)
+    options = BuildOptions(drafts=drafts, strict=strict, jobs=jobs, clean=clean, why=why)
     report = build_site(site, state, environ=os.environ, options=options, listener=listener)
     remember(before, state)
     console.report(report)
