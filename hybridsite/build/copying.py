@@ -84,7 +84,7 @@ def copy_sources(site: Site, names: list[str], output: Output, kept: Kept) -> tu
 def _copied(path: Path, name: str, place: str, output: Output, kept: Kept, sent: Sent = _not_sent) -> Made:
     """Copies one file, unless the last build did, and it is what it was. Raises SourceError, BuildError."""
     known = kept.copy(place, name)
-    if known is not None and output.keep(place, known.place):
+    if known is not None and path.is_file() and output.keep(place, known.place):
         return known
     shown = Location(name)
     try:
