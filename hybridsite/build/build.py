@@ -44,7 +44,7 @@ from hybridsite.island_client import HEADERS, script, script_path
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, etag, read_manifest, server_sources
 from hybridsite.media import media_type
 from hybridsite.pages import plain_markdown
-from hybridsite.previous import keep_islands
+from hybridsite.previous import Islands, keep_islands
 from hybridsite.rendering import render
 from hybridsite.routes import ISLANDS
 from hybridsite.security import derived_key, signing_keys
@@ -116,8 +116,7 @@ async def build_site(
             faults.raise_any()
             errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
             sources = _copy_sources(site, names, output)
-            site.islands.place_ahead(site.templates, site.resources.values())
-            placed = {digest: (island.component, island.props) for digest, island in site.islands.placed.items()}
+            placed = _placed_islands(site)
             manifest = Manifest(__version__, options.drafts, tuple(files), errors, sources, placed, assets or NO_ASSETS)
             output.write(MANIFEST, manifest.to_json())
             if not options.dry:
@@ -132,6 +131,12 @@ def with_island_key(site: Site, state: Path, environ: Mapping[str, str]) -> Site
     if site.templates.has_islands():
         key()  # else each page would tell what is wrong with it
     return replace(site, islands=replace(site.islands, key=key, placed={}))
+
+
+def _placed_islands(site: Site) -> Islands:
+    """Gives the islands of the pages that were rendered, and those of kept pages that are known ahead."""
+    site.islands.place_ahead(site.templates, site.resources.values())
+    return {digest: (island.component, island.props) for digest, island in site.islands.placed.items()}
 
 
 def _write_island_client(site: Site, output: Output) -> list[BuiltFile]:
