@@ -226,8 +226,8 @@ class Site:
 
     @property
     def fetched(self) -> list[str]:
-        """The components of the islands on prerendered pages, which a server has to answer."""
-        pages = [resource.closure for resource in self.resources.values() if resource.closure and resource.prerender]
+        """The components of the islands on pages that all visitors share, which a server has to answer."""
+        pages = [resource.closure for resource in self.resources.values() if resource.closure and resource.is_shared]
         return sorted({component for closure in pages for component in closure.islands})
 
     def has_session(self, resource: Resource) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp
 
-from hybridsite.build.build import with_island_key
+from hybridsite.build.islands import with_island_key
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.dev.app import DevApp
 from hybridsite.errors import Faults

@@ -20,7 +20,7 @@ from hybridsite.dev.loading import Loaded, Loader
 from hybridsite.dev.reload import EVENTS, PLACE, SCRIPT, Channel, Injector, client_script
 from hybridsite.dev.watch import look, settled
 from hybridsite.modules import forget_modules
-from hybridsite.server.app import state_folder
+from hybridsite.places import state_folder
 from hybridsite.server.door import host_name, is_refused
 from hybridsite.site import Site
 from hybridsite.urls import PathRefused

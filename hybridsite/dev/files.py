@@ -16,8 +16,8 @@ from starlette.types import Receive, Scope, Send
 from hybridsite.answers import SAFE_HEADERS
 from hybridsite.assets.table import FOLDER, IMMUTABLE
 from hybridsite.assets.workshop import Workshop
-from hybridsite.build.build import _answer, _checked_type, _own_headers
-from hybridsite.build.headers import sent_with, with_header
+from hybridsite.build.headers import sent_with
+from hybridsite.build.making import rendered
 from hybridsite.build.plan import PlannedPage, matches
 from hybridsite.errors import SiteError, SiteErrors
 from hybridsite.files import copied_files
@@ -37,11 +37,6 @@ Paths = Mapping[Segments, Match]
 # An author's browser asks each time; what it may keep is what has its hash in its name.
 _NO_STORE = ("cache-control", "no-store")
 _HASHED = re.compile(r"(.+)\.[0-9a-f]{16}(\.[^.]+(?:\.map)?)?")
-
-
-async def _rendered(site: Site, page: PlannedPage) -> tuple[str, tuple[tuple[str, str], ...], bytes]:
-    status, headers, body = await _answer(site, page)
-    return _checked_type(page, status, headers), _own_headers(headers), body
 
 
 class Content:
@@ -170,10 +165,8 @@ class LiveFiles(Mapping[str, GivenFile]):
         site, route = self._site, match.route
         url = site.policy.url(route.kind, segments)
         page = PlannedPage(match, segments, url, site.policy.output(route.kind, segments, route.status))
-        kind, own, body = await _rendered(site, page)
-        if site.csp is not None and kind.startswith("text/html"):
-            own = with_header(own, "content-security-policy", site.csp.header_for_html(body.decode()))
-        return Content(body, kind, [pair for pair in own if pair[0].lower() != "cache-control"])
+        given = await rendered(site, page)
+        return Content(given.body, given.type, [pair for pair in given.headers if pair[0].lower() != "cache-control"])
 
     async def error_page(self, match: Match) -> ErrorFile:
         """Renders an error page that is the same for all visitors. Raises SiteError and SiteErrors."""

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from hybridsite.config import Settings
 from hybridsite.dev.files import LiveFiles, LiveIndex, given_paths, guarded_paths
 from hybridsite.given import ErrorFile
-from hybridsite.island_table import Island
+from hybridsite.island_props import Island
 from hybridsite.rendering import Failed, respond
 from hybridsite.routes import Match
 from hybridsite.security import derived_key, signing_keys

@@ -35,9 +35,15 @@ class DevOptions:
 class _Server(uvicorn.Server):
     """uvicorn's server, which ends the pages' connections before it waits for them."""
 
-    def __init__(self, config: uvicorn.Config, app: DevApp) -> None:
+    def __init__(self, config: uvicorn.Config, app: DevApp, started: Callable[[], None]) -> None:
         super().__init__(config)
         self._app = app
+        self._started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listens, and says so: from here on a signal stops it."""
+        await super().startup(sockets)
+        self._started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends the connections, then does as uvicorn does."""
@@ -64,8 +70,6 @@ def run(
         own = _names(host)
         app = DevApp(root, environ, hosts=own, say=say, wrong=wrong)
         addresses = [f"http://{name}:{port}" for name in own if name not in ("0.0.0.0", "[::]")]
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
         asyncio.run(_serve(app, root, listener, addresses, options, log_config, say))
 
 
@@ -91,13 +95,19 @@ async def _serve(
         server_header=False,
         timeout_graceful_shutdown=2,
     )
-    say(f"{root} is shown at {addresses[0]} (Ctrl-C stops)")
-    for address in addresses[1:]:
-        say(f"on other devices: {address}")
-    if options.opened is not None:
-        options.opened(addresses[0])
+
+    def started() -> None:
+        say(f"{root} is shown at {addresses[0]} (Ctrl-C stops)")
+        for address in addresses[1:]:
+            say(f"on other devices: {address}")
+        if options.opened is not None:
+            options.opened(addresses[0])
+
+    # uvicorn stops in good order, then raises the signal again: by then there is nothing left to interrupt.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     try:
-        await _Server(config, app).serve(sockets=[listener])
+        await _Server(config, app, started).serve(sockets=[listener])
     finally:
         stop.set()
         watching.cancel()

@@ -19,14 +19,14 @@ from starlette.types import Message, Receive, Scope, Send
 from hybridsite.answers import FileAnswer
 from hybridsite.assets.previous import kept_assets
 from hybridsite.caching import answered
-from hybridsite.errors import TemplateError
 from hybridsite.given import GivenFile
-from hybridsite.island_table import Island
-from hybridsite.manifest import MANIFEST, Manifest, read_manifest
-from hybridsite.previous import kept_islands
+from hybridsite.island_table import kept_uses
+from hybridsite.manifest import read_manifest
+from hybridsite.places import is_dist, state_folder
 from hybridsite.rendering import respond
 from hybridsite.security import forwarded
 from hybridsite.server.door import host_name, is_refused
+from hybridsite.server.islands import answered_islands
 from hybridsite.server.state import make_cache, make_sessions
 from hybridsite.server.static import FileIndex
 from hybridsite.site import Mode, Site, load_site
@@ -34,8 +34,6 @@ from hybridsite.urls import PathRefused, RequestPath, UrlPolicy
 
 _log = logging.getLogger("hybridsite")
 
-STATE_VARIABLE = "HYBRIDSITE_STATE"
-STATE = ".hybridsite"
 HEALTH = b"/healthz"
 _BAD_REQUEST = PlainTextResponse("Bad Request\n", 400, {"Connection": "close", "X-Content-Type-Options": "nosniff"})
 
@@ -68,6 +66,12 @@ class App:
     def keeps_pages(self) -> bool:
         """Whether a page of the site may be kept by the cache."""
         return self._cache is not None and any(found.may_be_kept for found in self._site.resources.values())
+
+    @property
+    def remembers_islands(self) -> bool:
+        """Whether a page that is kept has an island whose props only the process knows that rendered it."""
+        uses = kept_uses(self._site.templates, self._site.resources.values())
+        return self._cache is not None and any(use.constants is None for use in uses)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speaks ASGI 3."""
@@ -171,18 +175,6 @@ def _limited(receive: Receive, scope: Scope, limit: int) -> Receive:
     return counting
 
 
-def state_folder(place: Path, environ: Mapping[str, str]) -> Path:
-    """Gives the folder of sessions and secret: HYBRIDSITE_STATE, or .hybridsite/ in the site, or beside a dist/."""
-    if named := environ.get(STATE_VARIABLE):
-        return Path(named).resolve()
-    return (place.resolve().parent if is_dist(place) else place.resolve()) / STATE
-
-
-def is_dist(place: Path) -> bool:
-    """Tells a built site from the folder of its sources."""
-    return (place / MANIFEST).is_file() and not (place / "site.toml").exists()
-
-
 def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -> App:
     """Makes the ASGI application of a built site. `place` is the site's folder, or its dist/.
 
@@ -202,21 +194,7 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
         site.policy.read(url.encode()).segments for url, file in index.built.items() if file.guard is not None
     )
     state = state_folder(place, environ)
-    islands = replace(site.islands, known=_known_islands(site, manifest, state))
-    site = replace(site, built=index.built, guarded=guarded, error_files=index.errors, islands=islands)
     sessions = make_sessions(site.settings, state, environ)
     cache = make_cache(site.settings, hashlib.sha256(manifest.to_json()).hexdigest()[:32], environ)
-    return App(replace(site, sessions=sessions, cache=cache), index)
-
-
-def _known_islands(site: Site, manifest: Manifest, state: Path) -> dict[str, Island]:
-    """Gives the islands of this build, and of those before it whose components are still there."""
-    known: dict[str, Island] = {}
-    for digest, (component, props) in {**kept_islands(state, time.time()), **manifest.islands}.items():
-        try:
-            if component in site.templates.names():
-                site.templates.closure(component, in_place=True)
-                known[digest] = Island(component, props)
-        except TemplateError:
-            continue  # nothing leads to it any more, and it doesn't parse
-    return known
+    site = replace(site, built=index.built, guarded=guarded, error_files=index.errors, sessions=sessions, cache=cache)
+    return App(replace(site, islands=answered_islands(site, manifest, state, environ)), index)
