@@ -154,15 +154,19 @@ def load_head(path: Path, file: str) -> Source:
     Raises SourceError and FrontMatterError as `load` does, for what stands up to there.
     """
     heads = _heads.get()
-    if heads is None or not path.exists():
+    if heads is None:
         return _read_head(path, file)
-    status = path.stat()
-    seen, known = (status.st_mtime_ns, status.st_size, status.st_ino), heads.get(str(path))
+    key = str(path)
+    try:
+        status = os.stat(key)
+    except OSError:
+        return _read_head(path, file)  # which tells why
+    seen, known = (status.st_mtime_ns, status.st_size, status.st_ino), heads.get(key)
     if known is not None and known[0] == seen and known[1].file == file:
         return known[1]
     read = _read_head(path, file)
     if time.time_ns() - status.st_mtime_ns > _SETTLED:
-        heads[str(path)] = (seen, read)
+        heads[key] = (seen, read)
     return read
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -19,6 +20,7 @@ from hybridsite.errors import ServeError
 from hybridsite.server.protocol import Protocol
 
 _log = logging.getLogger("hybridsite")
+_NEW_OBJECTS = 50_000
 _TRIED = 20
 """How many ports after the wanted one are tried."""
 
@@ -64,6 +66,8 @@ def run(
 
     Raises ServeError where no port can be listened on.
     """
+    # A load makes some hundred thousand objects, most of which stay: to look for garbage among them costs a quarter of it.
+    gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
     host = options.host or "127.0.0.1"
     with _listener(host, options.port, say) as listener:
         port = listener.getsockname()[1]
