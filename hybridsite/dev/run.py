@@ -66,7 +66,7 @@ def run(
 
     Raises ServeError where no port can be listened on.
     """
-    # A load makes some hundred thousand objects, most of which stay: to look for garbage among them costs a quarter of it.
+    # A load makes some hundred thousand objects, most of which stay: to look for garbage among them costs time.
     gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
     host = options.host or "127.0.0.1"
     with _listener(host, options.port, say) as listener:

@@ -7,10 +7,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.e2e.support import COMMAND, Server, write_site
+from tests.e2e.support import COMMAND, Server, wait_until, write_site
 
 pytestmark = pytest.mark.browser
 
@@ -209,8 +210,11 @@ def test_a_fault_is_shown_with_its_line_and_goes_when_it_is_mended(
     assert_kept(page)
 
 
-def test_a_fault_in_a_module_is_shown_to_who_opens_the_page_and_goes_by_itself(site: Path, page: Page) -> None:
+def test_a_fault_in_a_module_is_shown_to_who_opens_the_page_and_goes_by_itself(
+    site: Path, server: Server, page: Page
+) -> None:
     edit(site, "pages/count.py", "helper.WORD", "helper.WORT")
+    wait_until(lambda: httpx.get(f"{server.url}/count/").status_code == 500, "the fault")
     page.goto("/count/")
     expect(page.locator("h1").first).to_contain_text("WORT")
     expect(page.locator(".where").first).to_contain_text("pages/count.py:5")
