@@ -123,7 +123,7 @@ async def respond(
 ) -> Response:
     """Answers every request: what `render` raises is logged with its place, and shown as the site's page for 500.
 
-    Where `failed` is given, what it gives is shown to the site's author instead.
+    Where `failed` is given, it is told instead, and what it gives is the answer.
     """
     try:
         return await render(site, request, path=path)
@@ -131,14 +131,14 @@ async def respond(
         log_failure(site, request, error)
         return finished(site, request, NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
     except ErrorPageFailed as error:
-        log_failure(site, request, error.cause)
         if failed is not None:
             return failed(site, request, error.cause)
+        log_failure(site, request, error.cause)
         return finished(site, request, NO_RESOURCE, plain_error(error.status, error.headers))
     except Exception as error:
-        log_failure(site, request, error)
         if failed is not None:
             return failed(site, request, error)
+        log_failure(site, request, error)
         return finished(site, request, NO_RESOURCE, await _failure(site, request, 500))
 
 

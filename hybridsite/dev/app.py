@@ -103,6 +103,7 @@ class DevApp:
         if text != self._said:
             self._said = text
             self._wrong(text)
+            _log.debug("how it came to this", exc_info=error)
 
     async def close(self) -> None:
         """Ends what is open: the pages' connections, the store of the sessions."""

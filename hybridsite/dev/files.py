@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from starlette.requests import Request
@@ -94,6 +95,10 @@ class Made:
         await file.send(scope, receive, send)
 
 
+async def _raise(error: Exception) -> Content:
+    raise error
+
+
 class LiveFiles(Mapping[str, GivenFile]):
     """The files of the site by their URLs, as an index of built ones has them. `site` renders as a build does."""
 
@@ -128,7 +133,10 @@ class LiveFiles(Mapping[str, GivenFile]):
             segments = self._site.policy.read(url.encode("ascii")).segments
         except (PathRefused, UnicodeEncodeError):
             return None
-        match = self._match(segments)
+        try:
+            match = self._match(segments)
+        except Exception as error:  # of paths(), say: told to whoever asks for a page that it may have given
+            return Made(self._site, partial(_raise, error), self._failed, None)
         if match is None:
             return None
         kind, policy = match.route.kind, self._site.policy

@@ -219,6 +219,33 @@ def test_paths_are_those_that_paths_gave(site: Path) -> None:
     assert ask_dev(site, "/a").header["location"] == "/a/"
 
 
+def test_a_fault_of_paths_is_shown_where_a_page_of_it_is_asked_for(site: Path) -> None:
+    code = "def paths(site):\n    return 1 / 0\n"
+    write_files(site, {"pages/shop/[slug].html": "<p>x</p>", "pages/shop/[slug].py": code})
+    answer = ask_dev(site, "/shop/a/")
+    assert answer.status == 500
+    assert "pages/shop/[slug].py:2" in answer.text
+    assert ask_dev(site, "/").status == 200
+
+
+def test_a_fault_is_said_once_when_a_page_is_asked_for_again(site: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_files(site, {"pages/index.html": ON_DEMAND + "<< pgae.title >>", "pages/old.html": "<< pgae >>"})
+    said: list[str] = []
+
+    async def run() -> None:
+        app = DevApp(site, ENVIRON, say=said.append, wrong=said.append)
+        await app.reload()
+        for url in ("/", "/", "/old/", "/old/"):
+            await asked(app, scope_of(url))
+
+    asyncio.run(run())
+    assert [line.partition(";")[0] for line in said] == [
+        'pages/index.html:4:4: "pgae" is not defined',
+        'pages/old.html:1:4: "pgae" is not defined',
+    ]
+    assert caplog.records == []
+
+
 def test_a_guarded_page_is_behind_the_middleware(site: Path) -> None:
     write_files(site, {"pages/in.html": MEMBERS + PAGE, "middleware.py": GUARD})
     assert ask_dev(site, "/in/").status == 302
