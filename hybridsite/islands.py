@@ -18,6 +18,7 @@ from hybridsite.errors import Answer, ModuleError, NotFound, SessionUnavailable,
 from hybridsite.exchange import Outgoing
 from hybridsite.island_client import script_path
 from hybridsite.island_table import Island, IslandMatch, read_island
+from hybridsite.languages import PIECE_LOCALE
 
 _MOST_DEPTH = 50
 # What stands for a piece until the template is done: digits between characters that no filter changes, the first ones
@@ -61,6 +62,9 @@ class Pieces:
         if not self._has_script:
             self._has_script = True
             script = f'<script type="module" src="{site.policy.url("file", script_path())}"></script>'
+        locale = self._context.locale
+        if locale != site.languages.default:  # it is fetched by itself
+            island = Island(island.component, {**island.props, PIECE_LOCALE: locale})
         digest = site.islands.place(island)
         return Markup(f'<slot name="{digest}" data-island="{when}">{fallback}</slot>{script}')
 

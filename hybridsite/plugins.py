@@ -116,7 +116,7 @@ class BuiltPage:
 
     `url` is its path, escaped and with the base; `file` lies below dist/client/, unless the page is guarded. `kind` is
     "page", "file", "endpoint" or "error". `page` is its front matter, and `props` what `paths` gave it: the `entry` of
-    a collection, for example.
+    a collection, for example. `stands_in` where it is there for a page that the language of its path lacks.
     """
 
     url: str
@@ -127,6 +127,7 @@ class BuiltPage:
     props: Mapping[str, object] = field(default_factory=dict)
     page: Mapping[str, object] = field(default_factory=dict)
     guarded: bool = False
+    stands_in: bool = False
 
 
 class FinishedBuild:

@@ -48,8 +48,8 @@ from hybridsite.previous import keep_islands
 from hybridsite.rendering import render
 from hybridsite.routes import ISLANDS
 from hybridsite.security import derived_key, signing_keys
-from hybridsite.site import Mode, Site, load_site
-from hybridsite.urls import PathRefused
+from hybridsite.site import Mode, Site, load_site, with_plan
+from hybridsite.urls import PathRefused, RequestPath
 
 _SENT_ANYWAY = frozenset({b"content-length", b"content-type"})
 
@@ -99,6 +99,7 @@ async def build_site(
         adapter = find_adapter(site.settings.build.adapter)
         adapter.check(site, faults)
         pages = await plan(site, faults)
+        site = with_plan(site, (page.segments for page in pages if page.match.route.kind != "error"))
         with Output(site.root) as output:
             warnings = {warning.location: warning for warning in site.settings.warnings}
             files, rows = await _write_pages(site, pages, output, faults, warnings)
@@ -221,7 +222,8 @@ async def _answer(site: Site, page: PlannedPage) -> tuple[int, list[tuple[bytes,
     }
     source = page.match.route.source
     try:
-        response = await render(site, Request(scope), planned=page.match)
+        path = RequestPath(page.segments, site.policy.has_slash(page.match.route.kind, page.segments) is not False)
+        response = await render(site, Request(scope), planned=page.match, path=path)
         return await _collect(response)
     except SiteError as error:
         raise error.at(place_of(error, str(site.root)) or Location(source)) from error
