@@ -18,6 +18,9 @@ from hybridsite.errors import Faults, Location, SourceError, did_you_mean
 
 FOLDER = "locales"
 _FILE = re.compile(rf"{FOLDER}/([^/]+)/LC_MESSAGES/messages\.(po|mo)")
+_LINE = re.compile(
+    rb'(?:\xef\xbb\xbf)?\s*(?:#.*|(?:(?:msgid|msgid_plural|msgctxt|msgstr(?:\[\d+\])?)\s+)?"(?:[^"\\]|\\.)*"\s*)?'
+)
 PIP = 'pip install "hybridsite[i18n]"'
 
 
@@ -134,6 +137,10 @@ def _compiled(data: bytes, name: str) -> GNUTranslations:
 
 def _to_mo(data: bytes, name: str) -> bytes:
     """Compiles a .po file in memory. Raises SourceError with its line for what it holds wrong."""
+    for number, text in enumerate(data.splitlines(), 1):  # Babel reads on where a quote is missing
+        if not _LINE.fullmatch(text):
+            mend = 'write msgid "…", msgstr "…" and their like, each text in quotes of its own'
+            raise SourceError("the catalogue doesn't parse", mend=mend, location=Location(name, number))
     try:
         from babel.messages.mofile import write_mo
         from babel.messages.pofile import PoFileError, read_po
@@ -143,13 +150,13 @@ def _to_mo(data: bytes, name: str) -> bytes:
             "a .po file needs Babel, which is not installed", mend=mend, location=Location(name)
         ) from None
     try:
-        catalogue = read_po(BytesIO(data), abort_invalid=True)
+        catalogue = read_po(BytesIO(data), locale=_FILE.fullmatch(name)[1].replace("-", "_"), abort_invalid=True)
     except PoFileError as error:
         line = error.lineno + 1
         why = str(error).rstrip(".").partition(" on ")[0]
         raise SourceError("the catalogue doesn't parse", why=why, location=Location(name, line)) from None
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = data.count(b"\n", 0, data.find(error.object)) + 1
         why = "it is no text in the charset that its head names"
         raise SourceError("the catalogue can't be read", why=why, location=Location(name, line)) from None
     for message, errors in catalogue.check():

@@ -43,7 +43,14 @@ def format_filters(timezone: str) -> Mapping[str, Callable[..., str]]:
             )
             try:
                 return str(function(given, *args, **options))
-            except (AttributeError, TypeError, ValueError, ArithmeticError, UnknownLocaleError) as error:
+            except (
+                AssertionError,
+                AttributeError,
+                TypeError,
+                ValueError,
+                ArithmeticError,
+                UnknownLocaleError,
+            ) as error:
                 what = f"{name} can't write {value!r}"
                 raise TemplateError(what, why=str(error), mend="give it a date or a number of its kind") from error
 

@@ -337,9 +337,7 @@ def load_site(
 
 def with_plan(site: Site, paths: Iterable[tuple[str, ...]]) -> Site:
     """Gives the site of a build that knows the paths of its pages."""
-    site = replace(site, planned=frozenset(paths))
-    _name(site)
-    return site
+    return named(replace(site, planned=frozenset(paths)))
 
 
 def _routed(
@@ -357,14 +355,15 @@ def _routed(
 def _join(site: Site) -> None:
     """Gives templates and entries what they ask of the site, now that there is one."""
     site.content.publish(site.entry_url, site.links.resolver, site.markdown_style)
-    _name(site)
+    named(site)
     _check_session(site)
 
 
-def _name(site: Site) -> None:
-    """Gives templates the names that are the site's."""
+def named(site: Site) -> Site:
+    """Gives templates the names that are the site's: of a site that a build or a server has completed, too."""
     names = {"site": site, "data": site.data, "collection": site.collection, "url_for": site.url_for}
     site.templates.environment.globals.update(names, action=site.action_url, asset=site.asset, image=site.image)
+    return site
 
 
 def _check_session(site: Site) -> None:

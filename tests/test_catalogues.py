@@ -139,8 +139,8 @@ def test_what_is_wrong_with_a_catalogue_is_told_with_its_line(
 
 
 def test_a_catalogue_of_no_language_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SiteError, match=r'there is no language "ed"; did you mean "de"'):
-        built_here(site(tmp_path, {PO.replace("/de/", "/ed/"): GERMAN}))
+    with pytest.raises(SiteError, match=r'there is no language "dee"; did you mean "de"'):
+        built_here(site(tmp_path, {PO.replace("/de/", "/dee/"): GERMAN}))
 
 
 def test_a_damaged_mo_is_told(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ cookie = { name = "__Host-a", secure = true, max_age = 60 }
         ),
         # what comes later
         ("[i18n]\ndefault = 'en'", "1:2", ('names the language "en", which is not in its locales',)),
-        ("[i18n]\nlocales = ['en', 'd!']", "2:1", ("i18n.locales[1] must be a language",)),
+        ("[i18n]\nlocales = ['en', 'd!']", "2:18", ("i18n.locales[1] must be a language",)),
         ("[i18n]\nlocales = ['en', 'de']\nfallback = { fr = 'en' }", "1:2", ('names the language "fr"',)),
         ("[i18n]\nlocales = ['de', 'fr']\nfallback = { de = 'fr', fr = 'de' }", "1:2", ("goes in a circle",)),
         ("[i18n]\nlocales = ['en']\nfallback_type = 'rendr'", "3:1", ('did you mean "render"?',)),
@@ -164,7 +164,7 @@ title = "env:MISSING"
 [sesion]
 [session.options]
 password = "x"
-[i18n]
+[limits]
 """
     found = faults(tmp_path, text)
     places = [re.match(r"site\.toml:(\d+:\d+): ", message) for message in found]

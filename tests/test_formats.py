@@ -34,8 +34,8 @@ def test_a_value_is_written_for_the_language_of_the_page(tmp_path: Path, call: s
 
 
 def test_what_is_no_date_is_told_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(SiteError, match=r"pages/a.html:2: format_date can't write 'soon'"):
-        built_here(write_site(tmp_path, {"pages/a.html": "\n<< 'soon' | format_date >>"}))
+    with pytest.raises(SiteError, match=r"pages/a\.html:1: format_date can't write 'soon'"):
+        built_here(write_site(tmp_path, {"pages/a.html": "<< 'soon' | format_date >>"}))
 
 
 def test_a_missing_babel_is_told_with_what_brings_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

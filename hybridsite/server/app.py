@@ -27,7 +27,7 @@ from hybridsite.security import forwarded
 from hybridsite.server.door import host_name, is_refused
 from hybridsite.server.state import make_cache, make_sessions
 from hybridsite.server.static import FileIndex
-from hybridsite.site import Mode, Site, load_site
+from hybridsite.site import Mode, Site, load_site, named
 from hybridsite.urls import PathRefused, RequestPath
 
 _log = logging.getLogger("hybridsite")
@@ -185,7 +185,7 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     )
     state = state_folder(place, environ)
     islands = replace(site.islands, known=_known_islands(site, manifest, state))
-    site = replace(site, built=index.built, guarded=guarded, error_files=index.errors, islands=islands)
+    site = named(replace(site, built=index.built, guarded=guarded, error_files=index.errors, islands=islands))
     sessions = make_sessions(site.settings, state, environ)
     cache = make_cache(site.settings, hashlib.sha256(manifest.to_json()).hexdigest()[:32], environ)
     return App(replace(site, sessions=sessions, cache=cache), index)
