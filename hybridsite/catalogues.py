@@ -150,7 +150,7 @@ def _to_mo(data: bytes, name: str) -> bytes:
             "a .po file needs Babel, which is not installed", mend=mend, location=Location(name)
         ) from None
     try:
-        catalogue = read_po(BytesIO(data), locale=_FILE.fullmatch(name)[1].replace("-", "_"), abort_invalid=True)
+        catalogue = read_po(BytesIO(data), locale=name.split("/")[1].replace("-", "_"), abort_invalid=True)
     except PoFileError as error:
         line = error.lineno + 1
         why = str(error).rstrip(".").partition(" on ")[0]

@@ -1,4 +1,4 @@
-"""The settings of what a site has besides its pages: languages, Markdown, feeds, the sitemap, plugins."""
+"""The settings of what a site has besides its pages: languages, Markdown, feeds, the sitemap, the search, plugins."""
 
 from __future__ import annotations
 
@@ -111,6 +111,12 @@ class SitemapSettings(Section):
 
     exclude: PathPatterns = Field(default=(), description='Paths that are left out: `"/thanks/"`, `"/drafts/*"`.')
     include: PathPatterns = Field(default=(), description="Paths of pages on demand that are listed too.")
+
+
+class SearchSettings(Section):
+    """The search, which this table turns on, even if it is empty."""
+
+    exclude: PathPatterns = Field(default=(), description='Paths that are not found: `"/thanks/"`, `"/drafts/*"`.')
 
 
 class PluginSettings(Section):

@@ -43,7 +43,7 @@ async def freshen(site: Site, path: RequestPath) -> None:
         await site.content.refresh()
 
 
-def find(site: Site, request: Request, path: RequestPath, *, rewritten: bool = False) -> Found | Response:
+async def find(site: Site, request: Request, path: RequestPath, *, rewritten: bool = False) -> Found | Response:
     """Finds what answers a path now, or the page for 404; a redirect where the path is another form of a canonical one.
 
     The server has given out the files that everybody may have; a rewrite may lead to them, in either form of the path.
@@ -52,7 +52,7 @@ def find(site: Site, request: Request, path: RequestPath, *, rewritten: bool = F
         action = site.actions.get(path.segments[1]) if len(path.segments) == 2 and not path.slash else None
         return Found(Match(action.resource.route, {}), action.resource, False) if action else _not_found(site, path)
     if path.segments[:1] == (ISLANDS,):
-        asked = site.islands.find(path)
+        asked = await site.islands.find(path)
         if asked is None:
             return error_answer(site, 404)
         components = [island.component for island in asked.islands.values()]

@@ -5,48 +5,30 @@ A digest is an HMAC of component and props: nobody can make one for other props,
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
-from typing import NamedTuple
 
-from jinja2 import Undefined
-
+from hybridsite.analysis import IslandUse
 from hybridsite.errors import Faults, Location, ModuleError, TemplateError
+from hybridsite.island_memory import IslandMemory
+from hybridsite.island_props import Island, read_island
+from hybridsite.languages import Languages
 from hybridsite.modules import SiteModule, check_definitions, load_module
 from hybridsite.resources import Resource, joined
 from hybridsite.routes import ISLANDS, Match, Part, Route
 from hybridsite.templating import COMPONENTS, Templates
+from hybridsite.undefined import MissingValue
 from hybridsite.urls import RequestPath
 
-# 144 bits, in 24 characters that need no escape in a URL.
-_DIGEST_BYTES = 18
-_MOST_DEPTH = 50
 # Pages ask for the same few sets of components; a stranger could ask for any.
 _MOST_RESOURCES = 1000
 # So many pieces one request may ask for: the script asks for the rest by another one.
 MOST_PIECES = 50
 _JSON = ".json"
 _ROUTE = Route(((Part(ISLANDS, "text"),), (Part("islands", "param"),)), "island", template="(islands)", prerender=False)
-
-
-class Island(NamedTuple):
-    """What a piece is made from: a component, and props of JSON's types."""
-
-    component: str
-    props: Mapping[str, object]
-
-    def digest(self, key: bytes) -> str:
-        """Gives the name by which pages refer to it: the same for the same component, props and key."""
-        text = json.dumps([self.component, self.props], sort_keys=True, separators=(",", ":"), allow_nan=False)
-        code = hmac.digest(key, text.encode(), hashlib.sha256)
-        return base64.urlsafe_b64encode(code[:_DIGEST_BYTES]).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +43,41 @@ class IslandMatch(Match):
 class IslandTable:
     """The modules of a site's components; and the islands by digest: `known` to a server, `placed` by a build.
 
-    `key` gives the key of the digests, when the first island is placed.
+    `key` gives the key of the digests, when the first island is placed. A server has in `memory` those of kept pages
+    whose props came with a request.
     """
 
     modules: Mapping[str, SiteModule] = field(default_factory=dict)
     known: Mapping[str, Island] = field(default_factory=dict)
     placed: dict[str, Island] = field(default_factory=dict)
     key: Callable[[], bytes] | None = None
+    memory: IslandMemory | None = None
     _resources: dict[tuple[str, ...], Resource] = field(default_factory=dict, repr=False)
 
     def place(self, island: Island) -> str:
-        """Gives the digest of an island that a page refers to, and notes the island under it."""
-        assert self.key is not None, "a page that is given out as a file is rendered by a build, which has the key"
-        digest = island.digest(self.key())
+        """Gives the digest of an island that a page of this build refers to, and notes the island under it."""
+        digest = self.digest(island)
         self.placed[digest] = island
         return digest
 
-    def find(self, path: RequestPath) -> IslandMatch | None:
+    def digest(self, island: Island) -> str:
+        """Gives the digest of an island that a page refers to."""
+        assert self.key is not None, "a build has the key, and so has a server that keeps pages"
+        return island.digest(self.key())
+
+    def place_ahead(self, templates: Templates, resources: Iterable[Resource], languages: Languages) -> None:
+        """Places the islands of kept pages whose props are constants: every server of the build is to know them."""
+        for use in kept_uses(templates, resources):
+            if use.constants is not None:
+                with suppress(TemplateError, MissingValue):  # told where the page is rendered
+                    for locale in languages.locales or (languages.default,):
+                        self.place(languages.piece(read_island(use.component, use.constants), locale))
+
+    async def find(self, path: RequestPath) -> IslandMatch | None:
         """Finds what a path below `/_islands/` asks for: `DIGEST`, or `DIGEST,DIGEST.json`. None where none is known.
 
-        Each is looked up in a table, so a path of another kind costs no more than one of an island.
+        Each is looked up in a table, so a path of another kind costs no more than one of an island. What isn't there
+        may be remembered of a kept page.
         """
         if len(path.segments) != 2 or path.slash:
             return None
@@ -90,6 +87,8 @@ class IslandTable:
         if len(digests) > (MOST_PIECES if as_json else 1):
             return None
         found = {digest: self.known[digest] for digest in digests if digest in self.known}
+        if self.memory is not None and len(found) < len(digests):
+            found |= await self.memory.recall([digest for digest in digests if digest not in found])
         return IslandMatch(_ROUTE, {}, islands=found, as_json=as_json) if found else None
 
     def resource(self, templates: Templates, components: Iterable[str]) -> Resource:
@@ -106,6 +105,14 @@ class IslandTable:
         closure = reduce(joined, (templates.closure(name, in_place=True) for name in names))
         modules = [self.modules[name] for name in closure.islands + names if name in self.modules]
         return Resource(replace(_ROUTE, template=names[0]), names[0], closure=closure, pieces=tuple(modules))
+
+
+def kept_uses(templates: Templates, resources: Iterable[Resource]) -> Iterator[IslandUse]:
+    """Yields the places of islands on pages that the cache keeps."""
+    closures = [resource.closure for resource in resources if resource.is_kept and resource.closure is not None]
+    for name in dict.fromkeys(name for closure in closures for name in closure.templates):
+        facts = templates.facts(name)
+        yield from facts.islands if facts else ()
 
 
 def load_components(root: Path, files: Iterable[str], faults: Faults) -> Mapping[str, SiteModule]:
@@ -127,44 +134,3 @@ def load_components(root: Path, files: Iterable[str], faults: Faults) -> Mapping
                 )
             modules[name] = module
     return modules
-
-
-def read_island(component: str, props: Mapping[str, object]) -> Island:
-    """Makes an island of what a template gives. Raises TemplateError for a prop that is not of JSON's types.
-
-    A component gets the same whether it is rendered in place or fetched later, so all is made into plain values.
-    """
-    return Island(component, {name: _plain(value, name, 0) for name, value in props.items()})
-
-
-def _plain(value: object, place: str, depth: int) -> object:
-    if depth > _MOST_DEPTH:
-        raise TemplateError(f'the prop "{place[:80]}" of an island is nested too deep', mend="give what it needs alone")
-    match value:
-        case None | bool():
-            return value
-        case str():
-            return str.__str__(value)
-        case int():
-            return int(value)
-        case float() if math.isfinite(value):
-            return float(value)
-        case list() | tuple():
-            return [_plain(item, f"{place}[{number}]", depth + 1) for number, item in enumerate(value)]
-        case Mapping():
-            for key in value:
-                if not isinstance(key, str):
-                    raise _no_prop(f"{place}, in the key {key!r},", key)
-            return {str.__str__(key): _plain(item, f"{place}.{key}", depth + 1) for key, item in value.items()}
-        case Undefined():
-            return str(value) or None  # a name or a key that isn't there is told as anywhere else
-        case _:
-            raise _no_prop(place, value)
-
-
-def _no_prop(place: str, value: object) -> TemplateError:
-    return TemplateError(
-        f'the prop "{place}" of an island is of the type {type(value).__name__}',
-        why="props are kept as JSON: text, numbers, true, false, none, lists and dicts",
-        mend="give it as text, or let the component look it up",
-    )

@@ -13,12 +13,14 @@ from starlette.responses import Response
 
 from hybridsite import pages
 from hybridsite.answers import log_failure
+from hybridsite.caching import policy_of
 from hybridsite.context import Context
 from hybridsite.errors import Answer, ModuleError, NotFound, SessionUnavailable, TemplateError
 from hybridsite.exchange import Outgoing
 from hybridsite.island_client import script_path
-from hybridsite.island_table import Island, IslandMatch, read_island
-from hybridsite.languages import PIECE_LOCALE
+from hybridsite.island_props import Island, read_island
+from hybridsite.island_table import IslandMatch
+from hybridsite.previous import KEPT
 
 _MOST_DEPTH = 50
 # What stands for a piece until the template is done: digits between characters that no filter changes, the first ones
@@ -37,12 +39,13 @@ class Pieces:
         self._context = context
         self._waiting: list[tuple[Island, str]] = []
         self._has_script = False
+        self._placed: dict[str, Island] = {}
         self._token = ""
 
     def __call__(self, component: str, props: Mapping[str, object], when: str, fallback: str) -> Markup:
         """Gives the HTML of an island. Raises TemplateError for props that are none, and what its component raises."""
         island = read_island(component, props)
-        if self._context.prerendering:
+        if self._context.resource.is_shared:
             return self._place(island, when, fallback)
         if component not in self._context.site.islands.modules:
             return Markup(self._rendered(island, {}))
@@ -62,11 +65,20 @@ class Pieces:
         if not self._has_script:
             self._has_script = True
             script = f'<script type="module" src="{site.policy.url("file", script_path())}"></script>'
-        locale = self._context.locale
-        if locale != site.languages.default:  # it is fetched by itself
-            island = Island(island.component, {**island.props, PIECE_LOCALE: locale})
-        digest = site.islands.place(island)
+        island = site.languages.piece(island, self._context.locale)
+        if self._context.prerendering:
+            digest = site.islands.place(island)
+        else:
+            digest = site.islands.digest(island)
+            if digest not in site.islands.known:
+                self._placed[digest] = island
         return Markup(f'<slot name="{digest}" data-island="{when}">{fallback}</slot>{script}')
+
+    async def note(self) -> None:
+        """Lets the server remember the islands of a page that may be kept, as long as anybody may ask for them."""
+        memory, policy = self._context.site.islands.memory, policy_of(self._context)
+        if self._placed and memory is not None and policy is not None:
+            await memory.note(self._placed, policy.max_age + policy.swr + KEPT)
 
     def _rendered(self, island: Island, values: Mapping[str, object]) -> str:
         context, templates = self._context, self._context.site.templates
@@ -122,12 +134,11 @@ class Pieces:
 
 
 async def filled(context: Context, response: Response) -> Response:
-    """Gives an answer with the islands that its templates placed, all of them filled."""
-    if (
-        not context.touched("_pieces")
-        or not context._pieces.are_waiting
-        or not isinstance(getattr(response, "body", None), bytes)
-    ):
+    """Gives an answer with the islands that its templates placed: filled, or remembered where they will be fetched."""
+    if not context.touched("_pieces"):
+        return response
+    await context._pieces.note()
+    if not context._pieces.are_waiting or not isinstance(getattr(response, "body", None), bytes):
         return response
     text = bytes(response.body).decode("utf-8", "surrogateescape")
     kind = response.headers.get("content-type", "")

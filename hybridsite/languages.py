@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from hybridsite.config import Settings
 from hybridsite.errors import Faults, RouteError, did_you_mean
+from hybridsite.island_props import Island
 from hybridsite.routes import Match, Route, Segment
 from hybridsite.routing import Router
 
@@ -53,6 +54,10 @@ class Languages:
     def locale(self, path: Path) -> str:
         """Gives the language of a path."""
         return path[0] if path and path[0] in self.locales else self.default
+
+    def piece(self, island: Island, locale: str) -> Island:
+        """Gives an island of a page in a language, which it knows where it is fetched by itself, too."""
+        return island if locale == self.default else Island(island.component, {**island.props, PIECE_LOCALE: locale})
 
     def chain(self, locale: str) -> Iterator[str]:
         """Yields the languages that stand in for one, the nearest first."""

@@ -1,7 +1,7 @@
 """Plugins: what a stranger's class may add to a site, how it is found, and the order in which it is asked.
 
-The names without an underscore are the public interface. The features of hybridsite's own (feeds, the sitemap) are
-plugins on it, which proves it.
+The names without an underscore are the public interface. The features of hybridsite's own (feeds, the sitemap, the
+search) are plugins on it, which proves it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ T = TypeVar("T")
 
 ENTRY_POINTS = "hybridsite.plugins"
 # The features of hybridsite's own, each of which the table of its name in site.toml turns on.
-_FEATURES = {"feeds": "hybridsite.features.feeds:Feeds", "sitemap": "hybridsite.features.sitemap:Sitemap"}
+_FEATURES = {
+    "feeds": "hybridsite.features.feeds:Feeds",
+    "sitemap": "hybridsite.features.sitemap:Sitemap",
+    "search": "hybridsite.features.search:Search",
+}
 
 
 class Plugin:

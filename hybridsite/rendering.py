@@ -69,7 +69,7 @@ async def render(
         except PathRefused as refused:
             return finished(site, request, NO_RESOURCE, error_answer(site, refused.status))
         await freshen(site, path)
-        found = find(site, request, path)
+        found = await find(site, request, path)
         if isinstance(found, Response):
             return finished(site, request, NO_RESOURCE, found)
         match, resource, file = found.match, found.resource, found.file
@@ -182,7 +182,7 @@ async def _rewritten(steps: list[Context], context: Context, rewrite: Rewrite) -
     except PathRefused:
         return await _answer_to(NotFound(), context)
     await freshen(site, path)
-    found = find(site, as_get(site, context._request, path, rewrite.query), path, rewritten=True)
+    found = await find(site, as_get(site, context._request, path, rewrite.query), path, rewritten=True)
     if isinstance(found, Response):
         return found
     match, resource, file = found.match, found.resource, found.file
@@ -295,7 +295,7 @@ async def _answer_to(error: NotFound | ActionError | HTTPException, context: Con
 async def _shown_here(site: Site, request: Request, shown: actions.Shown) -> Response:
     """Renders the page that a form stands on with the outcome, as a GET of its own: middleware and all."""
     page = as_get(site, request, shown.path, shown.url.partition("?")[2])
-    found = None if shown.url.partition("?")[0] in site.built else find(site, page, shown.path)
+    found = None if shown.url.partition("?")[0] in site.built else await find(site, page, shown.path)
     if not isinstance(found, Found) or found.match.route.kind != "page":
         return actions.plain_page(shown, site.language)
     response = await render(site, page, path=shown.path, result=shown.result)

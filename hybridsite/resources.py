@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from types import MappingProxyType
 
 from hybridsite import dates, sources
-from hybridsite.analysis import Closure
+from hybridsite.closures import Closure
 from hybridsite.config import Settings
 from hybridsite.errors import Faults, FrontMatterError, Location, ModuleError, RouteError
 from hybridsite.frontmatter import FrontMatter, read_front_matter
@@ -22,7 +22,8 @@ from hybridsite.templating import Templates
 class Resource:
     """What answers a route: a template with its front matter, a module, or both.
 
-    `pieces` are the modules of the components that are rendered in place.
+    `pieces` are the modules of the components that are rendered in place. `is_kept` where front matter has `cache`, and
+    the site a cache.
     """
 
     route: Route
@@ -32,11 +33,17 @@ class Resource:
     module: SiteModule | None = None
     closure: Closure | None = None
     pieces: tuple[SiteModule, ...] = ()
+    is_kept: bool = False
 
     @property
     def prerender(self) -> bool:
         """Whether the build renders it."""
         return self.route.prerender
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all visitors get the same, so that its islands are fetched: it is a file, or kept by the cache."""
+        return self.prerender or self.is_kept
 
     @cached_property
     def names_session(self) -> bool:
@@ -145,21 +152,26 @@ def _load_resource(
             location=Location(module.file),
         )
     template = _template(templates, source, front)
-    in_place = not prerender
-    closure = templates.closure(template, in_place=in_place) if template else None
-    if route.template.endswith(".md") and front.jinja:
-        own = templates.closure(route.template, in_place=in_place)
-        closure = joined(closure, own) if closure else own
+    is_kept = not prerender and front.cache is not None and settings.cache.driver is not False and route.kind == "page"
+    starts = [template] if template else []
+    starts += [route.template] if route.template.endswith(".md") and front.jinja else []
+    own = _closure(templates, starts, in_place=False)
+    in_place = not (prerender or is_kept)
+    closure = _closure(templates, starts, in_place=True) if in_place else own
     for name in closure.templates if closure else ():
         templates.check(name)
     pieces = [components[name] for name in closure.islands if name in components] if closure and in_place else []
-    resource = Resource(
-        replace(route, prerender=prerender), template, source, front, module, closure, pieces=tuple(pieces)
-    )
+    route = replace(route, prerender=prerender)
+    resource = Resource(route, template, source, front, module, closure, tuple(pieces), is_kept)
     _check_guard(resource)
     _check_cache_control(resource)
-    _check_cache(resource)
+    _check_cache(replace(resource, closure=own, pieces=()))  # its islands are each visitor's own
     return resource
+
+
+def _closure(templates: Templates, starts: list[str], *, in_place: bool) -> Closure | None:
+    closures = [templates.closure(name, in_place=in_place) for name in starts]
+    return reduce(joined, closures) if closures else None
 
 
 def _prerender(source: sources.Source, front: FrontMatter, module: SiteModule | None, default: bool) -> bool:
@@ -245,7 +257,7 @@ def _check_cache(resource: Resource) -> None:
         raise FrontMatterError(
             '"cache" stands on a page that uses the session',
             why="such a page is one visitor's, and no cache may keep it",
-            mend="take it out, or show what is the visitor's own on another page",
+            mend="take it out, or put the piece into an island, which is fetched for each visitor",
             location=resource.source.location("cache"),
         )
 

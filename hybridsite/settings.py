@@ -22,6 +22,7 @@ from hybridsite.feature_settings import (
     LanguageSettings,
     MarkdownSettings,
     PluginItem,
+    SearchSettings,
     SitemapSettings,
 )
 from hybridsite.sections import Duration, Option, Origin, Section, Size, Text, Texts
@@ -258,6 +259,7 @@ class Settings(Section):
         default_factory=dict, description="A feed for each name: `[feeds.blog]`. [site] url has to be set."
     )
     sitemap: SitemapSettings = Field(default_factory=SitemapSettings)
+    search: SearchSettings = Field(default_factory=SearchSettings)
     plugins: Annotated[tuple[PluginItem, ...], BeforeValidator(units.items)] = Field(
         default=(), description='Plugins, in the order in which they are asked: `["package.module:Class"]`.'
     )

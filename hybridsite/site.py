@@ -190,7 +190,12 @@ class Site:
     def csp(self) -> Policy | None:
         """The Content-Security-Policy of its pages, or None."""
         said = self.settings.security.csp
-        return Policy() if said is True else None if said is False else Policy(said)
+        if said is False:
+            return None
+        more = dict(said) if isinstance(said, dict) else {}
+        if "search" in self.settings.model_fields_set:  # it is compiled code, which no other source allows
+            more["script-src"] = (*more.get("script-src", ()), "'wasm-unsafe-eval'")
+        return Policy(more)
 
     def url_for(self, source: str, /, **params: object) -> str:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Router.url_for` does."""
@@ -269,8 +274,8 @@ class Site:
 
     @property
     def fetched(self) -> list[str]:
-        """The components of the islands on prerendered pages, which a server has to answer."""
-        pages = [resource.closure for resource in self.resources.values() if resource.closure and resource.prerender]
+        """The components of the islands on pages that all visitors share, which a server has to answer."""
+        pages = [resource.closure for resource in self.resources.values() if resource.closure and resource.is_shared]
         return sorted({component for closure in pages for component in closure.islands})
 
     def has_session(self, resource: Resource) -> bool:
@@ -317,8 +322,7 @@ def load_site(
     loaded = load_resources(root, settings, templates, routes, islands.modules, faults)
     loaded += made_resources(setup.routes.values())
     refuse_guards(() if (root / MIDDLEWARE).exists() else loaded, faults)
-    left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
-    drafts = frozenset(file for resource in left_out for file in resource.route.files)
+    drafts = frozenset(file for each in loaded if each.is_draft and not mode.drafts for file in each.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
     routed = _routed(root, settings, mode, resources, content, faults)
     if routed is None or not goes_on:

@@ -17,10 +17,11 @@ from jinja2 import nodes
 from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 
 from hybridsite import sources
-from hybridsite.analysis import Closure, IslandUse, Step, TemplateFacts, analyse, trace
+from hybridsite.analysis import IslandUse, TemplateFacts, analyse
 from hybridsite.assets.markup import no_alt
 from hybridsite.assets.table import unknown_asset
 from hybridsite.catalogues import FUNCTIONS
+from hybridsite.closures import Closure, Step, trace
 from hybridsite.errors import Answer, Location, SiteError, SiteErrors, TemplateError, closest, did_you_mean, place_of
 from hybridsite.formats import FILTERS, format_filters
 from hybridsite.island_tag import PLACE, IslandTag

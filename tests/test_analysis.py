@@ -5,7 +5,8 @@ from __future__ import annotations
 import jinja2
 import pytest
 
-from hybridsite.analysis import Closure, Step, TemplateFacts, analyse, trace
+from hybridsite.analysis import TemplateFacts, analyse
+from hybridsite.closures import Closure, Step, trace
 from hybridsite.island_tag import PLACE, IslandTag
 
 ENVIRONMENT = jinja2.Environment(

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from hybridsite.errors import FrontMatterError
 from tests.caching import COUNTING, app_with, get, kept, running
 from tests.inprocess import MEMORY
 
@@ -83,22 +80,5 @@ def test_headers_of_the_site_stand_on_what_is_kept_too(tmp_path: Path) -> None:
 
     async def test() -> None:
         assert [(await get(app)).header.get("x-robots-tag") for _ in range(3)] == ["noindex"] * 3
-
-    running(test)
-
-
-def test_an_island_of_a_kept_page_is_a_part_of_it(tmp_path: Path) -> None:
-    page = kept() + '<< turns >>{% island "components/badge.html" %}<b>…</b>{% endisland %}'
-    files = {"pages/index.html": page, "pages/index.py": COUNTING, "components/badge.html": "badge << count >>"}
-    module = "def load(context):\n    return {'count': %s}"
-    with pytest.raises(FrontMatterError, match=r'"cache" stands on a page that uses the session'):
-        app_with(tmp_path / "one", {**files, "components/badge.py": module % "context.session.get('count')"})
-    app = app_with(tmp_path / "two", {**files, "components/badge.py": module % "context.cookies.get('count')"})
-    same = app_with(tmp_path / "three", {**files, "components/badge.py": module % "1"})
-
-    async def test() -> None:
-        own = [(await get(app, cookie=f"count={number}")).text for number in (5, 6)]
-        assert own == ["1badge 5", "2badge 6"]
-        assert [(await get(same)).text for _ in range(2)] == ["1badge 1"] * 2
 
     running(test)

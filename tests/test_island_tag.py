@@ -30,23 +30,31 @@ def fault(folder: Path, source: str) -> TemplateError:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "props"),
+    ("arguments", "props", "constants"),
     [
-        ('"components/cart-badge.html"', ()),
-        ("'components/cart-badge.html'", ()),
-        ('"components/cart-badge.html",', ()),
-        ('"components/cart-badge.html", product=42', ("product",)),
-        ('"components/cart-badge.html", product=42, when="visible", name=page.title | upper', ("product", "name")),
-        ('"components/cart-badge.html", when="idle", product=[1, {"a": 2}],', ("product",)),
-        ('"components/cart-badge.html", product=(1 if session else 2)', ("product",)),
+        ('"components/cart-badge.html"', (), {}),
+        ("'components/cart-badge.html'", (), {}),
+        ('"components/cart-badge.html",', (), {}),
+        ('"components/cart-badge.html", product=42', ("product",), {"product": 42}),
+        ('"components/cart-badge.html", product=-2 * 3, b="x" | upper', ("product", "b"), {"product": -6, "b": "X"}),
+        (
+            '"components/cart-badge.html", product=42, when="visible", name=page.title | upper',
+            ("product", "name"),
+            None,
+        ),
+        ('"components/cart-badge.html", when="idle", product=[1, {"a": 2}],', ("product",), {"product": [1, {"a": 2}]}),
+        ('"components/cart-badge.html", product=[1, url]', ("product",), None),
+        ('"components/cart-badge.html", product=(1 if session else 2)', ("product",), None),
     ],
 )
-def test_what_the_tag_takes(tmp_path: Path, arguments: str, props: tuple[str, ...]) -> None:
+def test_what_the_tag_takes(
+    tmp_path: Path, arguments: str, props: tuple[str, ...], constants: dict[str, object] | None
+) -> None:
     site = templates(tmp_path, f"\n{{% island {arguments} %}}<i>none</i>{{% endisland %}}")
     site.check("pages/a.html")
     facts = site.facts("pages/a.html")
     assert facts is not None
-    assert facts.islands == (IslandUse("components/cart-badge.html", 2, False, props),)
+    assert facts.islands == (IslandUse("components/cart-badge.html", 2, False, props, constants),)
 
 
 @pytest.mark.parametrize(

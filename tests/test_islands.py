@@ -431,7 +431,7 @@ def test_what_the_last_build_gave_out_is_answered_for_a_day(tmp_path: Path, monk
     elsewhere = {**ENVIRON, "HYBRIDSITE_STATE": str(tmp_path / "elsewhere")}
     assert ask(create_app(root, environ=elsewhere), f"/_islands/{before}").status == 404
     tomorrow = time.time() + 86_401
-    monkeypatch.setattr("hybridsite.server.app.time.time", lambda: tomorrow)
+    monkeypatch.setattr("hybridsite.server.islands.time.time", lambda: tomorrow)
     app = create_app(root, environ=ENVIRON)
     assert (ask(app, f"/_islands/{before}").status, ask(app, f"/_islands/{now}").status) == (404, 200)
 
@@ -499,39 +499,3 @@ def test_a_component_that_needs_a_session_where_there_is_no_driver_is_told(tmp_p
     assert str(notice).startswith("components/a.html:2: `session` is undefined")
     (name,) = digests(client_page(root, "index.html"))
     assert ask(create_app(root, environ=ENVIRON), f"/_islands/{name}").text == "<p>\n[]"
-
-
-KEPT = "---\nprerender: false\ncache: {max_age: 60}\n---\n"
-
-
-@pytest.mark.parametrize("component", ["<< session.get('n') >>", '{% island "components/inner.html" %}{% endisland %}'])
-def test_on_a_page_that_is_kept_a_component_that_uses_the_session_is_refused(tmp_path: Path, component: str) -> None:
-    # case R3
-    files = {
-        "site.toml": MEMORY,
-        "pages/index.html": KEPT + '{% island "components/a.html" %}{% endisland %}',
-        "components/a.html": component,
-        "components/inner.html": "<< flashes() >>",
-    }
-    with pytest.raises((SiteError, SiteErrors), match='"cache" stands on a page that uses the session'):
-        built_here(write_site(tmp_path / "site", files))
-
-
-def test_on_a_page_that_is_kept_a_component_whose_module_asks_for_the_session_keeps_it_from_being_kept(
-    tmp_path: Path,
-) -> None:
-    # case R3
-    files = {
-        "site.toml": MEMORY,
-        "pages/index.html": KEPT + '{% island "components/a.html" %}{% endisland %}',
-        "pages/set.py": "def POST(context):\n    context.session['n'] = 'mine'\n    return 'set'",
-        "components/a.html": "[<< n >>]",
-        "components/a.py": "def load(context):\n    return {'n': getattr(context, 'ses' + 'sion').get('n', 'none')}",
-    }
-    app = app_of(write_site(tmp_path / "site", files))
-    browser = Browser(app)
-    browser._kept(ask(app, "/set", "POST", headers={"origin": "http://127.0.0.1"}))
-    for _ in range(2):
-        mine, other = browser.get("/"), ask(app, "/")
-        assert (mine.text, other.text) == ("[mine]", "[none]")
-        assert privacy(mine) == privacy(other) == PRIVATE

@@ -99,7 +99,7 @@ async def build_site(
         adapter = find_adapter(site.settings.build.adapter)
         adapter.check(site, faults)
         pages = await plan(site, faults)
-        site = with_plan(site, (page.segments for page in pages if page.match.route.kind != "error"))
+        site = with_plan(site, (page.segments for page in pages))
         with Output(site.root) as output:
             warnings = {warning.location: warning for warning in site.settings.warnings}
             files, rows = await _write_pages(site, pages, output, faults, warnings)
@@ -117,6 +117,7 @@ async def build_site(
             faults.raise_any()
             errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
             sources = _copy_sources(site, names, output)
+            site.islands.place_ahead(site.templates, site.resources.values(), site.languages)
             placed = {digest: (island.component, island.props) for digest, island in site.islands.placed.items()}
             manifest = Manifest(__version__, options.drafts, tuple(files), errors, sources, placed, assets or NO_ASSETS)
             output.write(MANIFEST, manifest.to_json())

@@ -39,12 +39,9 @@ def _serves_content(site: Site, names: Iterable[str]) -> bool:
         of_plugin = resource.module is not None and resource.module.file not in named
         if not resource.prerender and (resource.asks_for_content or of_plugin):
             return True
-        islands = [site.templates.closure(name) for name in (resource.closure.islands if resource.closure else ())]
-        if any(closure.uses_content or closure.dynamic for closure in islands):
-            return True
         # The pieces of a page are rendered when it is looked at, wherever the page itself is.
         for component in resource.closure.islands if resource.closure else ():
-            piece = site.templates.closure(component)
+            piece = site.templates.closure(component, in_place=True)
             if piece.dynamic or piece.uses_content:
                 return True
     # Python may ask by itself, or render a template that does: what it says decides, wherever it is called from.

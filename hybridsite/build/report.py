@@ -54,7 +54,7 @@ class RouteRow:
             reasons.append("guarded")
         if resource.uses_session and site.has_session(resource):
             reasons.append("uses session")
-        if route.prerender and resource.closure is not None and resource.closure.islands:
+        if resource.is_shared and resource.closure is not None and resource.closure.islands:
             reasons.append(count(len(resource.closure.islands), "island"))
         if resource.front is not None and resource.front.cache is not None and site.settings.cache.driver is not False:
             reasons.append(f"cached {resource.front.cache.max_age:g} s")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from hybridsite.cache.entry import Entry
 from hybridsite.cache.store import Looked
@@ -90,6 +90,13 @@ class MemoryStore:
         self._marks.update(dict.fromkeys(marks, self._now))
         if len(self._marks) > _MOST_MARKS:
             self._clear()
+
+    async def note(self, notes: Mapping[str, bytes], lifetime: float) -> None:
+        """Does nothing: what is noted in this process is known to the process."""
+
+    async def noted(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Gives nothing."""
+        return {}
 
     # What goes out without being made anew: an answer without any middleware around it.
 

@@ -12,7 +12,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
@@ -86,6 +86,9 @@ if redis.call('HLEN', KEYS[2]) > tonumber(ARGV[2]) then redis.call('DEL', KEYS[2
 return 1
 """
 _EVERYTHING = "return redis.call('DEL', KEYS[2])"
+# KEYS: the notes. ARGV: their time in milliseconds, and their texts.
+_NOTE = "for place, key in ipairs(KEYS) do redis.call('SET', key, ARGV[place + 1], 'PX', ARGV[1]) end return 1"
+_NOTED = "return redis.call('MGET', unpack(KEYS))"
 
 
 class _Since(NamedTuple):
@@ -168,6 +171,18 @@ class RedisStore:
                 self._owed = None
         await self._pay()
 
+    async def note(self, notes: Mapping[str, bytes], lifetime: float) -> None:
+        """Keeps notes, each under a key of its own."""
+        await self._eval(_NOTE, self._note_keys(notes), max(1, int(lifetime * 1000)), *notes.values())
+
+    async def noted(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Gives those of some notes that are there: none while Redis doesn't answer."""
+        found = await self._eval(_NOTED, self._note_keys(names))
+        return {name: text for name, text in zip(names, found or (), strict=False) if text is not None}
+
+    def _note_keys(self, names: Iterable[str]) -> list[str]:
+        return [f"{self._prefix}n:{hashlib.sha256(name.encode()).hexdigest()}" for name in names]
+
     async def _pay(self) -> None:
         """Sends the marks that are owed. What is added meanwhile stays owed."""
         if self._owed is None:
@@ -182,15 +197,19 @@ class RedisStore:
             self._owed |= sending  # another call may have sent it before this one was made
 
     async def _run(self, script: str, key: str, *values: bytes | str | int) -> Any:
-        """Runs a script, by its hash where the server knows it. None where Redis does not answer."""
+        """Runs a script on what belongs to the key of an entry. None where Redis does not answer."""
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
         keys = (f"{self._prefix}e:{digest}", f"{self._prefix}marks", f"{self._prefix}c:{digest}")
+        return await self._eval(script, keys, *values)
+
+    async def _eval(self, script: str, keys: Sequence[str], *values: bytes | str | int) -> Any:
+        """Runs a script, by its hash where the server knows it. None where Redis does not answer."""
 
         async def act(client: Any) -> Any:
             try:
-                return await client.execute_command("EVALSHA", _sha1(script), 3, *keys, *values)
+                return await client.execute_command("EVALSHA", _sha1(script), len(keys), *keys, *values)
             except NoScriptError:
-                return await client.execute_command("EVAL", script, 3, *keys, *values)
+                return await client.execute_command("EVAL", script, len(keys), *keys, *values)
 
         return await self._answer(act)
 

@@ -1,8 +1,8 @@
-"""The protocol of a cache's store: entries by key, and marks that invalidate those made before."""
+"""The protocol of a cache's store: entries by key, marks that invalidate those made before, and notes beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from hybridsite.cache.entry import Entry
@@ -45,3 +45,9 @@ class CacheStore(Protocol):
 
     async def invalidate(self, marks: Sequence[str]) -> None:
         """Makes every entry with one of these marks one that isn't there, those under way too."""
+
+    async def note(self, notes: Mapping[str, bytes], lifetime: float) -> None:
+        """Keeps texts by their names for `lifetime` seconds, for all who share the store. Nothing invalidates them."""
+
+    async def noted(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Gives those of some notes that are there."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from hybridsite.analysis import Closure
 from hybridsite.assets.table import FOLDER
 from hybridsite.assets.workshop import Workshop
 from hybridsite.build.assets import on_demand_templates, quoted_texts
 from hybridsite.check.finding import CheckFault
+from hybridsite.closures import Closure
 from hybridsite.errors import Location
 from hybridsite.manifest import server_sources
 from hybridsite.site import Site

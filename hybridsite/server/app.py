@@ -18,13 +18,12 @@ from starlette.types import Message, Receive, Scope, Send
 from hybridsite.answers import FileAnswer
 from hybridsite.assets.previous import kept_assets
 from hybridsite.caching import answered
-from hybridsite.errors import TemplateError
-from hybridsite.island_table import Island
-from hybridsite.manifest import MANIFEST, Manifest, read_manifest
-from hybridsite.previous import kept_islands
+from hybridsite.island_table import kept_uses
+from hybridsite.manifest import MANIFEST, read_manifest
 from hybridsite.rendering import respond
 from hybridsite.security import forwarded
 from hybridsite.server.door import host_name, is_refused
+from hybridsite.server.islands import answered_islands
 from hybridsite.server.state import make_cache, make_sessions
 from hybridsite.server.static import FileIndex
 from hybridsite.site import Mode, Site, load_site, named
@@ -53,6 +52,12 @@ class App:
     def keeps_pages(self) -> bool:
         """Whether a page of the site may be kept by the cache."""
         return self._cache is not None and any(found.may_be_kept for found in self._site.resources.values())
+
+    @property
+    def remembers_islands(self) -> bool:
+        """Whether a page that is kept has an island whose props only the process knows that rendered it."""
+        uses = kept_uses(self._site.templates, self._site.resources.values())
+        return self._cache is not None and any(use.constants is None for use in uses)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speaks ASGI 3."""
@@ -184,21 +189,7 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
         site.policy.read(url.encode()).segments for url, file in index.built.items() if file.guard is not None
     )
     state = state_folder(place, environ)
-    islands = replace(site.islands, known=_known_islands(site, manifest, state))
-    site = named(replace(site, built=index.built, guarded=guarded, error_files=index.errors, islands=islands))
     sessions = make_sessions(site.settings, state, environ)
     cache = make_cache(site.settings, hashlib.sha256(manifest.to_json()).hexdigest()[:32], environ)
-    return App(replace(site, sessions=sessions, cache=cache), index)
-
-
-def _known_islands(site: Site, manifest: Manifest, state: Path) -> dict[str, Island]:
-    """Gives the islands of this build, and of those before it whose components are still there."""
-    known: dict[str, Island] = {}
-    for digest, (component, props) in {**kept_islands(state, time.time()), **manifest.islands}.items():
-        try:
-            if component in site.templates.names():
-                site.templates.closure(component, in_place=True)
-                known[digest] = Island(component, props)
-        except TemplateError:
-            continue  # nothing leads to it any more, and it doesn't parse
-    return known
+    site = replace(site, built=index.built, guarded=guarded, error_files=index.errors, sessions=sessions, cache=cache)
+    return App(named(replace(site, islands=answered_islands(site, manifest, state, environ))), index)

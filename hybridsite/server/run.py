@@ -26,6 +26,10 @@ _CACHES = (
     "each of %d workers has a cache of its own: what one invalidates the others give out until its time; "
     'write [cache] driver = "redis", or serve with one worker'
 )
+_PIECES = (
+    "each worker knows only those islands with computed props that it has rendered itself: on kept pages some "
+    'stay fallbacks; write [cache] driver = "redis", or give these islands constant props'
+)
 # How many objects more there are before garbage is looked for.
 _NEW_OBJECTS = 10_000
 
@@ -56,6 +60,8 @@ def run(
     app = create_app(place, environ=environ)  # faults of the site show here, once, before any worker starts
     if workers > 1 and settings.cache.driver == "memory" and app.keeps_pages:
         _log.warning(_CACHES, workers)
+        if app.remembers_islands:
+            _log.warning(_PIECES)
     with _bind(host, port) as listener:
         listening(_address(listener))
         config = _Config(

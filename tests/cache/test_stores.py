@@ -289,3 +289,30 @@ def test_cancelled_looks_never_give_another_ones_entry(shared: Make) -> None:
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         RedisStore(url)
+
+
+def test_notes_are_shared_by_all_who_share_the_store_and_end_by_themselves(redis_server: RedisServer) -> None:
+    async def test(store: CacheStore) -> None:
+        texts = {f"name {number}": bytes([number, 0, 255]) for number in range(50)}
+        await store.note(texts, 60)
+        await store.note({"short": b"x"}, 0.02)
+        async with opened(lambda: RedisStore(redis_server.url, timeout=5)) as other:
+            assert await other.noted([*texts, "nobody's"]) == texts
+            await store.invalidate(["t:x"])
+            assert await other.noted(["name 7"]) == {"name 7": texts["name 7"]}
+            async with asyncio.timeout(10):
+                while await other.noted(["short"]):
+                    await asyncio.sleep(0.01)
+        async with opened(lambda: RedisStore("redis://127.0.0.1:1", timeout=1)) as away:
+            await away.note(texts, 60)
+            assert await away.noted([*texts]) == {}
+
+    run(lambda: RedisStore(redis_server.url, timeout=5), test)
+
+
+def test_the_memory_of_a_process_leaves_notes_to_the_process() -> None:
+    async def test(store: CacheStore) -> None:
+        await store.note({"a": b"x"}, 60)
+        assert await store.noted(["a"]) == {}
+
+    run(MemoryStore, test)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.e2e.support import MakeSite, Serve, Server, built, is_private, wait_until
+from tests.e2e.support import SECRET, MakeSite, Serve, Server, built, is_private, wait_until
 from tests.sessions.conftest import start_redis
 from tests.sessions.servers import RedisServer
 
@@ -43,7 +44,14 @@ FILES = {
         "def GET(context):\n    context.cache.set(max_age=60)\n    return context.session.get('name', 'nobody')\n"
     ),
 }
-REDIS = {**FILES, "site.toml": '[cache]\ndriver = "redis"\n'}
+PIECES = {
+    "pages/inks/[name].html": "---\nprerender: false\ncache: {max_age: 10m}\n---\n"
+    '{% island "components/cart.html", beside="all" %}…{% endisland %}'
+    '{% island "components/cart.html", beside=params.name %}…{% endisland %}',
+    "pages/add.py": "def POST(context):\n    context.session.update('cart', lambda n: n + 1, 0)\n    return 'ok'\n",
+    "components/cart.html": "<< session.get('cart', 0) >> beside << beside >>",
+}
+REDIS = {**FILES, **PIECES, "site.toml": '[cache]\ndriver = "redis"\n'}
 
 
 async def one(port: int, path: str) -> str:
@@ -109,6 +117,12 @@ def test_the_table_of_routes_tells_what_is_kept(make_site: MakeSite) -> None:
 def test_several_workers_with_a_cache_each_are_told_of(make_site: MakeSite, serve: Serve) -> None:
     server = serve(make_site(FILES), "--workers", "2")
     assert "each of 2 workers has a cache of its own" in server.log()
+    assert "islands" not in server.log()
+
+
+def test_several_workers_with_computed_islands_on_kept_pages_are_told_of(make_site: MakeSite, serve: Serve) -> None:
+    server = serve(make_site({**FILES, **PIECES}), "--workers", "2")
+    assert "each worker knows only those islands with computed props" in server.log()
 
 
 def test_a_cache_without_its_url_is_told_at_start(make_site: MakeSite) -> None:
@@ -122,10 +136,11 @@ def test_a_cache_without_its_url_is_told_at_start(make_site: MakeSite) -> None:
 def shared(make_site: MakeSite, start_redis: Callable[..., RedisServer]) -> Iterator[tuple[list[Server], RedisServer]]:
     """Two servers of one build, over one Redis."""
     site: Path = make_site(REDIS)
-    built(site)
     redis = start_redis()
+    env = {"REDIS_URL": redis.url, "HYBRIDSITE_SECRET": SECRET}
+    built(site, env=env)
     with ExitStack() as stack:
-        yield [stack.enter_context(Server(site, env={"REDIS_URL": redis.url})) for _ in range(2)], redis
+        yield [stack.enter_context(Server(site, env=env)) for _ in range(2)], redis
 
 
 def test_two_servers_render_once_and_invalidate_together(shared: tuple[list[Server], RedisServer]) -> None:
@@ -177,3 +192,59 @@ def test_what_is_invalidated_while_redis_hangs_does_not_come_back(shared: tuple[
     redis.resume()
     wait_until(lambda: client.get("/live/").headers["x-cache"] == "HIT", "the cache to be back")
     assert client.get("/live/").text != before
+
+
+def pieces(client: httpx.Client, page: httpx.Response) -> list[str]:
+    """Fetches the islands of a page as the script does; "" for what isn't there."""
+    digests = re.findall(r'<slot name="([^"]+)"', page.text)
+    answer = client.get(f"/_islands/{','.join(digests)}.json")
+    assert answer.status_code == 200
+    assert is_private(answer)
+    return [answer.json().get(digest, "") for digest in digests]
+
+
+def test_a_kept_page_has_pieces_of_its_visitors_on_every_server_and_after_a_restart(
+    shared: tuple[list[Server], RedisServer],
+) -> None:
+    # case R3
+    servers, _ = shared
+    ann, other = servers[0].client(), servers[1].client()
+    ann.post("/add")
+    mine, theirs = ann.get("/inks/woad/"), other.get("/inks/woad/")
+    assert [answer.headers["x-cache"] for answer in (mine, theirs)] == ["MISS", "HIT"]
+    assert mine.content == theirs.content
+    assert not is_private(mine)
+    assert "set-cookie" not in mine.headers
+    assert "woad" not in mine.text
+    assert pieces(ann, mine) == ["1 beside all", "1 beside woad"]
+    assert pieces(other, theirs) == ["0 beside all", "0 beside woad"]
+    servers[1].restart()
+    again = servers[1].client()
+    assert again.get("/inks/woad/").headers["x-cache"] == "HIT"
+    assert pieces(again, theirs) == ["0 beside all", "0 beside woad"]
+    assert again.get(f"/_islands/{'A' * 24}").status_code == 404
+
+
+def test_while_redis_is_away_a_page_has_the_pieces_that_the_process_knows(
+    shared: tuple[list[Server], RedisServer],
+) -> None:
+    servers, redis = shared
+    client, other = (server.client() for server in servers)
+    redis.kill()
+    page = client.get("/inks/weld/")
+    assert pieces(client, page) == ["0 beside all", "0 beside weld"]
+    assert pieces(other, page) == ["0 beside all", ""]
+
+
+def test_with_a_memory_of_its_own_a_server_knows_after_a_restart_what_the_build_knew(
+    make_site: MakeSite, serve: Serve
+) -> None:
+    server = serve(make_site({**FILES, **PIECES}))
+    client = server.client()
+    client.post("/add")
+    pages = [client.get("/inks/woad/") for _ in range(2)]
+    assert [answer.headers["x-cache"] for answer in pages] == ["MISS", "HIT"]
+    assert pieces(client, pages[0]) == ["1 beside all", "1 beside woad"]
+    server.restart()
+    assert pieces(client, pages[0]) == ["1 beside all", ""]
+    assert pieces(client, client.get("/inks/woad/")) == ["1 beside all", "1 beside woad"]

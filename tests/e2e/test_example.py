@@ -353,6 +353,7 @@ def test_the_ledger_is_kept_until_the_next_order(server: Server, visitor: Visito
     kept = visitor.client.get("/ledger/")
     assert kept.headers["x-cache"] == "HIT"
     assert not is_private(kept)
+    assert re.search(r'Cart <slot name="[^"]+" data-island="load"><span class="count"></span></slot>', kept.text)
     visitor.open(products(server)[0])
     visitor.submit(visitor.form("quantity"), quantity="7")
     assert visitor.client.get("/ledger/").content == kept.content

@@ -332,7 +332,7 @@ def test_the_shops_cart_is_each_visitors_own_on_pages_that_all_share(browser: Br
     page.wait_for_url("**/cart/")
     page.add_init_script(SHIFTS)
     other.add_init_script(SHIFTS)
-    for path in ("/", "/shop/woad/", "/about/"):
+    for path in ("/", "/shop/woad/", "/about/", "/ledger/"):
         here, there = page.goto(path), other.goto(path)
         assert here is not None
         assert there is not None
@@ -348,3 +348,27 @@ def test_the_shops_cart_is_each_visitors_own_on_pages_that_all_share(browser: Br
     assert faults == []
     visitor.close()
     stranger.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_shops_header_is_the_same_on_built_kept_and_private_pages(
+    browser: Browser, shop: Server, size: str
+) -> None:
+    width, height = SIZES[size]
+    context = browser.new_context(base_url=shop.url, viewport={"width": width, "height": height})
+    page = context.new_page()
+    page.goto("/shop/woad/")
+    page.locator("form[action='/cart/'] button").first.click()
+    page.wait_for_url("**/cart/")
+    boxes = []
+    for path in ("/", "/ledger/", "/cart/"):
+        page.goto(path)
+        expect(page.locator("nav .count")).to_have_text("1 bottle")
+        cart = page.get_by_role("navigation").get_by_role("link", name="Cart")
+        boxes.append((page.locator(".masthead").bounding_box(), cart.locator(".count").bounding_box()))
+    assert [box["height"] for box, _ in boxes if box] == [boxes[0][0]["height"]] * 3  # type: ignore[index]
+    counts = [count for _, count in boxes if count]
+    assert [(box["y"], box["width"], box["height"]) for box in counts] == [
+        (counts[0]["y"], counts[0]["width"], counts[0]["height"])
+    ] * 3
+    context.close()
