@@ -4,6 +4,7 @@ const words = document.getElementById("words");
 const outcome = document.getElementById("outcome");
 const list = document.getElementById("found");
 const MOST = 10;
+const PAUSE = 150; // ms
 let index;
 let asked = 0;
 
@@ -29,8 +30,9 @@ async function ask() {
   }
   try {
     index ??= await import(search.dataset.index);
-    const found = await index.debouncedSearch(text, {}, 150);
-    if (found === null || number !== asked) return;
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    if (number !== asked) return; // somebody types on
+    const found = await index.search(text);
     const pages = await Promise.all(found.results.slice(0, MOST).map((result) => result.data()));
     if (number !== asked) return;
     list.replaceChildren(...pages.map(entry));
