@@ -14,12 +14,10 @@ from jinja2 import nodes
 
 from hybridsite.assets.calls import AssetCall, asset_call
 from hybridsite.island_tag import PLACE
+from hybridsite.reads import reads, uses_content
 
 SESSION = "session"
 RENDER = "render"
-COLLECTION = "collection"
-# What a template may ask of the site without reaching its content.
-_PLAIN_OF_SITE = frozenset({"title", "description", "language", "author", "url", "base"})
 # Each of these reads or shows what a session holds.
 SESSION_NAMES = frozenset({SESSION, "flashes", "action_result"})
 _IMPLICIT = frozenset({"caller", "kwargs", "varargs", "loop", "self", "super"})
@@ -82,6 +80,7 @@ class TemplateFacts:
     uses_content: bool = False
     islands: tuple[IslandUse, ...] = ()
     assets: tuple[AssetCall, ...] = ()
+    reads: frozenset[tuple[str, str]] = frozenset()
 
 
 def analyse(template: nodes.Template) -> TemplateFacts:
@@ -89,18 +88,9 @@ def analyse(template: nodes.Template) -> TemplateFacts:
     walk = _Walk()
     walk.visit(template, set(), guarded=False)
     uses, references, actions = tuple(walk.uses), tuple(walk.references), tuple(walk.actions)
-    content, islands, assets = _uses_content(template), tuple(walk.islands), tuple(walk.assets)
-    return TemplateFacts(frozenset(walk.names), uses, references, walk.dynamic, actions, content, islands, assets)
-
-
-def _uses_content(template: nodes.Template) -> bool:
-    """Tells whether a template may ask for a collection. `site.title` and its like are no way to one."""
-    names = [node.name for node in template.find_all(nodes.Name)]
-    harmless = 0
-    for node in template.find_all(nodes.Getattr):
-        if isinstance(node.node, nodes.Name) and node.node.name == "site" and node.attr in _PLAIN_OF_SITE:
-            harmless += 1
-    return COLLECTION in names or names.count("site") > harmless
+    content, islands, assets = uses_content(template), tuple(walk.islands), tuple(walk.assets)
+    given = (frozenset(walk.names), uses, references, walk.dynamic, actions, content, islands, assets)
+    return TemplateFacts(*given, reads=reads(template))
 
 
 def _constants(props: list[nodes.Pair]) -> dict[str, object] | None:

@@ -26,6 +26,7 @@ _log = logging.getLogger("hybridsite")
 
 _REMEMBERED = 64
 """How many bodies are kept as HTML: a page asks for html, headings and toc of a few entries."""
+DRAFT = "it is a draft"
 _TEXT_TRUTH = {"true": True, "false": False}
 
 
@@ -74,6 +75,14 @@ class Content:
     def left_out(self) -> frozenset[str]:
         """The files of drafts, and of what is dated in the future."""
         return frozenset(file for home in self._homes.values() for file in home.left_out_files)
+
+    @property
+    def is_volatile(self) -> bool:
+        """Whether another build may find other entries though no file changed: by a function, or as time goes on."""
+        return any(
+            home.declared.function is not None or any(reason != DRAFT for reason in home.left_out.values())
+            for home in self._homes.values()
+        )
 
     def publish(
         self,
@@ -363,6 +372,6 @@ def _left_out(record: Record, policy: Policy, place: Location) -> str:
     if policy.drafts:
         return ""
     if _is_draft(record, place):
-        return "it is a draft"
+        return DRAFT
     when = None if policy.future else moment(record.values.get("date"), policy.zone)
     return f"it is dated in the future: {record.values['date']}" if when and when > policy.now else ""

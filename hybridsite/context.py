@@ -14,6 +14,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hybridsite import used
 from hybridsite.cache.control import CacheControl
 from hybridsite.cache.entry import Cached
 from hybridsite.cache.watching import WatchedRequest, WatchedUrl
@@ -183,6 +184,8 @@ class Context:
         """The visitor's IP address, as the named proxies tell it; None on a prerendered page."""
         client = None if self.prerendering else self._request.client
         return client.host if client else None
+
+    depends_on = used.depends_on
 
     def url_for(self, source: str, /, **params: object) -> str:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Site.url_for` does."""

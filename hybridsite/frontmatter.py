@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from functools import lru_cache
 from types import MappingProxyType
 
 from hybridsite import units
@@ -63,8 +64,7 @@ def read_front_matter(source: Source, *, own_keys: Collection[str] = (), zone: t
             with faults.collect():
                 _check(source, key, value)
             continue
-        folded = key.casefold()
-        near = next((name for name in RESERVED if folded == name or one_slip(folded, name)), None)
+        near = _near(key)
         if near and key not in own_keys:
             faults.add(
                 FrontMatterError(
@@ -102,6 +102,12 @@ def _paths(values: Mapping[str, object]) -> Paths:
     named = paths if isinstance(paths, Mapping) else {"collection": paths}
     by = named.get("by")
     return Paths(str(named["collection"]), by if isinstance(by, str) else None, size if isinstance(size, int) else None)
+
+
+@lru_cache(maxsize=1024)  # the pages of a site have the same few keys
+def _near(key: str) -> str | None:
+    folded = key.casefold()
+    return next((name for name in RESERVED if folded == name or one_slip(folded, name)), None)
 
 
 def _check(source: Source, key: str, value: object) -> None:

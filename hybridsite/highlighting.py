@@ -143,8 +143,10 @@ def _highlighted(language: str, code: str, marked: tuple[tuple[int, int], ...] =
         return None
     from pygments import highlight
 
+    from hybridsite.lexing import quicken
+
     formatter = _formatter(tuple(_numbers(marked))) if marked else _formatter()
-    return highlight(code, lexer_class(stripnl=False, ensurenl=False), formatter)
+    return highlight(code, quicken(lexer_class(stripnl=False, ensurenl=False)), formatter)
 
 
 @lru_cache(maxsize=16)  # making one builds the rules of its style, which nobody reads here

@@ -22,6 +22,7 @@ from hybridsite.routes import ISLANDS, Match, Part, Route
 from hybridsite.templating import COMPONENTS, Templates
 from hybridsite.undefined import MissingValue
 from hybridsite.urls import RequestPath
+from hybridsite.used import note_island
 
 # Pages ask for the same few sets of components; a stranger could ask for any.
 _MOST_RESOURCES = 1000
@@ -58,6 +59,7 @@ class IslandTable:
         """Gives the digest of an island that a page of this build refers to, and notes the island under it."""
         digest = self.digest(island)
         self.placed[digest] = island
+        note_island(digest, island.component, island.props)
         return digest
 
     def digest(self, island: Island) -> str:

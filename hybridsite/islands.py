@@ -69,9 +69,9 @@ class Pieces:
         if self._context.prerendering:
             digest = site.islands.place(island)
         else:
+            # Those that this build knows, too: a server of another build may be asked for them.
             digest = site.islands.digest(island)
-            if digest not in site.islands.known:
-                self._placed[digest] = island
+            self._placed[digest] = island
         return Markup(f'<slot name="{digest}" data-island="{when}">{fallback}</slot>{script}')
 
     async def note(self) -> None:

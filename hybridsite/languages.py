@@ -12,6 +12,7 @@ from hybridsite.errors import Faults, RouteError, did_you_mean
 from hybridsite.island_props import Island
 from hybridsite.routes import Match, Route, Segment
 from hybridsite.routing import Router
+from hybridsite.used import EVERYTHING, ROUTES, note
 
 LOCALE = "locale"
 PIECE_LOCALE = "_locale"
@@ -114,6 +115,7 @@ class Languages:
 
     def alternates(self, router: Router, route: Route, path: Path, origin: str, is_there: IsThere) -> list[Alternate]:
         """Gives a page in all of its languages, its own among them, in the order of [i18n]; none where it has one."""
+        _note(route)
         found = []
         for locale in self.locales:
             other = self.counterpart(router, route, path, locale, is_there)
@@ -136,6 +138,7 @@ class Languages:
         Raises RouteError for a language that there is none of, and for a page that it lacks while nothing stands in.
         """
         route = router.by_source(source)
+        _note(route)
         locale = str(params[LOCALE])
         if locale not in (self.default, *self.locales):
             mend = did_you_mean(locale, self.locales) or "name it in [i18n] locales"
@@ -185,3 +188,8 @@ class Languages:
                     if other.kind == route.kind and not other.parameters and other.redirect is None:
                         what = f'{other.source} and {route.source} are both the page in the language "{self.default}"'
                         faults.add(RouteError(what, mend="keep one of them", location=route.location))
+
+
+def _note(route: Route) -> None:
+    """Notes for the build that a page depends on which pages other languages have: those of a pattern come by content."""
+    note(EVERYTHING if route.parameters else ROUTES)

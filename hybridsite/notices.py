@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import FrameType
 
+from hybridsite import used
 from hybridsite.errors import Location, PrerenderSessionError, count, is_of_site
+from hybridsite.used import Notice
 
 Listener = Callable[[PrerenderSessionError], None]
 
@@ -25,6 +27,7 @@ class SessionNotices:
 
     def add(self, place: Location, page: str, *, way: Sequence[str] = (), mend: str) -> None:
         """Notes that `page` uses the session at `place`; `way` names the templates and lines between them."""
+        used.note_notice((place.file, place.line, page, tuple(way), mend))
         known = self._places.get(place)
         if known:
             known[0][page] = None
@@ -32,6 +35,11 @@ class SessionNotices:
         self._places[place] = ({page: None}, way, mend)
         if self._listener is not None:
             self._listener(self._fault(place))
+
+    def repeat(self, notices: Iterable[Notice]) -> None:
+        """Notes again what was noted by an earlier build, or of another process."""
+        for file, line, page, way, mend in notices:
+            self.add(Location(file, line), page, way=way, mend=mend)
 
     def faults(self) -> list[PrerenderSessionError]:
         """Gives one fault a place, in the order of the places."""

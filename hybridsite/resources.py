@@ -160,8 +160,9 @@ def _load_resource(
     closure = _closure(templates, starts, in_place=True) if in_place else own
     for name in closure.templates if closure else ():
         templates.check(name)
+    if prerender != route.prerender:
+        route = replace(route, prerender=prerender)
     pieces = [components[name] for name in closure.islands if name in components] if closure and in_place else []
-    route = replace(route, prerender=prerender)
     resource = Resource(route, template, source, front, module, closure, tuple(pieces), is_kept)
     _check_guard(resource)
     _check_cache_control(resource)

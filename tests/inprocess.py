@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Scope
 
 from hybridsite.build.build import BuildOptions, build_site
-from hybridsite.build.report import BuildReport
+from hybridsite.build.rows import BuildReport
 from hybridsite.server.app import App, create_app
 from hybridsite.site import Mode, Site, load_site
 from tests.e2e.support import SECRET, write_site
@@ -99,9 +99,9 @@ def request(target: str | bytes = "/", method: str = "GET", headers: Mapping[str
     return Request(scope_of(target, method, headers))
 
 
-def built_here(root: Path, **options: bool) -> BuildReport:
-    """Builds a site in this process."""
-    return asyncio.run(build_site(root, root / ".hybridsite", environ=ENVIRON, options=BuildOptions(**options)))
+def built_here(root: Path, **options: Any) -> BuildReport:
+    """Builds a site in this process, with what BuildOptions has."""
+    return build_site(root, root / ".hybridsite", environ=ENVIRON, options=BuildOptions(**options))
 
 
 def app_of(root: Path) -> App:

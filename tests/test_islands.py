@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import re
@@ -450,7 +449,7 @@ def test_an_island_of_the_last_build_whose_component_is_gone_is_not_there(tmp_pa
 
 def test_a_site_without_islands_has_no_script_and_makes_no_secret(tmp_path: Path) -> None:
     root = write_site(tmp_path / "site", {"pages/index.html": "plain"})
-    asyncio.run(build_site(root, root / ".hybridsite", environ={}))
+    build_site(root, root / ".hybridsite", environ={})
     assert not (root / "dist/client/_islands").exists()
     assert not (root / ".hybridsite/secret").exists()
     assert not (root / ".hybridsite/previous").exists()
@@ -460,7 +459,7 @@ def test_a_secret_that_is_none_is_told_once(tmp_path: Path) -> None:
     page = '{% island "components/a.html" %}{% endisland %}'
     root = write_site(tmp_path / "site", {"pages/a.html": page, "pages/b.html": page, "components/a.html": "a"})
     with pytest.raises(SecretError):
-        asyncio.run(build_site(root, root / ".hybridsite", environ={"HYBRIDSITE_SECRET": "short"}))
+        build_site(root, root / ".hybridsite", environ={"HYBRIDSITE_SECRET": "short"})
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,30 @@ def test_an_island_has_the_language_of_its_page(tmp_path: Path) -> None:
     assert [*got, ask(app, "/de/live/").text] == ["<b>en</b>", "<b>de</b>", "<b>de</b>"]
 
 
+def test_a_build_that_keeps_pages_knows_what_languages_they_came_to_have(tmp_path: Path) -> None:
+    root = write_site(
+        tmp_path,
+        {
+            "site.toml": FALLBACK,
+            "pages/a.html": SHOWN,
+            "pages/b.html": "<< url_for('pages/a.html', locale='de') >>",
+            "pages/c.html": "<< _('Hello') >>",
+            "pages/de/c.html": "{% include 'pages/c.html' %}",
+        },
+    )
+
+    def built() -> list[str]:
+        built_here(root)
+        files = ("a", "b", "de/c")
+        return [(root / f"dist/client/{file}/index.html").read_text().strip() for file in files]
+
+    assert built() == ["", "/a/", "Hello"]
+    write_site(root, {"pages/de/a.html": "a", "locales/de/LC_MESSAGES/messages.po": 'msgid "Hello"\nmsgstr "Hallo"\n'})
+    assert built() == ["en=/a/ de=/de/a/", "/de/a/", "Hallo"]
+    (root / "pages/de/a.html").unlink()
+    assert built() == ["", "/a/", "Hallo"]
+
+
 NAMES = st.sampled_from(["a", "b", "c"])
 STEMS = st.lists(NAMES, max_size=3).map(tuple)
 ROUTES = st.sets(st.tuples(st.sampled_from(["en", "de", "fr"]), STEMS), min_size=1, max_size=12)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp
 
-from hybridsite.build.build import with_island_key
+from hybridsite.build.islands import with_island_key
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.errors import Faults
 from hybridsite.manifest import BuiltFile, Manifest, read_manifest

@@ -9,7 +9,7 @@ from hybridsite.adapters.static import StaticAdapter
 from hybridsite.errors import Faults, SiteError
 from hybridsite.site import Site
 
-Write = Callable[[str, bytes], None]
+Write = Callable[[str, bytes], object]
 """Writes a file of the build, by its path below dist/."""
 
 

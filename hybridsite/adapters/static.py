@@ -38,7 +38,7 @@ class StaticAdapter:
             mend = 'take guard: true out, or use adapter = "standalone"'
             faults.add(AdapterError(what, why=", ".join(guarded), mend=mend, location=place))
 
-    def finish(self, site: Site, taken: Collection[str], write: Callable[[str, bytes], None]) -> Iterator[SiteError]:
+    def finish(self, site: Site, taken: Collection[str], write: Callable[[str, bytes], object]) -> Iterator[SiteError]:
         """Writes a page for each redirect, to another language too. Yields those that no page can stand for."""
         for route in site.router.routes:
             if route.redirect is None:

@@ -20,6 +20,7 @@ from hybridsite.assets.store import ResultStore
 from hybridsite.assets.table import FOLDER, RASTER, BuiltAssets, Picture, Variant, no_picture, unknown_asset
 from hybridsite.errors import AssetError, Faults, Location
 from hybridsite.media import media_type
+from hybridsite.used import ASSETS, note, note_asset
 
 _STYLES = (".css",)
 _SCRIPTS = (".js", ".mjs")
@@ -80,12 +81,14 @@ class Workshop:
         """Gives the text of a file in assets/. Raises SourceError."""
         if name not in self._under_way[-1:]:
             self.asked.add(name)
+        note(ASSETS)
         return sources.read_text(self._index[name], f"{FOLDER}/{name}")
 
     def file(self, name: str) -> str:
         """Gives the fingerprinted file of an asset. Raises AssetError, and SourceError for one that can't be read."""
         with self._lock:
             self.asked.add(name)
+            note_asset(name)
             return self._at_hand(name).file
 
     def _at_hand(self, name: str) -> Made:
@@ -110,6 +113,7 @@ class Workshop:
 
     def picture(self, name: str, widths: Sequence[int]) -> Picture:
         """Gives a picture in some widths, which are encoded before the build ends. Raises AssetError."""
+        note_asset(name, tuple(widths))
         with self._lock:
             if name not in self._public:
                 raise unknown_asset(name, self._public)

@@ -42,6 +42,17 @@ def expect(site: Site, workshop: Workshop, faults: Faults) -> None:
             workshop.file(name)
 
 
+def ask_again(site: Site, asked: Iterable[tuple[str, tuple[int, ...] | None]]) -> None:
+    """Asks for what a page asked for that was kept, or rendered by another process: pictures with their widths."""
+    workshop = site.assets
+    if isinstance(workshop, Workshop):
+        for name, widths in asked:
+            if widths is None:
+                workshop.file(name)
+            else:
+                workshop.picture(name, widths)
+
+
 def _expect_call(workshop: Workshop, template: str, call: AssetCall) -> None:
     place = Location(template, call.line)
     pictures = call.function == "image"

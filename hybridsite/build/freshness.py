@@ -39,6 +39,11 @@ def remember(fingerprint: str, state: Path) -> None:
     (state / _STAMP).write_text(json.dumps(stamp) + "\n", "utf-8")
 
 
+def is_remembered(state: Path) -> bool:
+    """Tells whether a build has ended here, with its note."""
+    return (state / _STAMP).exists()
+
+
 def is_stale(root: Path, state: Path) -> bool:
     """Tells whether `serve` has to build first: where there is no build, an older one, or one with drafts."""
     try:

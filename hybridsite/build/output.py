@@ -8,9 +8,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hybridsite.build.store import Place
 from hybridsite.errors import BuildError, Location
 
 DIST = "dist"
@@ -25,23 +26,39 @@ class Output:
     Left early, nothing of dist/ has changed.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, spare: Path | None = None) -> None:
         self._final = root / DIST
         self._root = root
+        self._spare = spare
         self._staging = Path()
-        self._folders: set[Path] = set()
+        self._folders: set[str] = set()
+        self._names: set[str] = set()
+        self._is_used = False
 
     def __enter__(self) -> Output:
-        for left in self._root.glob(f"{_STAGING}*"):  # of a build that was killed; the lock says that none is running
-            shutil.rmtree(left, ignore_errors=True)
+        left = sorted(self._root.glob(f"{_STAGING}*"))  # of a build that was killed; the lock says that none is running
         try:
             self._staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self._root))
             self._staging.chmod(0o755)
         except OSError as error:
             raise _fault(error, self._root) from error
+        if self._spare is not None:
+            # What the build before the last one wrote: most of it is what this one writes. Whether that is so is asked
+            # of each file, and what isn't written now is removed at the end, so that nothing has to be known of it.
+            with suppress(OSError):
+                self._spare.rename(self._staging)
+                self._staging.chmod(0o755)
+                self._is_used = True
+        for folder in left:
+            shutil.rmtree(folder, ignore_errors=True)
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Keeps the old site for the next build but one, where it can be; else it is removed."""
+        if self._spare is not None:
+            with suppress(OSError):  # the state is on another disk, say
+                self._staging.rename(self._spare)
+                return
         shutil.rmtree(self._staging, ignore_errors=True)
 
     @property
@@ -49,28 +66,79 @@ class Output:
         """Where the files are until then."""
         return self._staging
 
-    def write(self, name: str, body: bytes) -> None:
-        """Writes one file; `name` is its path below dist/."""
+    def write(self, name: str, body: bytes) -> Place:
+        """Writes one file; `name` is its path below dist/. Raises BuildError."""
         path = self._place(name)
         try:
-            with open(path, "wb") as file:
+            if self._is_used:
+                _remove(path)  # it may be a file of dist/ by another name
+            with open(path, "xb") as file:
                 file.write(body)
+                file.flush()
+                return _place_of(os.fstat(file.fileno()))
         except OSError as error:
             raise _fault(error, path) from error
+
+    def keep(self, name: str, place: Place) -> bool:
+        """Takes a file over from the dist/ that stands, if it is still the one that a build wrote there.
+
+        It is the same file by another name: nothing ever writes into a file of dist/, neither the new one nor the old,
+        so that one can't change by way of the other. Where links can't be had, it is to be made anew.
+        """
+        old, new = f"{self._final}/{name}", self._place(name)
+        try:
+            if self._is_used:
+                with suppress(FileNotFoundError):
+                    if _place_of(os.lstat(new)) == place:
+                        return True
+                    _remove(new)
+            if _place_of(os.lstat(old)) != place:
+                return False
+            os.link(old, new, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
 
     def read(self, name: str) -> bytes:
         """Gives one file that was written; `name` is its path below dist/. Raises FileNotFoundError."""
         return (self._staging / name).read_bytes()
 
-    def _place(self, name: str) -> Path:
-        path = self._staging / name
-        if path.parent not in self._folders:
+    def _place(self, name: str) -> str:
+        path = f"{self._staging}/{name}"
+        folder = path.rpartition("/")[0]
+        if folder not in self._folders:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                self._make_folder(folder)
             except OSError as error:
                 raise _fault(error, path) from error
-            self._folders.add(path.parent)
+            self._folders.add(folder)
+        self._names.add(path)
         return path
+
+    def _make_folder(self, folder: str) -> None:
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            way = next((path for path in (folder, *map(str, Path(folder).parents)) if os.path.isfile(path)), None)
+            if way is None or way in self._names:
+                raise
+            os.unlink(way)  # an earlier build had a file there
+            os.makedirs(folder, exist_ok=True)
+
+    def wrote(self, name: str) -> None:
+        """Learns that another process wrote a file."""
+        self._names.add(f"{self._staging}/{name}")
+
+    def _clear(self) -> None:
+        """Removes all that an earlier build wrote and this one didn't."""
+        for place, folders, files in os.walk(self._staging, topdown=False):
+            for name in (*files, *folders):
+                path = f"{place}/{name}"
+                if os.path.islink(path) or (name in files and path not in self._names):
+                    os.unlink(path)
+            if place not in self._folders and place != str(self._staging):
+                with suppress(OSError):  # it isn't empty
+                    os.rmdir(place)
 
     def exchange(self) -> None:
         """Puts the new files in the place of dist/, in one step where the system can (renameat2 on Linux).
@@ -78,6 +146,8 @@ class Output:
         They are on the disk before that, so that a machine which loses its power has one whole site or the other.
         """
         try:
+            if self._is_used:
+                self._clear()
             _settle(self._staging)
             if not self._final.exists():
                 self._staging.rename(self._final)
@@ -89,6 +159,28 @@ class Output:
             _fsync(self._root)
         except OSError as error:
             raise _fault(error, self._final) from error
+
+
+def _remove(path: str) -> None:
+    """Removes what is in the way of a file, a folder too."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except (IsADirectoryError, PermissionError):
+        shutil.rmtree(path)
+
+
+def is_there(root: Path, name: str, place: Place) -> bool:
+    """Tells whether a file of dist/ is still the one that a build wrote."""
+    try:
+        return _place_of(os.lstat(f"{root}/{DIST}/{name}")) == place
+    except OSError:
+        return False
+
+
+def _place_of(status: os.stat_result) -> Place:
+    return Place(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def _settle(folder: Path) -> None:
@@ -136,7 +228,7 @@ def _exchange(one: Path, other: Path) -> bool:
     return result == 0
 
 
-def _fault(error: OSError, path: Path) -> BuildError:
+def _fault(error: OSError, path: Path | str) -> BuildError:
     why = error.strerror or str(error)
     return BuildError("the built site can't be written", why=f"{why}; dist/ is as it was", location=Location(str(path)))
 

@@ -11,7 +11,7 @@ from hybridsite.assets.css import urls_in
 from hybridsite.assets.references import located
 from hybridsite.assets.table import FOLDER
 from hybridsite.assets.workshop import Workshop
-from hybridsite.build.build import BuildOptions, Built, build_site
+from hybridsite.build.build import BuildOptions, Built, Listener, build_site
 from hybridsite.check.external import ask_all
 from hybridsite.check.finding import CheckFault
 from hybridsite.check.links import BuiltPage, LinkTable, link_table
@@ -38,7 +38,7 @@ class CheckOptions:
     external: bool = False
 
 
-async def check_site(
+def check_site(
     root: Path,
     state: Path,
     *,
@@ -54,13 +54,12 @@ async def check_site(
         return []
 
     try:
-        report = await build_site(
+        report = build_site(
             root,
             state,
             environ=environ,
             options=BuildOptions(drafts=options.drafts, dry=True),
-            waiting=waiting,
-            review=review,
+            listener=Listener(waiting=waiting, review=review),
         )
         found.extend(report.notices)
     except SiteErrors as several:

@@ -11,7 +11,7 @@ import click
 from hybridsite.errors import SiteError, SiteErrors, count
 
 if TYPE_CHECKING:  # `--help` shall not wait for all that a build needs
-    from hybridsite.build.report import BuildReport, RouteRow
+    from hybridsite.build.rows import BuildReport, RouteRow
 
 _HEADINGS = ("route", "kind", "why", "source", "size", "time")
 
@@ -64,7 +64,11 @@ class Console:
         for notice in report.notices:
             self.problem("error", notice)
         on_demand = count(sum(row.kind == "on demand" for row in report.rows), "route")
-        self.say(f"built {count(report.pages, 'page')} in {report.seconds:.2f} s; {on_demand} on demand")
+        if report.why:
+            self.say(report.why)
+        kept = f", kept {report.kept:,}" if report.kept else ""
+        built = count(report.pages - report.kept, "page")
+        self.say(f"built {built}{kept} in {report.seconds:.2f} s; {on_demand} on demand")
 
     def facts(self, facts: Mapping[str, str]) -> None:
         """Prints names and values in two columns."""
@@ -85,10 +89,10 @@ class Console:
 
 def _cells(row: RouteRow) -> tuple[str, ...]:
     if row.pages == 0:
-        return (row.route.pattern, row.kind, row.reason, row.source, "-", "-")
-    pages = f" ({row.pages} pages)" if row.route.parameters else ""
+        return (row.pattern, row.kind, row.reason, row.source, "-", "-")
+    pages = f" ({row.pages} pages)" if row.is_many else ""
     return (
-        row.route.pattern,
+        row.pattern,
         row.kind,
         row.reason + pages,
         row.source,

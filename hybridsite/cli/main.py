@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping
 from functools import partial
@@ -58,10 +57,13 @@ def main() -> None:
 @SITE
 @click.option("--strict", is_flag=True, help="End 1, and leave dist/ alone, for undefined sessions and broken links.")
 @click.option("--drafts", is_flag=True, help="Build pages with draft: true too.")
+@click.option("--jobs", type=click.IntRange(min=1), help="How many processes render.  [default: as many as pay]")
+@click.option("--clean", is_flag=True, help="Build every page anew, whatever the last build has made.")
+@click.option("--why", default="", metavar="ROUTE", help="Tell what made the page at ROUTE stale, or that it was kept.")
 @command
-def build(console: Console, site: Path, strict: bool, drafts: bool) -> None:
-    """Writes SITE's prerendered pages, and what the rest needs, to SITE/dist/."""
-    _build(console, site, strict=strict, drafts=drafts)
+def build(console: Console, site: Path, strict: bool, drafts: bool, jobs: int | None, clean: bool, why: str) -> None:
+    """Writes SITE's prerendered pages, and what the rest needs, to SITE/dist/. Pages that hold are kept."""
+    _build(console, site, strict=strict, drafts=drafts, jobs=jobs, clean=clean, why=why)
 
 
 @main.command()
@@ -76,7 +78,7 @@ def serve(
 ) -> None:
     """Serves SITE, or a dist/ folder; builds first where dist/ is missing or older than its sources."""
     from hybridsite.config import load_settings
-    from hybridsite.server.app import is_dist
+    from hybridsite.places import is_dist
     from hybridsite.server.run import run
 
     if not is_dist(site):
@@ -109,12 +111,12 @@ def check(console: Console, site: Path, strict: bool, external: bool, drafts: bo
     from hybridsite.check.check import CheckOptions, check_site
     from hybridsite.check.finding import is_warning
     from hybridsite.check.report import as_json, as_sarif
-    from hybridsite.server.app import state_folder
+    from hybridsite.places import state_folder
 
     options = CheckOptions(drafts=drafts, external=external)
     waiting = partial(console.note, WAITING)
     state = state_folder(site, os.environ)
-    faults = asyncio.run(check_site(site, state, environ=os.environ, options=options, waiting=waiting))
+    faults = check_site(site, state, environ=os.environ, options=options, waiting=waiting)
     if form == "text":
         console.findings(faults)
     else:
@@ -129,7 +131,7 @@ def check(console: Console, site: Path, strict: bool, external: bool, drafts: bo
 @command
 def routes(console: Console, site: Path, drafts: bool) -> None:
     """Lists the routes of SITE, without building it."""
-    from hybridsite.build.report import RouteRow
+    from hybridsite.build.rows import RouteRow
     from hybridsite.site import Mode, load_site
 
     loaded = load_site(site, Mode(prerendering=True, drafts=drafts), environ=os.environ)
@@ -143,7 +145,7 @@ def routes(console: Console, site: Path, drafts: bool) -> None:
 def info(console: Console, site: Path) -> None:
     """Tells versions, and what is known of SITE: what to put into a report of a fault."""
     from hybridsite.build.report import site_facts, version_facts
-    from hybridsite.server.app import is_dist, state_folder
+    from hybridsite.places import is_dist, state_folder
 
     console.facts(version_facts())
     if not is_dist(site):
@@ -170,31 +172,46 @@ def schema(console: Console) -> None:
     console.say(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
-def _build(console: Console, site: Path, *, strict: bool = False, drafts: bool = False) -> None:
-    from hybridsite.build.build import BuildOptions, build_site
-    from hybridsite.build.freshness import fingerprint, remember
-    from hybridsite.check.check import broken_links
-    from hybridsite.server.app import state_folder
+def _build(
+    console: Console,
+    site: Path,
+    *,
+    strict: bool = False,
+    drafts: bool = False,
+    jobs: int | None = None,
+    clean: bool = False,
+    why: str = "",
+) -> None:
+    from hybridsite.build.freshness import fingerprint, is_remembered, remember
+    from hybridsite.build.output import build_lock
+    from hybridsite.build.unchanged import report_if_unchanged
+    from hybridsite.places import state_folder
 
     state = state_folder(site, os.environ)
+    if not clean and not why and is_remembered(state):
+        with build_lock(state, lambda: console.say(WAITING)):
+            report = report_if_unchanged(site, state, os.environ, drafts=drafts, strict=strict)
+        if report is not None:
+            console.report(report)
+            return
+    from hybridsite.build.build import BuildOptions, Listener, build_site
+    from hybridsite.check.check import broken_links
+
     before = fingerprint(site)  # a source that changes while it is built makes the build stale
-    report = asyncio.run(
-        build_site(
-            site,
-            state,
-            environ=os.environ,
-            options=BuildOptions(drafts=drafts, strict=strict),
-            review=broken_links if strict else lambda built: (),
-            waiting=lambda: console.say(WAITING),
-            encoding=lambda done, all: console.say(f"encoded {done} of {count(all, 'picture')}"),
-        )
+    listener = Listener(
+        waiting=lambda: console.say(WAITING),
+        thrown_away=lambda reason: console.say(f"the build cache is thrown away: {reason}"),
+        encoding=lambda done, all: console.say(f"encoded {done} of {count(all, 'picture')}"),
+        review=broken_links if strict else lambda built: (),
     )
+    options = BuildOptions(drafts=drafts, strict=strict, jobs=jobs, clean=clean, why=why)
+    report = build_site(site, state, environ=os.environ, options=options, listener=listener)
     remember(before, state)
     console.report(report)
 
 
 def _is_stale(site: Path) -> bool:
     from hybridsite.build.freshness import is_stale
-    from hybridsite.server.app import state_folder
+    from hybridsite.places import state_folder
 
     return is_stale(site, state_folder(site, os.environ))

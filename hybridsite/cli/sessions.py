@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import uuid
@@ -115,7 +114,7 @@ def _run(site: Path, work: Callable[[SessionOffice], Awaitable[None]]) -> None:
     """Opens the store that a site's settings name, and does something with it."""
     from hybridsite.config import load_settings
     from hybridsite.modules import make_importable
-    from hybridsite.server.app import is_dist, state_folder
+    from hybridsite.places import is_dist, state_folder
     from hybridsite.server.state import make_sessions
     from hybridsite.sessions.office import SessionOffice
 
@@ -137,6 +136,8 @@ def _run(site: Path, work: Callable[[SessionOffice], Awaitable[None]]) -> None:
             await manager.stop()
 
     try:
+        import asyncio  # here since no other command needs it
+
         asyncio.run(opened())
     except SessionUnavailable as error:
         cause = error.__cause__.__cause__ if error.__cause__ else None

@@ -19,7 +19,8 @@ from hybridsite.answers import FileAnswer
 from hybridsite.assets.previous import kept_assets
 from hybridsite.caching import answered
 from hybridsite.island_table import kept_uses
-from hybridsite.manifest import MANIFEST, read_manifest
+from hybridsite.manifest import read_manifest
+from hybridsite.places import is_dist, state_folder
 from hybridsite.rendering import respond
 from hybridsite.security import forwarded
 from hybridsite.server.door import host_name, is_refused
@@ -31,8 +32,6 @@ from hybridsite.urls import PathRefused, RequestPath
 
 _log = logging.getLogger("hybridsite")
 
-STATE_VARIABLE = "HYBRIDSITE_STATE"
-STATE = ".hybridsite"
 HEALTH = b"/healthz"
 _BAD_REQUEST = PlainTextResponse("Bad Request\n", 400, {"Connection": "close", "X-Content-Type-Options": "nosniff"})
 
@@ -156,18 +155,6 @@ def _limited(receive: Receive, scope: Scope, limit: int) -> Receive:
         return message
 
     return counting
-
-
-def state_folder(place: Path, environ: Mapping[str, str]) -> Path:
-    """Gives the folder of sessions and secret: HYBRIDSITE_STATE, or .hybridsite/ in the site, or beside a dist/."""
-    if named := environ.get(STATE_VARIABLE):
-        return Path(named).resolve()
-    return (place.resolve().parent if is_dist(place) else place.resolve()) / STATE
-
-
-def is_dist(place: Path) -> bool:
-    """Tells a built site from the folder of its sources."""
-    return (place / MANIFEST).is_file() and not (place / "site.toml").exists()
 
 
 def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -> App:

@@ -17,7 +17,8 @@ from uvicorn.supervisors import Multiprocess
 from hybridsite.asgi import SITE_VARIABLE
 from hybridsite.config import Settings
 from hybridsite.errors import ServeError
-from hybridsite.server.app import STATE_VARIABLE, create_app, state_folder
+from hybridsite.places import STATE_VARIABLE, state_folder
+from hybridsite.server.app import create_app
 from hybridsite.server.protocol import Protocol
 from hybridsite.sessions.drivers import find_store
 

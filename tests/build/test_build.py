@@ -183,7 +183,7 @@ def test_strict_makes_an_undefined_session_a_fault(tmp_path: Path) -> None:
 
 def test_the_report_counts(tmp_path: Path) -> None:
     report = built_here(write_site(tmp_path / "site", SITE))
-    rows = {row.route.pattern: row for row in report.rows}
+    rows = {row.pattern: row for row in report.rows}
     assert (rows["/[name]/"].pages, rows["/now/"].pages, rows["/now/"].kind) == (3, 0, "on demand")
     assert report.pages == 6
     assert rows["/stats.json"].size == len('{"z":1,"a":"/stats.json"}') or rows["/stats.json"].size > 0

@@ -17,12 +17,13 @@ import pytest
 
 from hybridsite.build import output as output_module
 from hybridsite.build.output import Output, build_lock
+from hybridsite.build.store import Place
 from hybridsite.errors import BuildError
 from tests.e2e.support import tree, write_files
 
 PLACES_THAT_FAIL: dict[str, tuple[object, str]] = {
     "mkdtemp": (tempfile, "mkdtemp"),
-    "mkdir": (Path, "mkdir"),
+    "mkdir": (os, "makedirs"),
     "open": (builtins, "open"),
     "rename": (output_module, "_exchange"),
 }
@@ -163,6 +164,42 @@ def test_what_a_killed_build_left_is_cleared_away(tmp_path: Path) -> None:
         output.exchange()
     assert left_beside(tmp_path) == []
     assert (tmp_path / ".distance/kept").exists()
+
+
+def test_an_earlier_dist_is_made_into_the_next_one(tmp_path: Path) -> None:
+    spare = tmp_path / "state/spare"
+    spare.parent.mkdir()
+
+    def build(files: dict[str, str]) -> dict[str, Place]:
+        with Output(tmp_path, spare) as output:
+            places = {
+                name: known[name]
+                if name in known and texts[name] == text and output.keep(name, known[name])
+                else output.write(name, text.encode())
+                for name, text in files.items()
+            }
+            output.exchange()
+        assert {name: (tmp_path / "dist" / name).read_text() for name in tree(tmp_path / "dist")} == files
+        texts.update(files)
+        return places
+
+    texts: dict[str, str] = {}
+    known: dict[str, Place] = {}
+    for files in (
+        {"client/a": "a", "client/b/index.html": "b", "server/c": "c"},
+        {"client/a": "a", "client/b/index.html": "new", "client/d/e/f": "f"},
+        {"client/a/index.html": "folder", "client/b": "file", "client/d/e/f": "f"},
+        {"client/a": "a", "client/d/e/g": "g"},
+        {"client/a": "a"},
+        {"client/a": "a", "client/d/e/f": "f"},
+    ):
+        known = build(files)
+        write_files(tmp_path, {"dist/client/extra": "by hand", "dist/client/empty/x": "by hand"})
+        before = tree(tmp_path / "dist")
+        with Output(tmp_path, spare) as output:
+            output.write("client/a", b"half")  # left early, as by a fault
+        assert tree(tmp_path / "dist") == before
+    assert left_beside(tmp_path) == []
 
 
 def test_folders_may_be_read_by_a_web_server(tmp_path: Path) -> None:

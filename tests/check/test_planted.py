@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -71,7 +70,7 @@ GOOD: dict[str, str | bytes] = {
 
 
 def found(root: Path, **options: bool) -> tuple[SiteError, ...]:
-    return asyncio.run(check_site(root, root / ".hybridsite", environ=ENVIRON, options=CheckOptions(**options)))
+    return check_site(root, root / ".hybridsite", environ=ENVIRON, options=CheckOptions(**options))
 
 
 def lines(root: Path) -> list[str]:

@@ -1,0 +1,119 @@
+"""Who renders the pages of a build: this process, or others beside it, by way of `concurrent.futures.Executor`."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from dataclasses import dataclass
+
+from hybridsite.build.making import Outcome, make
+from hybridsite.build.output import Output
+from hybridsite.build.plan import PlannedPage
+from hybridsite.errors import BuildError
+from hybridsite.site import Site
+
+_PR_SET_PDEATHSIG = 1
+_WORTH_A_PROCESS = 300
+"""The number of pages from which on a second process has paid for itself: measured with pages of 320 words."""
+_CHUNKS = 8
+"""How many pieces of work each process gets: few enough to cost nothing, enough for all to end at about one time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is rendered: the site, its planned pages, and where they are written."""
+
+    site: Site
+    pages: Sequence[PlannedPage]
+    output: Output
+
+
+def jobs_for(pages: int) -> int:
+    """Gives the number of processes that pays for so many pages on this machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, pages // _WORTH_A_PROCESS))
+
+
+def outcomes(work: Work, jobs: int | None) -> list[Outcome]:
+    """Renders and writes all pages. What comes of them is in their order, whoever rendered them. Raises BuildError.
+
+    Without `jobs` there are as many processes as pay.
+    """
+    jobs = min(jobs_for(len(work.pages)) if jobs is None else jobs, len(work.pages))
+    if jobs > 1 and _can_fork():
+        return _forked(work, jobs)
+    return _rendered(work, 0, len(work.pages))
+
+
+def _rendered(work: Work, first: int, end: int) -> list[Outcome]:
+    async def render() -> list[Outcome]:
+        return [await make(work.site, page, work.output) for page in work.pages[first:end]]
+
+    return asyncio.run(render())
+
+
+def _can_fork() -> bool:
+    """Tells whether a process can be split: where other threads run, one could hold a lock that is never given back."""
+    if "fork" not in multiprocessing.get_all_start_methods():
+        return False
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread():
+            thread.join(0.2)  # one that ran the site's paths() is about to end
+    return threading.active_count() == 1
+
+
+_shared: Work | None = None
+"""What processes that were split off this one share with it, without a copy: set for as long as they are made."""
+
+
+def _forked(work: Work, jobs: int) -> list[Outcome]:
+    """Lets processes render that are split off this one: they share the loaded site with it as it is."""
+    global _shared
+    _shared = work
+    try:
+        with ProcessPoolExecutor(
+            jobs, multiprocessing.get_context("fork"), initializer=_end_with, initargs=(os.getpid(),)
+        ) as executor:
+            return list(spread(executor, len(work.pages), jobs))
+    except OSError as error:
+        raise BuildError("no process can be started", why=error.strerror or str(error), mend="use --jobs 1") from error
+    finally:
+        _shared = None
+
+
+def spread(executor: Executor, pages: int, jobs: int) -> Iterator[Outcome]:
+    """Hands the pages out in pieces, and yields what comes of them in their order."""
+    size = max(1, -(-pages // (jobs * _CHUNKS)))
+    futures: list[Future[list[Outcome]]] = [
+        executor.submit(_piece, first, min(first + size, pages)) for first in range(0, pages, size)
+    ]
+    for future in futures:
+        yield from future.result()
+
+
+def _piece(first: int, end: int) -> list[Outcome]:
+    assert _shared is not None
+    return _rendered(_shared, first, end)
+
+
+def _end_with(parent: int) -> None:
+    """Has this process end when its parent does, even by SIGKILL: else it would hold the lock of the build for ever."""
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (AttributeError, OSError):  # no Linux
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)

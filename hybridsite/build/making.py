@@ -1,0 +1,230 @@
+"""One page of a build, made: rendered by the same function as the server, checked, and written."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hybridsite.answers import SAFE_HEADERS
+from hybridsite.build.headers import with_header
+from hybridsite.build.output import Output
+from hybridsite.build.plan import PlannedPage
+from hybridsite.build.store import Made, Told
+from hybridsite.build.traces import trace
+from hybridsite.errors import (
+    Answer,
+    Faults,
+    Location,
+    ModuleError,
+    RouteError,
+    SiteError,
+    SiteErrors,
+    TemplateError,
+    frames_of,
+    place_of,
+)
+from hybridsite.manifest import BuiltFile, etag
+from hybridsite.media import media_type
+from hybridsite.rendering import render
+from hybridsite.site import Site
+from hybridsite.urls import RequestPath
+from hybridsite.used import noting
+
+_SENT_ANYWAY = frozenset({b"content-length", b"content-type"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one page: what was made, or why not; files outside of the site that it read, each with when."""
+
+    made: Made | None
+    faults: tuple[SiteError, ...] = ()
+    outside: Mapping[str, int] = field(default_factory=dict)
+
+
+class _Answer(NamedTuple):
+    """What a page answered: status, headers and whole body."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+async def make(site: Site, page: PlannedPage, output: Output) -> Outcome:
+    """Renders a page and writes it. What is wrong with the site is in the outcome; what is wrong with the disk raises.
+
+    Raises BuildError.
+    """
+    began = time.perf_counter()
+    faults = Faults()
+    with noting() as used, faults.collect(*page.match.route.files):
+        answer = await _answer(site, page)
+        kind = _checked_type(page, answer)
+    try:
+        faults.raise_any()
+    except SiteErrors as several:
+        return Outcome(None, several.faults)
+    except SiteError as fault:
+        return Outcome(None, (fault,))
+    headers = _own_headers(answer.headers)
+    warnings: tuple[Told, ...] = ()
+    if site.csp is not None and kind.startswith("text/html"):
+        text = answer.body.decode()
+        headers = with_header(headers, "content-security-policy", site.csp.header_for_html(text))
+        if blocked := site.csp.blocked(text):
+            warnings = (_warning(blocked[0], page),)
+    made = Made(
+        page=identity(site, page),
+        trace=trace(site, page.match.route, used.keys),
+        place=output.write(place_of_page(site, page), answer.body),
+        etag=etag(answer.body),
+        type=kind,
+        headers=headers,
+        seconds=time.perf_counter() - began,
+        notices=tuple(used.notices),
+        warnings=warnings,
+        assets=tuple(used.assets),
+        islands=json.dumps(used.islands) if used.islands else "",
+    )
+    return Outcome(made, outside={key: when for key, when in used.keys.items() if key.startswith("/")})
+
+
+def identity(site: Site, page: PlannedPage) -> str:
+    """Names what is planned for a file: another source, module or values, or middleware, make another page of it."""
+    route = page.match.route
+    around = "middleware" if site.middleware else ""
+    return f"{route.source} {route.module} {around} {sorted(page.match.params.items())!r}"
+
+
+def place_of_page(site: Site, page: PlannedPage) -> str:
+    """Gives the path below dist/ of a page's file."""
+    return BuiltFile(page.url, page.output, "", "", guard=guard_of(site, page)).place
+
+
+def guard_of(site: Site, page: PlannedPage) -> str | None:
+    """Gives the source of a page that is given out only behind the middleware; None for all others."""
+    source = page.match.route.source
+    return source if site.resources[source].guard else None
+
+
+def built_file(site: Site, page: PlannedPage, made: Made) -> BuiltFile:
+    """Tells the server how to give a page's file out."""
+    return BuiltFile(
+        page.url, page.output, made.type, made.etag, made.headers, _alias(site, page), guard_of(site, page)
+    )
+
+
+def _alias(site: Site, page: PlannedPage) -> str | None:
+    """Gives the other form of a page's URL, where the policy serves both."""
+    kind = page.match.route.kind
+    return (
+        site.policy.url(kind, page.segments, slash=False)
+        if site.policy.has_slash(kind, page.segments) is None
+        else None
+    )
+
+
+async def _answer(site: Site, page: PlannedPage) -> _Answer:
+    """Renders one page by the same function as the server.
+
+    Raises SiteError with the page's place, whatever went wrong.
+    """
+    scheme, _, host = (site.url or "http://localhost").partition("://")
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": scheme,
+        "path": page.url,
+        "raw_path": page.url.encode("ascii"),
+        "query_string": b"",
+        "headers": [(b"host", host.encode("idna"))],
+        "server": (host, None),
+    }
+    source = page.match.route.source
+    try:
+        path = RequestPath(page.segments, site.policy.has_slash(page.match.route.kind, page.segments) is not False)
+        response = await render(site, Request(scope), planned=page.match, path=path)
+        return await _collect(response)
+    except SiteError as error:
+        raise error.at(place_of(error, str(site.root)) or Location(source)) from error
+    except SiteErrors:  # each has its place
+        raise
+    except Answer as error:
+        raise RouteError(
+            f"{type(error).__name__} was raised for {page.url}",
+            why="a build writes pages that are there",
+            mend="leave the path out of paths(), or give the page prerender: false",
+            location=place_of(error, str(site.root)) or Location(source),
+        ) from error
+    except Exception as error:
+        frames = frames_of(error, str(site.root)) or [Location(source)]
+        way = f", by way of {' → '.join(map(str, frames[:-1]))}" if len(frames) > 1 else ""
+        why = f"raised for {page.url}{way}"
+        raise ModuleError(f"{type(error).__name__}: {error}", why=why, location=frames[-1]) from error
+
+
+async def _collect(response: Response) -> _Answer:
+    """Runs a response, streamed ones too, into its status, headers and whole body."""
+    body = bytearray()
+    start: dict[str, object] = {}
+
+    async def send(message: Mapping[str, object]) -> None:
+        if message["type"] == "http.response.start":
+            start.update(message)
+        elif message["type"] == "http.response.body":
+            chunk = message.get("body", b"")
+            assert isinstance(chunk, bytes)
+            body.extend(chunk)
+
+    async def receive() -> Mapping[str, object]:
+        return {"type": "http.disconnect"}
+
+    await response({"type": "http", "method": "GET", "headers": []}, receive, send)  # type: ignore[arg-type]
+    status, headers = start["status"], start["headers"]
+    assert isinstance(status, int)
+    assert isinstance(headers, list)
+    return _Answer(status, headers, bytes(body))
+
+
+def _checked_type(page: PlannedPage, answer: _Answer) -> str:
+    route = page.match.route
+    wanted = route.status if route.kind == "error" else 200
+    if answer.status != wanted:
+        raise RouteError(
+            f"{page.url} answers {answer.status} at build",
+            why=f"a file can stand for {wanted} alone",
+            mend="give the page prerender: false",
+            location=Location(route.module or route.source),
+        )
+    kind = next((value.decode("latin-1") for name, value in answer.headers if name == b"content-type"), "")
+    by_name = media_type(page.output)
+    if by_name.partition(";")[0] != kind.partition(";")[0]:
+        raise RouteError(
+            f"{page.url} is {kind or 'of no type'}, and its name says {by_name}",
+            why="a static host goes by the name",
+            mend="name the file for what it holds: stats.json.py, feed.xml",
+            location=route.location,
+        )
+    return kind
+
+
+def _own_headers(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in headers
+        if name not in _SENT_ANYWAY and (name, value) not in SAFE_HEADERS
+    )
+
+
+def _warning(attribute: str, page: PlannedPage) -> Told:
+    shown = attribute if len(attribute) <= 60 else f"{attribute[:59]}…"
+    why = f"it stands in {page.url}, and the Content-Security-Policy names no attributes"
+    mend = "put it into a file or an element, or allow it: csp = { style-src-attr = [\"'unsafe-inline'\"] }"
+    location = Location(page.match.route.source)
+    return Told.of(TemplateError(f"no browser follows {shown}", why=why, mend=mend, location=location))

@@ -1,0 +1,61 @@
+"""`--why`: the chain from what has changed to a page, or that the page was kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hybridsite.errors import BuildError
+from tests.e2e.support import built, write_files, write_site
+from tests.inprocess import built_here
+
+SITE: dict[str, str | bytes] = {
+    "layouts/base.html": "<title></title>{% block main %}{% endblock %}\n{% include 'components/foot.html' %}",
+    "components/foot.html": "foot",
+    "pages/index.html": "{% extends 'layouts/base.html' %}",
+    "pages/list.html": "<< data.list | join >><< url_for('pages/index.html') >>",
+    "pages/code.html": "<< x >>",
+    "pages/code.py": "def load(context):\n    return {'x': 1}\n",
+    "data/list.json": "[]",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "url", "told"),
+    [
+        ("components/foot.html", "new", "/",
+         "/ was made anew: components/foot.html changed, which pages/index.html → pages/index.html:1 → "
+         "layouts/base.html:2 leads to"),
+        ("pages/index.html", "new", "/", "/ was made anew: pages/index.html changed"),
+        ("data/list.json", "[1]", "/list/", "/list/ was made anew: data.list changed"),
+        ("data/list.json", "[1]", "/", "/ was kept: nothing that it was made from has changed"),
+        ("data/list.json", "[1]", "code", "/code/ was made anew: data/list.json changed, and pages/code.html runs"),
+        ("pages/index.html", "---\nprerender: false\n---\n", "/list/",
+         "/list/ was made anew: the route of pages/index.html changed"),
+        ("pages/new.html", "new", "/new/", "/new/ was made anew: the last build had no such page"),
+        ("pages/list.py", "def load(context): ...", "/list/", "/list/ was made anew: another file, module"),
+    ],
+)  # fmt: skip
+def test_the_chain_is_told(tmp_path: Path, file: str, text: str, url: str, told: str) -> None:
+    root = write_site(tmp_path / "site", SITE)
+    built_here(root)
+    write_files(root, {file: text})
+    assert built_here(root, why=url).why.startswith(told)
+
+
+def test_the_first_build_and_a_clean_one_keep_nothing(tmp_path: Path) -> None:
+    root = write_site(tmp_path / "site", SITE)
+    for options in ({}, {"clean": True}):
+        assert "/ was made anew: nothing is kept" in built_here(root, why="/", **options).why
+
+
+def test_a_page_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match='did you mean "/list/"'):
+        built_here(write_site(tmp_path / "site", SITE), why="/lists/")
+
+
+def test_the_command_prints_it(tmp_path: Path) -> None:
+    root = write_site(tmp_path / "site", SITE)
+    built(root)
+    assert "/ was kept: nothing" in built(root, "--why", "/").stdout
