@@ -191,5 +191,5 @@ class Languages:
 
 
 def _note(route: Route) -> None:
-    """Notes for the build that a page depends on which pages other languages have: those of a pattern come by content."""
+    """Notes for the build that a page depends on what other languages have: the pages of a pattern come by content."""
     note(EVERYTHING if route.parameters else ROUTES)

@@ -232,7 +232,9 @@ def test_a_build_that_keeps_pages_knows_what_languages_they_came_to_have(tmp_pat
         return [(root / f"dist/client/{file}/index.html").read_text().strip() for file in files]
 
     assert built() == ["", "/a/", "Hello"]
-    write_site(root, {"pages/de/a.html": "a", "locales/de/LC_MESSAGES/messages.po": 'msgid "Hello"\nmsgstr "Hallo"\n'})
+    (root / "pages/de/a.html").write_text("a")
+    (root / "locales/de/LC_MESSAGES").mkdir(parents=True)
+    (root / "locales/de/LC_MESSAGES/messages.po").write_text('msgid "Hello"\nmsgstr "Hallo"\n')
     assert built() == ["en=/a/ de=/de/a/", "/de/a/", "Hallo"]
     (root / "pages/de/a.html").unlink()
     assert built() == ["", "/a/", "Hallo"]
