@@ -25,7 +25,6 @@ MAX_SIZE: Final = 1_000_000
 
 _LATER: Final = (
     ("prefetch",),
-    ("i18n",),
     ("limits",),
     ("origin",),
     ("build", "origin"),

@@ -5,31 +5,35 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
+from gettext import NullTranslations
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from hybridsite import used
 from hybridsite.cache.control import CacheControl
 from hybridsite.cache.entry import Cached
 from hybridsite.cache.watching import WatchedRequest, WatchedUrl
+from hybridsite.catalogues import FUNCTIONS
 from hybridsite.errors import ContextError, Location
 from hybridsite.exchange import (
-    UNSAFE_HEADER,
     Cookies,
     EarlyResponse,
     Lazy,
+    LazyResult,
     Locals,
     Outgoing,
     PrerenderRequest,
     Rendered,
     Rewrite,
+    redirect_to,
 )
 from hybridsite.island_tag import PLACE
+from hybridsite.languages import PIECE_LOCALE, Alternate
 from hybridsite.modules import run_from_thread
 from hybridsite.notices import caller
 from hybridsite.outcomes import NO_RESULT, ActionResult
@@ -146,8 +150,34 @@ class Context:
 
     @property
     def locale(self) -> str:
-        """The language of the page: [site] language."""
-        return self.site.language
+        """The language of the page, by its path; [site] language where [i18n] names none.
+
+        An island has that of the page it stands on, and an action that of the page which the form was on.
+        """
+        path, kind = self._path.segments, self.resource.route.kind
+        if kind == "island" and PIECE_LOCALE in self.props:
+            return str(self.props[PIECE_LOCALE])
+        if kind == "action" and self.site.languages.locales:
+            told = sender(self._request, self.site.policy, self.site.url)
+            path = told[0].segments if told else path
+        return self.site.languages.locale(path)
+
+    @property
+    def alternates(self) -> list[Alternate]:
+        """The page in all of its languages, its own among them; none where it has one alone."""
+        return self.site.alternates(self._own_path)
+
+    @property
+    def translations(self) -> NullTranslations:
+        """What gettext says in the page's language: `context.translations.gettext("…")`."""
+        return self.site.catalogues.of(self.locale)
+
+    @property
+    def _own_path(self) -> tuple[str, ...]:
+        """The path of the page itself, where it stands in for one of another language."""
+        route = self.resource.route
+        is_planned = self.prerendering and route.kind == "page" and self.site.languages.locales
+        return self.site.router.fill(route, self.params) if is_planned else self._path.segments
 
     @property
     def client_address(self) -> str | None:
@@ -164,8 +194,9 @@ class Context:
     def seo(self, **given: Any) -> Markup:
         """Gives the tags that tell search engines what the page is, as `seo.head_tags` does: `<< seo() >>`."""
         route = self.resource.route
-        url = None if route.kind in ("error", "action") else self.site.policy.url(route.kind, self._path.segments)
-        return head_tags(self.site, url, self.page, self.props.get("entry"), **given)
+        url = None if route.kind in ("error", "action") else self.site.policy.url(route.kind, self._own_path)
+        about = (self.page, self.props.get("entry"), self.locale, [] if url is None else self.alternates)
+        return head_tags(self.site, url, *about, **given)
 
     # The session.
 
@@ -249,12 +280,7 @@ class Context:
     @cached_property
     def cookies(self) -> Cookies:
         """The cookies of the request and of the answer. Raises ContextError on a prerendered page."""
-        if self.prerendering:
-            raise ContextError(
-                "cookies are asked for on a prerendered page",
-                why="it is rendered at build, where there is no visitor",
-                mend=f"give {self.resource.route.source} prerender: false",
-            )
+        self._refuse("cookies are", "it is rendered at build, where there is no visitor", self.prerendering)
         return Cookies(self._request)
 
     @cached_property
@@ -271,16 +297,16 @@ class Context:
     @cached_property
     def cache(self) -> CacheControl:
         """How long the answer is kept for all who ask alike. Raises ContextError on a prerendered page."""
-        if self.prerendering:
-            raise ContextError(
-                "context.cache is asked for on a prerendered page",
-                why="it is a file, the same until the next build",
-                mend=f"give {self.resource.route.source} prerender: false",
-            )
+        self._refuse("context.cache is", "it is a file, the same until the next build", self.prerendering)
         return CacheControl(self.site.cache, self.site.policy, self._is_private)
 
     def _is_private(self) -> bool:
         return self.resource.names_session or (self._session is not None and self._session.touched)
+
+    def _refuse(self, what: str, why: str, is_prerendered: bool) -> None:
+        if is_prerendered:
+            mend = f"give {self.resource.route.source} prerender: false"
+            raise ContextError(f"{what} asked for on a prerendered page", why=why, mend=mend)
 
     @cached_property
     def csp_nonce(self) -> str | None:
@@ -295,22 +321,8 @@ class Context:
         return name in self.__dict__
 
     def redirect(self, to: str, status: int = 302) -> Response:
-        """Gives an answer that leads to `to`. Raises ContextError for a status or a target that can't be one.
-
-        A target on another host has to be written with its scheme: `//host`, and what browsers read as that, is refused
-        (CWE-601).
-        """
-        if status not in (301, 302, 303, 307, 308):
-            raise ContextError(f"{status} is no status of a redirect", mend="use 301, 302, 303, 307 or 308")
-        if UNSAFE_HEADER.search(to) or "\t" in to or re.match(r"[\s/\\]*[/\\][\s]*[/\\]|\s", to):
-            raise ContextError(
-                "the target of redirect() would lead to another host, or is no URL",
-                mend="write a path that begins with one slash, or a whole URL with its scheme",
-            )
-        scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", to)
-        if scheme and scheme[1].lower() not in ("http", "https"):
-            raise ContextError(f'redirect() doesn\'t lead to "{scheme[1]}:" URLs')
-        return RedirectResponse(to, status)
+        """Gives an answer that leads to `to`, as `redirect_to` does: another host is written with its scheme."""
+        return redirect_to(to, status)
 
     def rewrite(self, path: str) -> Response:
         """Gives an answer by which the request goes on for another path of the site: `return context.rewrite("/x/")`.
@@ -318,12 +330,7 @@ class Context:
         The path is a URL as `url_for` gives it, and may have a query. Session, cookies and locals stay, the middleware
         runs again, and the method is GET. Raises ContextError for what is no path, and on a prerendered page.
         """
-        if self.site.mode.prerendering:
-            raise ContextError(
-                "rewrite() is asked for on a prerendered page",
-                why="a build writes each page at its own address",
-                mend=f"give {self.resource.route.source} prerender: false",
-            )
+        self._refuse("rewrite() is", "a build writes each page at its own address", self.site.mode.prerendering)
         return Rewrite.to(path)
 
     def render(self, template: str, **values: object) -> Rendered:
@@ -349,10 +356,10 @@ class Context:
     def _template_flashes(self) -> Callable[[], list[Any]] | UndefinedSession:
         return UndefinedSession(self._note) if self._session is None else self.flashes
 
-    def _template_result(self) -> _LazyResult | UndefinedSession:
+    def _template_result(self) -> LazyResult | UndefinedSession:
         if self._session is None and self.prerendering:
             return UndefinedSession(self._note)
-        return _LazyResult(lambda: self.action_result or NO_RESULT)
+        return LazyResult(lambda: self.action_result or NO_RESULT)
 
     def _template_redirect(self, to: str, status: int = 302) -> None:
         raise EarlyResponse(self.redirect(to, status))
@@ -383,18 +390,11 @@ _VARIABLES: Mapping[str, Callable[[Context], object]] = MappingProxyType(
         "route": lambda context: context.route,
         "seo": lambda context: context.seo,
         "locale": lambda context: context.locale,
+        "alternates": lambda context: context.alternates,
+        **{
+            name: partial(lambda name, context: context.site.catalogues.function(name, context.locale), name)
+            for name in FUNCTIONS
+        },
         PLACE: lambda context: context._pieces,
     }
 )
-
-
-class _LazyResult(Lazy):
-    """`action_result` in a template: a page that only names it on a way not taken leaves it for later."""
-
-    __slots__ = ()
-
-    def __bool__(self) -> bool:
-        return bool(self._make())
-
-    def __str__(self) -> str:
-        return str(self._make())

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from hybridsite.errors import Answer, ContextError
 
@@ -173,3 +173,34 @@ class Lazy:
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(self._make(), name)
+
+
+class LazyResult(Lazy):
+    """`action_result` in a template: a page that only names it on a way not taken leaves it for later."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return bool(self._make())
+
+    def __str__(self) -> str:
+        return str(self._make())
+
+
+def redirect_to(to: str, status: int) -> Response:
+    """Gives an answer that leads to `to`. Raises ContextError for a status or a target that can't be one.
+
+    A target on another host has to be written with its scheme: `//host`, and what browsers read as that, is refused
+    (CWE-601).
+    """
+    if status not in (301, 302, 303, 307, 308):
+        raise ContextError(f"{status} is no status of a redirect", mend="use 301, 302, 303, 307 or 308")
+    if UNSAFE_HEADER.search(to) or "\t" in to or re.match(r"[\s/\\]*[/\\][\s]*[/\\]|\s", to):
+        raise ContextError(
+            "the target of redirect() would lead to another host, or is no URL",
+            mend="write a path that begins with one slash, or a whole URL with its scheme",
+        )
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", to)
+    if scheme and scheme[1].lower() not in ("http", "https"):
+        raise ContextError(f'redirect() doesn\'t lead to "{scheme[1]}:" URLs')
+    return RedirectResponse(to, status)

@@ -1,4 +1,4 @@
-"""The settings of what a site publishes besides its pages: Markdown, feeds, the sitemap, plugins."""
+"""The settings of what a site has besides its pages: languages, Markdown, feeds, the sitemap, the search, plugins."""
 
 from __future__ import annotations
 
@@ -15,6 +15,43 @@ _FEED_FILES = {"rss": "feed.xml", "atom": "atom.xml", "json": "feed.json"}
 FeedName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 FeedPath = Annotated[str, AfterValidator(units.file_path)]
 PathPatterns = Annotated[tuple[Annotated[str, AfterValidator(units.path_pattern)], ...], BeforeValidator(units.items)]
+
+
+Locale = Annotated[str, AfterValidator(units.language)]
+
+
+class LanguageSettings(Section):
+    """The languages of the pages."""
+
+    locales: Annotated[tuple[Locale, ...], BeforeValidator(units.items)] = Field(
+        default=(), description='The languages: `["en", "de"]`. The pages of `"de"` lie in `pages/de/`.'
+    )
+    default: str = Field(
+        default="",
+        description="The language of pages in no such folder; without, [site] language if it is one, else the first.",
+    )
+    fallback: dict[str, str] = Field(
+        default_factory=dict, description='Which language stands in where another lacks a page: `{ de = "en" }`.'
+    )
+    fallback_type: Literal["redirect", "render"] = Field(
+        default="redirect",
+        description="Whether a page that is lacking leads to the one that stands in, or is that page at its own path.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> LanguageSettings:
+        for name in (*([self.default] if self.default else []), *self.fallback, *self.fallback.values()):
+            if name not in self.locales:
+                raise ValueError(f'names the language "{name}", which is not in its locales')
+        if self.default in self.fallback:
+            raise ValueError(f'gives the default language "{self.default}" a fallback: nothing stands in for it')
+        for start in self.fallback:
+            way = [start]
+            while way[-1] in self.fallback:
+                way.append(self.fallback[way[-1]])
+                if way[-1] in way[:-1]:
+                    raise ValueError(f"has a fallback that goes in a circle: {' → '.join(way)}")
+        return self
 
 
 class CalloutTitles(Section):
@@ -74,6 +111,12 @@ class SitemapSettings(Section):
 
     exclude: PathPatterns = Field(default=(), description='Paths that are left out: `"/thanks/"`, `"/drafts/*"`.')
     include: PathPatterns = Field(default=(), description="Paths of pages on demand that are listed too.")
+
+
+class SearchSettings(Section):
+    """The search, which this table turns on, even if it is empty."""
+
+    exclude: PathPatterns = Field(default=(), description='Paths that are not found: `"/thanks/"`, `"/drafts/*"`.')
 
 
 class PluginSettings(Section):

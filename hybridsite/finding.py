@@ -88,6 +88,10 @@ async def find(site: Site, request: Request, path: RequestPath, *, rewritten: bo
             return redirect(to, 308)
         wanted = site.policy.has_slash(match.route.kind, path.segments)
         return Found(match, site.resource(match.route), path.slash if wanted is None else wanted)
+    to = site.stand_in(path.segments) if request.method in ("GET", "HEAD") else None
+    if to is not None:
+        query = request.scope.get("query_string", b"").decode("latin-1")
+        return redirect(to + (f"?{query}" if query else ""), 302)
     return _not_found(site, path)
 
 

@@ -15,6 +15,7 @@ from hybridsite.analysis import IslandUse
 from hybridsite.errors import Faults, Location, ModuleError, TemplateError
 from hybridsite.island_memory import IslandMemory
 from hybridsite.island_props import Island, read_island
+from hybridsite.languages import Languages
 from hybridsite.modules import SiteModule, check_definitions, load_module
 from hybridsite.resources import Resource, joined
 from hybridsite.routes import ISLANDS, Match, Part, Route
@@ -66,12 +67,13 @@ class IslandTable:
         assert self.key is not None, "a build has the key, and so has a server that keeps pages"
         return island.digest(self.key())
 
-    def place_ahead(self, templates: Templates, resources: Iterable[Resource]) -> None:
+    def place_ahead(self, templates: Templates, resources: Iterable[Resource], languages: Languages) -> None:
         """Places the islands of kept pages whose props are constants: every server of the build is to know them."""
         for use in kept_uses(templates, resources):
             if use.constants is not None:
                 with suppress(TemplateError, MissingValue):  # told where the page is rendered
-                    self.place(read_island(use.component, use.constants))
+                    for locale in languages.locales or (languages.default,):
+                        self.place(languages.piece(read_island(use.component, use.constants), locale))
 
     async def find(self, path: RequestPath) -> IslandMatch | None:
         """Finds what a path below `/_islands/` asks for: `DIGEST`, or `DIGEST,DIGEST.json`. None where none is known.

@@ -65,6 +65,7 @@ class Pieces:
         if not self._has_script:
             self._has_script = True
             script = f'<script type="module" src="{site.policy.url("file", script_path())}"></script>'
+        island = site.languages.piece(island, self._context.locale)
         if self._context.prerendering:
             digest = site.islands.place(island)
         else:

@@ -1,7 +1,7 @@
 """Plugins: what a stranger's class may add to a site, how it is found, and the order in which it is asked.
 
-The names without an underscore are the public interface. The features of hybridsite's own (feeds, the sitemap) are
-plugins on it, which proves it.
+The names without an underscore are the public interface. The features of hybridsite's own (feeds, the sitemap, the
+search) are plugins on it, which proves it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ T = TypeVar("T")
 
 ENTRY_POINTS = "hybridsite.plugins"
 # The features of hybridsite's own, each of which the table of its name in site.toml turns on.
-_FEATURES = {"feeds": "hybridsite.features.feeds:Feeds", "sitemap": "hybridsite.features.sitemap:Sitemap"}
+_FEATURES = {
+    "feeds": "hybridsite.features.feeds:Feeds",
+    "sitemap": "hybridsite.features.sitemap:Sitemap",
+    "search": "hybridsite.features.search:Search",
+}
 
 
 class Plugin:
@@ -116,7 +120,7 @@ class BuiltPage:
 
     `url` is its path, escaped and with the base; `file` lies below dist/client/, unless the page is guarded. `kind` is
     "page", "file", "endpoint" or "error". `page` is its front matter, and `props` what `paths` gave it: the `entry` of
-    a collection, for example.
+    a collection, for example. `stands_in` where it is there for a page that the language of its path lacks.
     """
 
     url: str
@@ -127,6 +131,7 @@ class BuiltPage:
     props: Mapping[str, object] = field(default_factory=dict)
     page: Mapping[str, object] = field(default_factory=dict)
     guarded: bool = False
+    stands_in: bool = False
 
 
 class FinishedBuild:

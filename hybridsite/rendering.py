@@ -77,8 +77,9 @@ async def render(
     else:
         match, resource, file = planned, site.resource(planned.route), None
         kind = match.route.kind
-        segments = () if kind == "error" else site.router.fill(match.route, match.params)
-        path = RequestPath(segments, site.policy.has_slash(kind, segments) is not False)
+        if path is None:
+            segments = () if kind == "error" else site.router.fill(match.route, match.params)
+            path = RequestPath(segments, site.policy.has_slash(kind, segments) is not False)
     if not _origin_is_own(site, request):
         return finished(site, request, resource, await _error_page(site, request, 403))
     watched = None if result or file else caching.watched(site.cache, request, site.policy.path(path), resource)

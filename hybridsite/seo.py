@@ -12,6 +12,7 @@ from markupsafe import Markup
 from hybridsite.dates import moment, zone
 from hybridsite.entries import Entry, field
 from hybridsite.errors import TemplateError
+from hybridsite.languages import Alternate
 from hybridsite.site import Site
 
 FEED_TYPES: Mapping[str, str] = {
@@ -26,6 +27,8 @@ def head_tags(
     url: str | None,
     page: Mapping[str, object],
     entry: object = None,
+    locale: str = "",
+    alternates: Iterable[Alternate] = (),
     *,
     title: str | None = None,
     whole_title: str | None = None,
@@ -35,7 +38,7 @@ def head_tags(
     author: str | None = None,
     noindex: bool | None = None,
 ) -> Markup:
-    """Gives title, description, canonical link, Open Graph, Twitter card, dates of an article, and links to feeds.
+    """Gives title, description, canonical link, other languages, Open Graph, Twitter card, dates, and links to feeds.
 
     `url` is the path of the page, None for what has no address of its own. What isn't given is taken from the page's
     front matter, then from the entry that it shows, then from [site]. `whole_title` stands in `<title>` as it is, where
@@ -61,9 +64,10 @@ def head_tags(
             "robots": "noindex" if hidden else "",
         },
     )
-    if canonical:
-        tags.append(Markup('<link rel="canonical" href="{}">').format(canonical))
-    tags += _open_graph(site, title=name, type=kind, url=canonical, description=sentence, image=picture)
+    others = list(alternates) if canonical else []
+    tags += _links(site, canonical, others)
+    graph = {"title": name, "type": kind, "url": canonical, "description": sentence, "image": picture}
+    tags += _open_graph(site, locale or site.language, [each.locale for each in others], **graph)
     if kind == "article":
         tags += _article(published, updated, about.tags())
     tags += _meta("name", {"twitter:card": "summary_large_image" if picture else "summary"})
@@ -100,10 +104,29 @@ class _About:
         return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, Iterable) else []
 
 
-def _open_graph(site: Site, **values: str) -> list[Markup]:
+def _links(site: Site, canonical: str, alternates: list[Alternate]) -> list[Markup]:
+    """Gives links to the page itself, to each of its languages, and to the one for all others (HTML, 4.6.7.1)."""
+    own = [Markup('<link rel="canonical" href="{}">').format(canonical)] if canonical else []
+    tag = Markup('<link rel="alternate" hreflang="{}" href="{}">')
+    others = [each.href for each in alternates if each.locale == site.languages.default]
+    pairs = [(each.locale, each.href) for each in alternates] + [("x-default", href) for href in others]
+    return own + [tag.format(locale, href) for locale, href in pairs]
+
+
+def _open_graph(site: Site, locale: str, others: list[str], **values: str) -> list[Markup]:
     """Gives the tags that every page has (ogp.me, "Basic Metadata" and "Optional Metadata")."""
-    all_of_them = {**values, "site_name": site.title, "locale": site.language.replace("-", "_")}
-    return _meta("property", {f"og:{name}": value for name, value in all_of_them.items()})
+    all_of_them = {**values, "site_name": site.title, "locale": _underscored(locale)}
+    tags = _meta("property", {f"og:{name}": value for name, value in all_of_them.items()})
+    return tags + [
+        tag
+        for other in others
+        if other != locale
+        for tag in _meta("property", {"og:locale:alternate": _underscored(other)})
+    ]
+
+
+def _underscored(locale: str) -> str:
+    return locale.replace("-", "_")
 
 
 def _article(published: datetime | None, updated: datetime | None, words: Iterable[str]) -> list[Markup]:

@@ -16,7 +16,15 @@ from pydantic import (
 
 from hybridsite import units
 from hybridsite.errors import SiteError
-from hybridsite.feature_settings import FeedName, FeedSettings, MarkdownSettings, PluginItem, SitemapSettings
+from hybridsite.feature_settings import (
+    FeedName,
+    FeedSettings,
+    LanguageSettings,
+    MarkdownSettings,
+    PluginItem,
+    SearchSettings,
+    SitemapSettings,
+)
 from hybridsite.sections import Duration, Option, Origin, Section, Size, Text, Texts
 
 
@@ -237,6 +245,7 @@ class Settings(Section):
     site: SiteSettings = Field(default_factory=SiteSettings)
     build: BuildSettings = Field(default_factory=BuildSettings)
     routing: RoutingSettings = Field(default_factory=RoutingSettings)
+    i18n: LanguageSettings = Field(default_factory=LanguageSettings)
     redirects: Redirects = Field(
         default_factory=dict, description='Old addresses and where they lead: "/old/[slug]" = "/new/[slug]".'
     )
@@ -250,6 +259,7 @@ class Settings(Section):
         default_factory=dict, description="A feed for each name: `[feeds.blog]`. [site] url has to be set."
     )
     sitemap: SitemapSettings = Field(default_factory=SitemapSettings)
+    search: SearchSettings = Field(default_factory=SearchSettings)
     plugins: Annotated[tuple[PluginItem, ...], BeforeValidator(units.items)] = Field(
         default=(), description='Plugins, in the order in which they are asked: `["package.module:Class"]`.'
     )

@@ -2,64 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from unicodedata import normalize
 
 from markupsafe import Markup
 
-from hybridsite import dates
-from hybridsite.action_table import ACTIONS, Action, load_actions
+from hybridsite.action_table import ACTIONS, Action
 from hybridsite.assets.markup import image_html
 from hybridsite.assets.table import FOLDER, NO_ASSETS, Assets
 from hybridsite.assets.workshop import Workshop
 from hybridsite.cache.shelf import Shelf
-from hybridsite.config import Settings, load_settings, setting_locations
-from hybridsite.content import Content, load_content
-from hybridsite.content import Policy as ContentPolicy
+from hybridsite.catalogues import FOLDER as LOCALES
+from hybridsite.catalogues import Catalogues, load_catalogues
+from hybridsite.config import Settings, load_settings
+from hybridsite.content import Content
 from hybridsite.csp import Policy
-from hybridsite.data import load_data
 from hybridsite.declarations import CONTENT_FOLDER
 from hybridsite.entries import Entries, Entry
-from hybridsite.errors import (
-    ConfigError,
-    DriverError,
-    Faults,
-    Location,
-)
+from hybridsite.errors import Faults, Location
 from hybridsite.files import copied_files
 from hybridsite.given import ErrorFile, GivenFile
 from hybridsite.headers import HeaderRules
 from hybridsite.island_table import IslandTable, load_components
+from hybridsite.languages import LOCALE, Alternate, Languages
 from hybridsite.links import Links
 from hybridsite.listings import PAGE, Listings, make_listings
-from hybridsite.markdown import MarkdownStyle
-from hybridsite.modules import (
-    Handler,
-    load_module,
-    make_importable,
-    middleware_functions,
+from hybridsite.loading import (
+    DATA_FOLDER,
+    MIDDLEWARE,
+    TEMPLATE_FOLDERS,
+    check_driver,
+    load_all_actions,
+    load_all_data,
+    load_collections,
+    load_middleware,
+    template_sources,
 )
+from hybridsite.markdown import MarkdownStyle
+from hybridsite.modules import Handler, make_importable
 from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
-from hybridsite.plugins import Plugins, Setup, plug_in
+from hybridsite.plugins import Plugins, plug_in
 from hybridsite.redirects import make_router
 from hybridsite.resources import Resource, load_resources, made_resources, refuse_guards
-from hybridsite.routes import Route, read_routes
+from hybridsite.routes import Match, Route, read_routes
 from hybridsite.routing import Router
 from hybridsite.security import OriginRefusals
-from hybridsite.sessions.drivers import find_store
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates, make_templates, unknown_action
 from hybridsite.tree import below, index_files
 from hybridsite.urls import UrlPolicy
-
-TEMPLATE_FOLDERS = ("components", "layouts", "pages")
-DATA_FOLDER = "data"
-MIDDLEWARE = "middleware.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +83,7 @@ class Site:
 
     `drafts` names the files that are left out as drafts.
     `broken` names the pages that didn't load, where a build goes on to find the faults of the others.
+    `planned` has the paths that a build writes, once they are known.
     A server adds what it opened (`sessions`, `cache`) and what the build wrote: the files by their URLs (`built`), the
     paths of those among them that are guarded, and the error pages.
     """
@@ -107,6 +103,8 @@ class Site:
     broken: frozenset[str] = frozenset()
     islands: IslandTable = field(default_factory=IslandTable)
     assets: Assets = NO_ASSETS
+    languages: Languages = field(default_factory=Languages)
+    catalogues: Catalogues = field(default_factory=Catalogues)
     sessions: SessionManager | None = None
     cache: Shelf | None = None
     notices: SessionNotices = field(default_factory=SessionNotices)
@@ -115,6 +113,7 @@ class Site:
     guarded: Container[tuple[str, ...]] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
     plugins: Plugins = field(default_factory=lambda: Plugins(Path()))
+    planned: frozenset[tuple[str, ...]] | None = None
 
     @cached_property
     def links(self) -> Links:
@@ -180,7 +179,12 @@ class Site:
     def csp(self) -> Policy | None:
         """The Content-Security-Policy of its pages, or None."""
         said = self.settings.security.csp
-        return Policy() if said is True else None if said is False else Policy(said)
+        if said is False:
+            return None
+        more = dict(said) if isinstance(said, dict) else {}
+        if "search" in self.settings.model_fields_set:  # it is compiled code, which no other source allows
+            more["script-src"] = (*more.get("script-src", ()), "'wasm-unsafe-eval'")
+        return Policy(more)
 
     def url_for(self, source: str, /, **params: object) -> str:
         """Gives the URL of the route that a file under pages/ makes. Raises RouteError as `Router.url_for` does."""
@@ -188,7 +192,40 @@ class Site:
             return self.policy.url("page", ())  # its own fault is told; this would be another one for the same cause
         if PAGE in params and (listing := self.listings.by_source(source)) is not None:
             params[PAGE] = listing.page_param(params[PAGE])
+        if LOCALE in params and self.languages.locales and LOCALE not in self.router.by_source(source).parameters:
+            return self.languages.url_for(self.router, source, params, self.is_there, self.is_rendered)
         return self.router.url_for(source, **params)
+
+    def is_there(self, match: Match, path: tuple[str, ...]) -> bool:
+        """Tells whether a route that answers a path by its pattern has a page there, as far as that is known."""
+        route = match.route
+        if route.redirect is not None:
+            return False
+        if (listing := self.listings.of(route)) is not None:
+            return listing.find(match.params) is not None
+        if not route.prerender or not route.parameters:
+            return True
+        if self.mode.prerendering:
+            return self.planned is None or path in self.planned
+        return self.policy.url(route.kind, path) in self.built
+
+    def is_rendered(self, route: Route) -> bool:
+        """Tells whether pages of a route are rendered for the languages that lack them, and not led to.
+
+        One on demand, or behind a guard, never is: middleware guards it by its path.
+        """
+        return self.languages.renders and route.prerender and not self.resources[route.source].guard
+
+    def alternates(self, path: tuple[str, ...]) -> list[Alternate]:
+        """Gives the page at a path in all of its languages; none where it has one alone, or there is no page."""
+        for match in self.router.match(path) if self.languages.locales else ():
+            if self.is_there(match, path):
+                return self.languages.alternates(self.router, match.route, path, self.url, self.is_there)
+        return []
+
+    def stand_in(self, path: tuple[str, ...]) -> str | None:
+        """Gives the URL of the page that stands in for one which the language of a path lacks, or None."""
+        return self.languages.stand_in(self.router, path, self.is_there) if self.languages.fallback else None
 
     def entry_url(self, entry: Entry) -> str:
         """Gives the URL of the page that shows an entry. Raises ContentError where there is none, or several."""
@@ -258,22 +295,23 @@ def load_site(
     make_importable(root)
     settings, plugins, setup = plug_in(root, load_settings(root, environ, serving=mode.answers))
     goes_on, faults = faults is not None, Faults() if faults is None else faults
-    files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER, FOLDER), faults)
-    data = _load_data(files, faults)
-    content = _load_content(setup, mode, environ, files, faults)
-    actions = _load_actions(root, faults)
+    files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER, FOLDER, LOCALES), faults)
+    data = load_all_data(files, faults)
+    content = load_collections(setup, not mode.prerendering, mode.drafts, environ, files, faults)
+    actions = load_all_actions(root, faults)
     assets = Workshop(below(files, FOLDER), cache) if assets is None else assets
-    templates = make_templates(setup, _sources(files), actions, assets.names())
-    chain = _load_middleware(root, faults)
-    _check_driver(root, settings, faults)
+    languages = Languages.of(settings)
+    catalogues = load_catalogues(below(files, LOCALES), languages.locales, languages.chain, faults)
+    templates = make_templates(setup, template_sources(files), actions, assets.names())
+    chain = load_middleware(root, faults)
+    check_driver(root, settings, faults)
     goes_on = goes_on and not faults  # what every page rests on is whole
     routes = read_routes(below(files, "pages"), faults)
     islands = IslandTable(load_components(root, below(files, "components"), faults))
     loaded = load_resources(root, settings, templates, routes, islands.modules, faults)
     loaded += made_resources(setup.routes.values())
     refuse_guards(() if (root / MIDDLEWARE).exists() else loaded, faults)
-    left_out = [resource for resource in loaded if resource.is_draft and not mode.drafts]
-    drafts = frozenset(file for resource in left_out for file in resource.route.files)
+    drafts = frozenset(file for each in loaded if each.is_draft and not mode.drafts for file in each.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
     routed = _routed(root, settings, mode, resources, content, faults)
     if routed is None or not goes_on:
@@ -283,12 +321,16 @@ def load_site(
     broken = frozenset(route.source for route in routes) - {resource.route.source for resource in loaded}
     site = Site(
         *(root, mode, settings, routed[0], by_source, templates, drafts, data, content, routed[1]),
-        *(chain, actions or {}, broken, islands),
-        assets=assets,
+        *(chain, actions or {}, broken, islands, assets, languages, catalogues),
         plugins=plugins,
     )
     _join(site)
     return site
+
+
+def with_plan(site: Site, paths: Iterable[tuple[str, ...]]) -> Site:
+    """Gives the site of a build that knows the paths of its pages."""
+    return named(replace(site, planned=frozenset(paths)))
 
 
 def _routed(
@@ -298,6 +340,7 @@ def _routed(
     router = make_router(root, settings, [resource.route for resource in resources], faults)
     with faults.collect():
         if router is not None:
+            Languages.of(settings).check(router, faults)
             return router, make_listings(resources, content, router.url_for, faults, serving=not mode.prerendering)
     return None
 
@@ -305,60 +348,15 @@ def _routed(
 def _join(site: Site) -> None:
     """Gives templates and entries what they ask of the site, now that there is one."""
     site.content.publish(site.entry_url, site.links.resolver, site.markdown_style)
-    names = {"site": site, "data": site.data, "collection": site.collection, "url_for": site.url_for}
-    site.templates.environment.globals.update(names, action=site.action_url, asset=site.asset, image=site.image)
+    named(site)
     _check_session(site)
 
 
-def _sources(files: Mapping[str, Path]) -> dict[str, Path]:
-    plain = {name: path for name, path in files.items() if not name.endswith(".py")}
-    return {name: path for name, path in plain.items() if name.partition("/")[0] in TEMPLATE_FOLDERS}
-
-
-def _load_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, object]:
-    data: Mapping[str, object] = MappingProxyType({})
-    with faults.collect():
-        data = load_data(below(files, DATA_FOLDER))
-    return data
-
-
-def _load_content(
-    setup: Setup, mode: Mode, environ: Mapping[str, str], files: Mapping[str, Path], faults: Faults
-) -> Content:
-    root, settings, serving = setup.root, setup.settings, not mode.prerendering
-    own = {**below(files, CONTENT_FOLDER), **below(files, DATA_FOLDER)}
-    try:
-        now = dates.now({} if serving else environ)
-    except ValueError as error:
-        faults.add(ConfigError(str(error)))
-        now = dates.now({})
-    policy = ContentPolicy(dates.zone(settings.site.timezone), now, drafts=mode.drafts, future=settings.content.future)
-    return load_content(root, own, policy, faults, serving=serving, added=setup.collections)
-
-
-def _load_middleware(root: Path, faults: Faults) -> tuple[Handler, ...]:
-    with faults.collect():
-        if (root / MIDDLEWARE).exists():
-            return middleware_functions(load_module(root, MIDDLEWARE))
-    return ()
-
-
-def _load_actions(root: Path, faults: Faults) -> Mapping[str, Action] | None:
-    """Gives the actions, or None where they are at fault: nobody is told then that a form asks for one in vain."""
-    actions: Mapping[str, Action] | None = None
-    with faults.collect():
-        actions = load_actions(root)
-    return actions
-
-
-def _check_driver(root: Path, settings: Settings, faults: Faults) -> None:
-    """Adds a fault for a name that is no driver. A stranger's class is imported when a server starts."""
-    driver = settings.session.driver
-    if driver is not False and ":" not in driver:
-        try:
-            find_store(driver)
-        except DriverError as error:
-            faults.add(error.at(setting_locations(root)["session", "driver"]))
+def named(site: Site) -> Site:
+    """Gives templates the names that are the site's: of a site that a build or a server has completed, too."""
+    names = {"site": site, "data": site.data, "collection": site.collection, "url_for": site.url_for}
+    site.templates.environment.globals.update(names, action=site.action_url, asset=site.asset, image=site.image)
+    return site
 
 
 def _check_session(site: Site) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,8 +20,10 @@ from hybridsite import sources
 from hybridsite.analysis import IslandUse, TemplateFacts, analyse
 from hybridsite.assets.markup import no_alt
 from hybridsite.assets.table import unknown_asset
+from hybridsite.catalogues import FUNCTIONS
 from hybridsite.closures import Closure, Step, trace
 from hybridsite.errors import Answer, Location, SiteError, SiteErrors, TemplateError, closest, did_you_mean, place_of
+from hybridsite.formats import FILTERS, format_filters
 from hybridsite.island_tag import PLACE, IslandTag
 from hybridsite.nonces import HTML, add_nonces
 from hybridsite.plugins import Setup
@@ -35,7 +38,7 @@ CONTEXT_NAMES = frozenset(
         *("action", "action_result", "collection"),
         *("prerendering", "redirect", "rewrite", "render", "cookies", "response", "csp_nonce"),
         *("client_address", "route", "locale", "seo", "url_for"),
-        *("asset", "image"),
+        *("asset", "image", "alternates", *FUNCTIONS),
         *("content", "headings", "toc"),
     }
 )
@@ -104,7 +107,10 @@ class _SiteLoader(jinja2.BaseLoader):
             raise self._syntax_fault(error, name, source) from None
         if self._with_nonces and name.endswith(HTML):
             add_nonces(parsed)
-        self.facts[name] = analyse(parsed)
+        facts = analyse(parsed)
+        if any(used.name in FILTERS for used in parsed.find_all(nodes.Filter)):  # they ask for the page's language
+            facts = replace(facts, names=facts.names | {"locale"})
+        self.facts[name] = facts
         return parsed, source
 
     def _give_imports_their_context(self, environment: jinja2.Environment, parsed: nodes.Template) -> None:
@@ -339,7 +345,7 @@ def make_templates(
     settings = setup.settings
     with_nonces = settings.security.csp is not False
     templates = Templates(setup.root, sources, settings.templates.variable, actions, with_nonces, assets)
-    templates.environment.filters.update(setup.filters)
+    templates.environment.filters.update({**format_filters(settings.site.timezone), **setup.filters})
     templates.environment.globals.update(setup.globals)
     return templates
 

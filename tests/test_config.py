@@ -125,7 +125,11 @@ cookie = { name = "__Host-a", secure = true, max_age = 60 }
             ("must be 301 or", "it is 200"),
         ),
         # what comes later
-        ("[i18n]\ndefault = 'en'", "1:2", ("i18n is not in this version", "remove it")),
+        ("[i18n]\ndefault = 'en'", "1:2", ('names the language "en", which is not in its locales',)),
+        ("[i18n]\nlocales = ['en', 'd!']", "2:18", ("i18n.locales[1] must be a language",)),
+        ("[i18n]\nlocales = ['en', 'de']\nfallback = { fr = 'en' }", "1:2", ('names the language "fr"',)),
+        ("[i18n]\nlocales = ['de', 'fr']\nfallback = { de = 'fr', fr = 'de' }", "1:2", ("goes in a circle",)),
+        ("[i18n]\nlocales = ['en']\nfallback_type = 'rendr'", "3:1", ('did you mean "render"?',)),
         # the cache
         ("[cache]\ndriver = 'radis'", "2:1", ('cache.driver must be "memory", "redis" or false',)),
         ("[cache]\ndriver = true", "2:1", ('cache.driver must be "memory", "redis" or false',)),
@@ -160,7 +164,7 @@ title = "env:MISSING"
 [sesion]
 [session.options]
 password = "x"
-[i18n]
+[limits]
 """
     found = faults(tmp_path, text)
     places = [re.match(r"site\.toml:(\d+:\d+): ", message) for message in found]

@@ -60,7 +60,7 @@ def test_every_session_driver_has_a_page_with_its_options(driver: str) -> None:
 def test_every_extra_has_its_reason() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     section = DOCS["architecture.md"].partition("## Packages of the extras")[2].partition("## ")[0]
-    assert set(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE)) == extras.keys() - {"all"}
+    assert set(re.findall(r"^\| `([a-z0-9-]+)` \|", section, re.MULTILINE)) == extras.keys() - {"all"}
     assert extras["all"] == [f"hybridsite[{','.join(name for name in extras if name != 'all')}]"]
 
 

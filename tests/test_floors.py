@@ -33,6 +33,8 @@ FLOORS: dict[float, str] = {
     1.05: "sections",
     1.07: "feature_settings",
     1.1: "cache.policy cache.watching dates settings toml_positions yamldoc",
+    1.15: "catalogues",
+    1.17: "formats",
     1.2: "cache.entry config positions sources",
     1.25: "assets.images assets.references assets.svg",
     1.3: "assets.css assets.scripts cache.store",
@@ -49,7 +51,7 @@ FLOORS: dict[float, str] = {
     " sessions.cookie sessions.store",
     2.02: "island_props",
     2.03: "island_memory",
-    2.05: "links markdown",
+    2.05: "languages links markdown",
     2.1: "entries records redirects sessions.changes sessions.contract sessions.drivers sessions.dynamodb"
     " sessions.flashes sessions.fs sessions.index sessions.key_value"
     " sessions.memory sessions.postgres_connections sessions.redis_scripts"
@@ -61,6 +63,7 @@ FLOORS: dict[float, str] = {
     2.6: "sessions.office",
     3.0: "resources",
     3.05: "action_table island_table listings",
+    3.07: "loading",
     3.1: "site",
     3.15: "seo",
     3.2: "context",
@@ -69,8 +72,8 @@ FLOORS: dict[float, str] = {
     5.0: "rendering",
     5.1: "check.external check.links check.places",
     5.9: "features.xml",
-    6.0: "features.feeds features.sitemap adapters.static build.needs build.plan build.rows build.snapshot"
-    " build.traces",
+    6.0: "features.feeds features.search features.sitemap adapters.static build.needs build.plan build.rows"
+    " build.snapshot build.traces",
     6.1: "adapters.adapter build.store",
     6.2: "build.kept build.output build.report",
     6.22: "build.headers",
@@ -121,6 +124,8 @@ HOMES = {
     "nh3": ("cleaning",),
     "pygments": ("highlighting", "lexing"),
     "pyromark": ("markdown",),
+    "pagefind": ("features.search",),
+    "babel": ("catalogues", "formats"),
 }
 
 
@@ -218,7 +223,8 @@ def test_a_library_is_imported_where_it_lives(library: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "library", ["brotli", "nh3", "pygments", "difflib", "anyio", "lightningcss", "tree_sitter", "PIL"]
+    "library",
+    ["brotli", "nh3", "pygments", "difflib", "anyio", "lightningcss", "tree_sitter", "PIL", "babel", "pagefind"],
 )
 def test_what_few_need_is_imported_when_it_is_needed(library: str) -> None:
     eager = {
@@ -256,7 +262,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.")  # features, and what takes another's place
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 20000
+    assert lines < 20700
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

@@ -39,7 +39,7 @@ class StaticAdapter:
             faults.add(AdapterError(what, why=", ".join(guarded), mend=mend, location=place))
 
     def finish(self, site: Site, taken: Collection[str], write: Callable[[str, bytes], object]) -> Iterator[SiteError]:
-        """Writes a page for each redirect. Yields those that no page can stand for."""
+        """Writes a page for each redirect, to another language too. Yields those that no page can stand for."""
         for route in site.router.routes:
             if route.redirect is None:
                 continue
@@ -58,6 +58,10 @@ class StaticAdapter:
                 yield AdapterError(what, mend="remove the one or the other", location=route.location)
             else:
                 write(f"client/{file}", _page(site, follow(site.router, Match(route, {}))).encode())
+        for wanted, found in site.languages.lacking(site.router, site.planned or ()):
+            file = site.policy.output("page", wanted)
+            if file not in taken:  # else it is rendered there
+                write(f"client/{file}", _page(site, site.policy.url("page", found)).encode())
 
 
 def _file(site: Site, route: Route) -> str | None:

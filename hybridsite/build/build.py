@@ -34,7 +34,7 @@ from hybridsite.build.why import explain
 from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, server_sources
 from hybridsite.pages import plain_markdown
-from hybridsite.site import Mode, Site, load_site
+from hybridsite.site import Mode, Site, load_site, with_plan
 
 SPARE = "cache/spare"
 """Where the dist/ before this one is kept, below the state folder: most of its files are those of the next."""
@@ -106,6 +106,7 @@ def build_site(
         adapter = find_adapter(site.settings.build.adapter)
         adapter.check(site, faults)
         pages = asyncio.run(plan(site, faults))
+        site = with_plan(site, (page.segments for page in pages))
         kept = NOTHING
         if last is not None and last.variables == sources.variables:
             kept = what_holds(last, root, sources.files, route_facts(site))

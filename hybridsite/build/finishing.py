@@ -56,7 +56,15 @@ def _built(site: Site, page: PlannedPage) -> BuiltPage:
     route, resource = page.match.route, site.resources[page.match.route.source]
     match = page.match
     return BuiltPage(
-        page.url, page.output, route.kind, route.source, match.params, match.props, resource.page, resource.guard
+        page.url,
+        page.output,
+        route.kind,
+        route.source,
+        match.params,
+        match.props,
+        resource.page,
+        resource.guard,
+        page.stands_in,
     )
 
 

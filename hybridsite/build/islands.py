@@ -31,7 +31,7 @@ def with_island_key(site: Site, state: Path, environ: Mapping[str, str]) -> Site
 
 def placed(site: Site, made: Iterable[Made]) -> Islands:
     """Gives the islands that pages refer to, by their digests: built ones, and those that are kept when asked for."""
-    site.islands.place_ahead(site.templates, site.resources.values())
+    site.islands.place_ahead(site.templates, site.resources.values(), site.languages)
     found = {digest: (island.component, island.props) for digest, island in site.islands.placed.items()}
     for one in made:
         if one.islands:

@@ -33,6 +33,7 @@ from hybridsite.manifest import BuiltFile, etag
 from hybridsite.media import media_type
 from hybridsite.rendering import render
 from hybridsite.site import Site
+from hybridsite.urls import RequestPath
 from hybridsite.used import noting
 
 _SENT_ANYWAY = frozenset({b"content-length", b"content-type"})
@@ -161,7 +162,8 @@ async def _answer(site: Site, page: PlannedPage) -> _Answer:
     }
     source = page.match.route.source
     try:
-        response = await render(site, Request(scope), planned=page.match)
+        path = RequestPath(page.segments, site.policy.has_slash(page.match.route.kind, page.segments) is not False)
+        response = await render(site, Request(scope), planned=page.match, path=path)
         return await _collect(response)
     except SiteError as error:
         raise error.at(place_of(error, str(site.root)) or Location(source)) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import unicodedata
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,12 +21,16 @@ MOST_PATHS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class PlannedPage:
-    """One file to be written: the URL it answers, and its name below dist/client/."""
+    """One file to be written: the URL it answers, and its name below dist/client/.
+
+    `stands_in` where it is there for a page that the language of its path lacks.
+    """
 
     match: Match
     segments: tuple[str, ...]
     url: str
     output: str
+    stands_in: bool = False
 
 
 async def plan(site: Site, faults: Faults) -> list[PlannedPage]:
@@ -47,9 +51,19 @@ async def plan(site: Site, faults: Faults) -> list[PlannedPage]:
                     raise RouteError(what, mend="give it another one", location=Location(route.source, 1))
                 url = site.policy.url(route.kind, segments)
                 pages.append(PlannedPage(match, segments, url, site.policy.output(route.kind, segments, route.status)))
+    pages += _standing_in(site, pages)
     with faults.collect():
         _check_outputs(pages)
     return pages
+
+
+def _standing_in(site: Site, pages: Iterable[PlannedPage]) -> Iterator[PlannedPage]:
+    """Yields the pages that are rendered for the languages that lack them."""
+    by_path = {page.segments: page for page in pages if page.match.route.kind == "page"}
+    for wanted, found in site.languages.lacking(site.router, by_path) if site.languages.renders else ():
+        match = by_path[found].match
+        if site.is_rendered(match.route):
+            yield PlannedPage(match, wanted, site.policy.url("page", wanted), site.policy.output("page", wanted), True)
 
 
 async def matches(site: Site, resource: Resource) -> AsyncIterator[tuple[Match, tuple[str, ...]]]:

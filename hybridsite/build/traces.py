@@ -69,7 +69,7 @@ def _of_templates(site: Site, closure: Closure) -> Iterator[str]:
             yield ASSETS
         elif name == "action":
             yield PYTHON
-        elif name not in ("data", "site", "url_for"):  # what is read of these is told above
+        elif name not in ("data", "site", "url_for", "alternates"):  # what is read of these is told above, or noted
             yield EVERYTHING
 
 

@@ -82,7 +82,11 @@ class LinkTable:
                 return None  # what that page is at fault for is told, and this would be another for the same cause
             match = self._answering(read.segments)
             if match is None:
-                return self._no_answer(path)
+                to = self.site.stand_in(read.segments)
+                if to is None:
+                    return self._no_answer(path)
+                path = to
+                continue
             if match.route.redirect is None:
                 self.led_to.add(match.route.source)
                 return None

@@ -9,8 +9,9 @@ from html import escape, unescape
 
 from hybridsite.documents import place
 from hybridsite.errors import Location, SourceError
+from hybridsite.loading import DATA_FOLDER
 from hybridsite.resources import Resource
-from hybridsite.site import DATA_FOLDER, Site
+from hybridsite.site import Site
 from hybridsite.sources import read_text
 
 _EXPRESSION = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)

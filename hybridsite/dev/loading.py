@@ -21,7 +21,7 @@ from hybridsite.security import derived_key, signing_keys
 from hybridsite.server.app import App
 from hybridsite.server.state import make_sessions
 from hybridsite.sessions.manager import SessionManager
-from hybridsite.site import Mode, Site, load_site
+from hybridsite.site import Mode, Site, load_site, with_plan
 from hybridsite.sources import Heads, remembering
 from hybridsite.urls import RequestPath
 
@@ -90,7 +90,10 @@ class Loader:
         # A page that a browser shows refers to what was placed before its sources changed, too.
         site = replace(site, islands=replace(site.islands, key=key, placed=self._islands, known=self._islands))
         self._forget_islands(site)
-        files = LiveFiles(site, await given_paths(site), self._failed)
+        paths = await given_paths(site)
+        known = (path for given in paths.values() if not isinstance(given, Exception) for path in given)
+        site = with_plan(site, known)
+        files = LiveFiles(site, paths, self._failed)
         errors = await self._error_files(site, files)
         served = replace(
             site,

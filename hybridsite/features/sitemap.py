@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from html import escape
 from typing import Any, Final
 
 from hybridsite.dates import moment, zone
@@ -39,7 +40,7 @@ def entries(build: FinishedBuild) -> Iterator[str]:
     settings, times = site.settings.sitemap, zone(site.settings.site.timezone)
     listed: dict[str, datetime | None] = {}
     for page in build.pages:
-        if page.kind == "page" and not page.guarded and True not in _said(page, "noindex"):
+        if page.kind == "page" and not (page.guarded or page.stands_in) and True not in _said(page, "noindex"):
             listed[page.url] = _changed(page, times)
     for path in settings.include:
         listed.setdefault(site.base + path, None)
@@ -47,7 +48,14 @@ def entries(build: FinishedBuild) -> Iterator[str]:
         if not _fits(url.removeprefix(site.base) or "/", settings.exclude):
             changed = listed[url]
             lastmod = element("lastmod", changed.isoformat()) if changed else ""
-            yield f"<url>\n{element('loc', site.url + url)}{lastmod}</url>\n"
+            yield f"<url>\n{element('loc', site.url + url)}{lastmod}{_alternates(site, url)}</url>\n"
+
+
+def _alternates(site: Any, url: str) -> str:
+    """Gives the page in all of its languages (Google Search Central, "Localized versions")."""
+    found = site.alternates(site.policy.read(url.encode("ascii")).segments) if site.languages.locales else ()
+    link = '<xhtml:link rel="alternate" hreflang="{}" href="{}"/>\n'
+    return "".join(link.format(each.locale, escape(each.href)) for each in found)
 
 
 def _said(page: BuiltPage, name: str) -> list[Any]:
@@ -79,7 +87,8 @@ def files(
             size = 0
         parts[-1].append(url)
         size += length
-    bodies = [f'{HEAD}<urlset xmlns="{_NAMESPACE}">\n{"".join(part)}</urlset>\n' for part in parts]
+    more = ' xmlns:xhtml="http://www.w3.org/1999/xhtml"' if "<xhtml:" in "".join(map("".join, parts)) else ""
+    bodies = [f'{HEAD}<urlset xmlns="{_NAMESPACE}"{more}>\n{"".join(part)}</urlset>\n' for part in parts]
     if len(bodies) == 1:
         return [("sitemap.xml", bodies[0])]
     names = [f"sitemap-{number}.xml" for number in range(1, len(bodies) + 1)]

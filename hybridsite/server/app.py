@@ -29,7 +29,7 @@ from hybridsite.server.door import host_name, is_refused
 from hybridsite.server.islands import answered_islands
 from hybridsite.server.state import make_cache, make_sessions
 from hybridsite.server.static import FileIndex
-from hybridsite.site import Mode, Site, load_site
+from hybridsite.site import Mode, Site, load_site, named
 from hybridsite.urls import PathRefused, RequestPath, UrlPolicy
 
 _log = logging.getLogger("hybridsite")
@@ -197,4 +197,4 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     sessions = make_sessions(site.settings, state, environ)
     cache = make_cache(site.settings, hashlib.sha256(manifest.to_json()).hexdigest()[:32], environ)
     site = replace(site, built=index.built, guarded=guarded, error_files=index.errors, sessions=sessions, cache=cache)
-    return App(replace(site, islands=answered_islands(site, manifest, state, environ)), index)
+    return App(named(replace(site, islands=answered_islands(site, manifest, state, environ))), index)

@@ -1,0 +1,63 @@
+"""The search: Pagefind's index of the pages of a finished build, which a browser asks by itself, from `[search]`."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from hybridsite.entries import Entry, field
+from hybridsite.errors import PluginError
+from hybridsite.plugins import BuiltPage, FinishedBuild, Plugin
+
+FOLDER: Final = "pagefind"
+# What a browser doesn't need to ask: interfaces of Pagefind's own, which a site may have from its package.
+_INTERFACES = re.compile(r"pagefind-(?:ui|modular-ui|component-ui|highlight)\.(?:js|css)")
+_NOINDEX = re.compile(rb"<meta\b(?=[^>]*\bname=[\"']?robots\b)[^>]*\bnoindex\b", re.IGNORECASE)
+
+
+class Search(Plugin):
+    """Adds the index below /pagefind/ to the finished build."""
+
+    def built(self, build: FinishedBuild) -> None:
+        """Writes the index. Raises PluginError where Pagefind isn't installed, or fails."""
+        pages = [(page.url, build.read(page.file)) for page in build.pages if _is_listed(page, build)]
+        pages = [(url, body) for url, body in pages if not _NOINDEX.search(body)]
+        with TemporaryDirectory(prefix="hybridsite-search-") as folder, ThreadPoolExecutor(1) as other:
+            # A build may be a task of a loop already, in which nobody else can wait.
+            other.submit(lambda: asyncio.run(_index(pages, Path(folder)))).result()
+            for path in sorted(Path(folder).rglob("*")):
+                if path.is_file() and not _INTERFACES.fullmatch(path.name):
+                    build.add(f"{FOLDER}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+
+
+def _is_listed(page: BuiltPage, build: FinishedBuild) -> bool:
+    """Tells whether a page is found: not one that is guarded, has `noindex`, or stands in for another language."""
+    if page.kind != "page" or page.guarded or page.stands_in:
+        return False
+    entry = page.props.get("entry")
+    said: list[Any] = [page.page.get("noindex"), *([field(entry, "noindex")] if isinstance(entry, Entry) else [])]
+    path = page.url.removeprefix(build.site.base) or "/"
+    return True not in said and not _fits(path, build.site.settings.search.exclude)
+
+
+def _fits(path: str, patterns: Iterable[str]) -> bool:
+    return any(path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern for pattern in patterns)
+
+
+async def _index(pages: Iterable[tuple[str, bytes]], folder: Path) -> None:
+    try:
+        from pagefind.index import IndexConfig, PagefindIndex
+    except ImportError:
+        mend = 'pip install "hybridsite[search]"'
+        raise PluginError("[search] needs Pagefind, which is not installed", mend=mend) from None
+    try:
+        async with PagefindIndex(config=IndexConfig(output_path=str(folder))) as index:
+            for url, body in pages:
+                await index.add_html_file(content=body.decode(), url=url)
+    except (OSError, RuntimeError) as error:
+        raise PluginError("Pagefind can't make the index", why=str(error)) from error

@@ -1,0 +1,78 @@
+"""The parts of a site that need no site: each is read from its files, and what is wrong is added to the faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from hybridsite import dates
+from hybridsite.action_table import Action, load_actions
+from hybridsite.config import Settings, setting_locations
+from hybridsite.content import Content, Policy, load_content
+from hybridsite.data import load_data
+from hybridsite.declarations import CONTENT_FOLDER
+from hybridsite.errors import ConfigError, DriverError, Faults
+from hybridsite.modules import Handler, load_module, middleware_functions
+from hybridsite.plugins import Setup
+from hybridsite.sessions.drivers import find_store
+from hybridsite.tree import below
+
+TEMPLATE_FOLDERS = ("components", "layouts", "pages")
+DATA_FOLDER = "data"
+MIDDLEWARE = "middleware.py"
+
+
+def template_sources(files: Mapping[str, Path]) -> dict[str, Path]:
+    """Gives the files that are templates: all but Python in their folders."""
+    plain = {name: path for name, path in files.items() if not name.endswith(".py")}
+    return {name: path for name, path in plain.items() if name.partition("/")[0] in TEMPLATE_FOLDERS}
+
+
+def load_all_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, object]:
+    """Gives `data`: the files of data/ by their stems."""
+    data: Mapping[str, object] = MappingProxyType({})
+    with faults.collect():
+        data = load_data(below(files, DATA_FOLDER))
+    return data
+
+
+def load_collections(
+    setup: Setup, serving: bool, drafts: bool, environ: Mapping[str, str], files: Mapping[str, Path], faults: Faults
+) -> Content:
+    """Gives the collections of a site."""
+    root, settings = setup.root, setup.settings
+    own = {**below(files, CONTENT_FOLDER), **below(files, DATA_FOLDER)}
+    try:
+        now = dates.now({} if serving else environ)
+    except ValueError as error:
+        faults.add(ConfigError(str(error)))
+        now = dates.now({})
+    policy = Policy(dates.zone(settings.site.timezone), now, drafts=drafts, future=settings.content.future)
+    return load_content(root, own, policy, faults, serving=serving, added=setup.collections)
+
+
+def load_middleware(root: Path, faults: Faults) -> tuple[Handler, ...]:
+    """Gives the functions of middleware.py, in their order."""
+    with faults.collect():
+        if (root / MIDDLEWARE).exists():
+            return middleware_functions(load_module(root, MIDDLEWARE))
+    return ()
+
+
+def load_all_actions(root: Path, faults: Faults) -> Mapping[str, Action] | None:
+    """Gives the actions, or None where they are at fault: nobody is told then that a form asks for one in vain."""
+    actions: Mapping[str, Action] | None = None
+    with faults.collect():
+        actions = load_actions(root)
+    return actions
+
+
+def check_driver(root: Path, settings: Settings, faults: Faults) -> None:
+    """Adds a fault for a name that is no driver. A stranger's class is imported when a server starts."""
+    driver = settings.session.driver
+    if driver is not False and ":" not in driver:
+        try:
+            find_store(driver)
+        except DriverError as error:
+            faults.add(error.at(setting_locations(root)["session", "driver"]))
