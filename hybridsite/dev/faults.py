@@ -81,7 +81,9 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while one is not None and id(one) not in known and len(known) < _MOST_CAUSES:
         known.add(id(one))
         yield one
-        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+        cause = one.__cause__
+        # An error that was given its place, and raised on, is its own cause: what it came from is its context.
+        one = one.__context__ if cause is one or (cause is None and not one.__suppress_context__) else cause
 
 
 def _told(error: BaseException, root: Path) -> Told:

@@ -219,6 +219,14 @@ def test_paths_are_those_that_paths_gave(site: Path) -> None:
     assert ask_dev(site, "/a").header["location"] == "/a/"
 
 
+def test_the_templates_that_led_to_a_fault_are_listed_with_their_values(site: Path) -> None:
+    page = '<!doctype html><body>{% set word = "ink" %}\n{% include "components/piece.html" %}</body>\n'
+    write_files(site, {"pages/index.html": page, "components/piece.html": "<p><< pgae.title >></p>\n"})
+    text = ask_dev(site, "/").text
+    way = text.partition("The way here")[2]
+    assert way.index("components/piece.html:1") < way.index("pages/index.html:2") < way.index("rendering.py")
+
+
 def test_a_fault_of_paths_is_shown_where_a_page_of_it_is_asked_for(site: Path) -> None:
     code = "def paths(site):\n    return 1 / 0\n"
     write_files(site, {"pages/shop/[slug].html": "<p>x</p>", "pages/shop/[slug].py": code})
