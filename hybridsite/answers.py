@@ -14,9 +14,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.context import Context
 from hybridsite.errors import ContextError, SessionUnavailable, SiteError, place_of, traceback_of
+from hybridsite.given import GivenFile
 from hybridsite.resources import Resource
 from hybridsite.sessions.session import Session
-from hybridsite.site import GivenFile, Site
+from hybridsite.site import Site
 from hybridsite.urls import PathRefused, RequestPath
 
 _log = logging.getLogger("hybridsite")

@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from hybridsite.action_table import ACTIONS
 from hybridsite.answers import error_answer, redirect
+from hybridsite.given import GivenFile
 from hybridsite.redirects import follow
 from hybridsite.resources import Resource
 from hybridsite.routes import ISLANDS, Match, Part, Route
-from hybridsite.site import GivenFile, Site
+from hybridsite.site import Site
 from hybridsite.urls import RequestPath
 
 NO_RESOURCE = Resource(Route((), "error", template="(none)", prerender=False, status=404))

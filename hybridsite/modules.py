@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from hybridsite.errors import Location, ModuleError, SiteError, one_slip, place_of
+from hybridsite.errors import Location, ModuleError, SiteError, is_of_site, one_slip, place_of
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PAGE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
@@ -114,6 +114,14 @@ def make_importable(root: Path) -> None:
     for name, module in list(sys.modules.items()):
         origin = getattr(module, "__file__", None)
         if name.partition(".")[0] in helpers and origin and _is_of_another_site(Path(origin), root):
+            del sys.modules[name]
+
+
+def forget_modules(root: Path) -> None:
+    """Forgets what was imported from a site's folder, so that it is run again when it is next asked for."""
+    for name, module in list(sys.modules.items()):
+        origin = getattr(module, "__file__", None)
+        if origin and is_of_site(origin, str(root)):
             del sys.modules[name]
 
 

@@ -45,6 +45,10 @@ class SessionNotices:
         """Gives one fault a place, in the order of the places."""
         return [self._fault(place) for place in sorted(self._places)]
 
+    def of(self, page: str) -> list[PrerenderSessionError]:
+        """Gives the faults that a page meets."""
+        return [self._fault(place) for place, (pages, _, _) in sorted(self._places.items()) if page in pages]
+
     def listen(self, listener: Listener) -> None:
         """Tells `listener` of every place known now, and of each new one when it is found."""
         for fault in self.faults():

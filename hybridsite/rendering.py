@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -28,6 +28,7 @@ from hybridsite.context import Context
 from hybridsite.errors import ActionError, ContextError, NotFound, SessionUnavailable
 from hybridsite.exchange import EarlyResponse, Rewrite
 from hybridsite.finding import NO_RESOURCE, Found, as_get, find, freshen, not_for_files
+from hybridsite.given import GivenFile
 from hybridsite.island_table import IslandMatch
 from hybridsite.outcomes import ActionResult
 from hybridsite.resources import Resource
@@ -35,7 +36,7 @@ from hybridsite.routes import Match
 from hybridsite.security import origin_allowed
 from hybridsite.sessions.outage import UnavailableSession
 from hybridsite.sessions.session import Session
-from hybridsite.site import GivenFile, Site
+from hybridsite.site import Site
 from hybridsite.urls import PathRefused, RequestPath
 
 _log = logging.getLogger("hybridsite")
@@ -114,17 +115,30 @@ async def _from_cache(context: Context, fresh: bool) -> Response:
         return await _failure(site, request, 500, context=context)
 
 
-async def respond(site: Site, request: Request, path: RequestPath | None = None) -> Response:
-    """Answers every request: what `render` raises is logged with its place, and shown as the site's page for 500."""
+Failed = Callable[[Site, Request, Exception], Response]
+"""Gives the answer where the site's code is at fault, in place of the site's own page."""
+
+
+async def respond(
+    site: Site, request: Request, path: RequestPath | None = None, *, failed: Failed | None = None
+) -> Response:
+    """Answers every request: what `render` raises is logged with its place, and shown as the site's page for 500.
+
+    Where `failed` is given, it is told instead, and what it gives is the answer.
+    """
     try:
         return await render(site, request, path=path)
     except SessionUnavailable as error:
         log_failure(site, request, error)
         return finished(site, request, NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
-    except ErrorPageFailed as failed:
-        log_failure(site, request, failed.cause)
-        return finished(site, request, NO_RESOURCE, plain_error(failed.status, failed.headers))
+    except ErrorPageFailed as error:
+        if failed is not None:
+            return failed(site, request, error.cause)
+        log_failure(site, request, error.cause)
+        return finished(site, request, NO_RESOURCE, plain_error(error.status, error.headers))
     except Exception as error:
+        if failed is not None:
+            return failed(site, request, error)
         log_failure(site, request, error)
         return finished(site, request, NO_RESOURCE, await _failure(site, request, 500))
 
@@ -198,7 +212,7 @@ async def _given(file: GivenFile, context: Context) -> Response:
     """Gives a built file out."""
     method = context._request.method
     if method in ("GET", "HEAD"):
-        return FileAnswer(file)
+        return FileAnswer(await file.opened())
     return not_for_files(context.site, method)
 
 

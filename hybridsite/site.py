@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 from unicodedata import normalize
 
 from markupsafe import Markup
-from starlette.types import Receive, Scope, Send
 
 from hybridsite.action_table import ACTIONS, Action
 from hybridsite.assets.markup import image_html
@@ -26,6 +25,7 @@ from hybridsite.declarations import CONTENT_FOLDER
 from hybridsite.entries import Entries, Entry
 from hybridsite.errors import Faults, Location
 from hybridsite.files import copied_files
+from hybridsite.given import ErrorFile, GivenFile
 from hybridsite.headers import HeaderRules
 from hybridsite.island_table import IslandTable, load_components
 from hybridsite.languages import LOCALE, Alternate, Languages
@@ -59,33 +59,22 @@ from hybridsite.urls import UrlPolicy
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """What differs between a build and a server: whether prerendered pages are rendered now, and drafts with them."""
+    """What differs between a build and a server: whether prerendered pages are rendered now, and drafts with them.
+
+    `serving` says whether requests are answered with it, too: then settings for that alone are read as well.
+    """
 
     prerendering: bool
     drafts: bool = False
+    serving: bool = False
+
+    @property
+    def answers(self) -> bool:
+        """Whether requests are answered."""
+        return self.serving or not self.prerendering
 
 
 BUILD = Mode(prerendering=True)
-
-
-class ErrorFile(NamedTuple):
-    """A prerendered error page: its HTML, and the headers that its front matter has."""
-
-    body: bytes
-    headers: tuple[tuple[str, str], ...]
-
-
-class GivenFile(Protocol):
-    """A built file, as the server gives it out: with conditions, ranges and codings.
-
-    `headers` are those of the whole file. `guard` is the source of the page with `guard: true` that it is, or None.
-    """
-
-    headers: Sequence[tuple[bytes, bytes]]
-    guard: str | None
-
-    async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers GET and HEAD."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +110,7 @@ class Site:
     notices: SessionNotices = field(default_factory=SessionNotices)
     refusals: OriginRefusals = field(default_factory=OriginRefusals)
     built: Mapping[str, GivenFile] = field(default_factory=dict)
-    guarded: frozenset[tuple[str, ...]] = frozenset()
+    guarded: Container[tuple[str, ...]] = frozenset()
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
     plugins: Plugins = field(default_factory=lambda: Plugins(Path()))
     planned: frozenset[tuple[str, ...]] | None = None
@@ -304,7 +293,7 @@ def load_site(
     """
     root = root.resolve()
     make_importable(root)
-    settings, plugins, setup = plug_in(root, load_settings(root, environ, serving=not mode.prerendering))
+    settings, plugins, setup = plug_in(root, load_settings(root, environ, serving=mode.answers))
     goes_on, faults = faults is not None, Faults() if faults is None else faults
     files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER, FOLDER, LOCALES), faults)
     data = load_all_data(files, faults)

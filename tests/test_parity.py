@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from pathlib import Path
 
@@ -11,16 +12,18 @@ from starlette.types import ASGIApp
 
 from hybridsite.build.islands import with_island_key
 from hybridsite.build.plan import PlannedPage, plan
+from hybridsite.dev.app import DevApp
 from hybridsite.errors import Faults
 from hybridsite.manifest import BuiltFile, Manifest, read_manifest
 from hybridsite.rendering import render
 from hybridsite.server.app import create_app
 from hybridsite.site import BUILD, Site, load_site
 from tests.e2e.support import write_files
-from tests.inprocess import ENVIRON, ask, built_here, request
+from tests.inprocess import ENVIRON, Answer, ask, asked, built_here, request, scope_of
 
 EXAMPLE = Path(__file__).parent.parent / "example-site"
 PUBLIC = {"humans.txt": b"us", "old/a b.svg": b"<svg/>", ".well-known/security.txt": b"Contact: us"}
+DEV_TAG = re.compile(rb'<script type="module" src="/_dev/client.js"[^>]*></script>')
 LEFT_OUT = shutil.ignore_patterns("dist", ".hybridsite", "__pycache__", ".dist-*")
 
 
@@ -78,6 +81,46 @@ def test_a_page_rendered_now_is_what_was_built(example: Path, manifest: Manifest
     for page in pages:
         answer = asyncio.run(render(site, request(page.url), planned=page.match))
         assert answer.body == written(example, files[page.output]), page.url
+
+
+async def from_dev(example: Path, urls: list[str]) -> dict[str, Answer]:
+    """Asks dev for some URLs, and for those of the files that these refer to by names with hashes."""
+    app = DevApp(example, ENVIRON, say=lambda line: None)
+    await app.reload()
+    try:
+        return {url: await asked(app, scope_of(url)) for url in urls}
+    finally:
+        await app.close()
+
+
+def test_dev_gives_what_was_built_but_for_its_own_script(example: Path, manifest: Manifest) -> None:
+    errors = set(manifest.errors.values())
+    files = [file for file in manifest.files if file.file not in errors and not file.guard and not is_by_plugin(file)]
+    answers = asyncio.run(from_dev(example, [file.url for file in files]))
+    assert len(files) > 20
+    for file in files:
+        answer = answers[file.url]
+        assert (answer.status, answer.header["content-type"]) == (200, file.type), file.url
+        assert DEV_TAG.sub(b"", answer.body) == written(example, file), file.url
+        assert (DEV_TAG.search(answer.body) is not None) == file.type.startswith("text/html"), file.url
+
+
+def test_dev_gives_the_error_page_that_was_built(example: Path, manifest: Manifest) -> None:
+    answer = asyncio.run(from_dev(example, ["/nowhere/"]))["/nowhere/"]
+    assert answer.status == 404
+    assert DEV_TAG.sub(b"", answer.body) == (example / "dist/client" / manifest.errors[404]).read_bytes()
+
+
+def test_a_page_on_demand_is_the_same_from_dev_and_from_the_server(example: Path, app: ASGIApp) -> None:
+    urls = ["/cart/", "/login/", "/ask/"]
+    answers = asyncio.run(from_dev(example, urls))
+    for url in urls:
+        assert DEV_TAG.sub(b"", answers[url].body) == ask(app, url).body, url
+
+
+def is_by_plugin(file: BuiltFile) -> bool:
+    """Tells of a file that a plugin adds when a build has ended, which dev hasn't."""
+    return file.file.startswith("sitemap")
 
 
 def test_public_files_are_copied_as_they_are(example: Path) -> None:

@@ -132,6 +132,31 @@ class Workshop:
             self._forms.setdefault(name, {}).update({form.key: form for form in forms})
             return picture
 
+    def source_of(self, stem: str, suffix: str) -> str | None:
+        """Gives the name of the asset that a file is made from, by what stands around the hash in its name."""
+        if stem + suffix in self._public:
+            return stem + suffix
+        picture, _, width = stem.rpartition(".")
+        names = (name for name in self._public if name.lower().endswith(RASTER) and width.isdecimal())
+        return next((name for name in names if name.rpartition(".")[0] == picture), None)
+
+    def make(self, stem: str, suffix: str) -> Made:
+        """Makes one file, a picture's in that one form, as it is now: its hash may be another. Raises AssetError."""
+        name = self.source_of(stem, suffix)
+        if name == stem + suffix:
+            with self._lock:
+                return self._at_hand(name)
+        if name is not None:
+            width = int(stem.rpartition(".")[2][:5])
+            with self._lock:
+                self.picture(name, [max(width, 1)])
+                forms = [form for form in self._forms[name].values() if form.variant.width == width]
+            for form in forms:
+                if form.variant.file.endswith(suffix):
+                    images.encode(name, self._index[name], [form], self._store)
+                    return Made(form.variant.file, form.variant.type, self._store.get(form.key) or b"")
+        raise unknown_asset(stem + suffix, self._public)
+
     def _digest(self, name: str) -> str:
         if name not in self._digests:
             try:

@@ -48,6 +48,14 @@ class Outcome:
     outside: Mapping[str, int] = field(default_factory=dict)
 
 
+class Page(NamedTuple):
+    """A page as it is given out: its type, the headers of its own, and its body."""
+
+    type: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
 class _Answer(NamedTuple):
     """What a page answered: status, headers and whole body."""
 
@@ -64,28 +72,24 @@ async def make(site: Site, page: PlannedPage, output: Output) -> Outcome:
     began = time.perf_counter()
     faults = Faults()
     with noting() as used, faults.collect(*page.match.route.files):
-        answer = await _answer(site, page)
-        kind = _checked_type(page, answer)
+        given = await rendered(site, page)
     try:
         faults.raise_any()
     except SiteErrors as several:
         return Outcome(None, several.faults)
     except SiteError as fault:
         return Outcome(None, (fault,))
-    headers = _own_headers(answer.headers)
     warnings: tuple[Told, ...] = ()
-    if site.csp is not None and kind.startswith("text/html"):
-        text = answer.body.decode()
-        headers = with_header(headers, "content-security-policy", site.csp.header_for_html(text))
-        if blocked := site.csp.blocked(text):
-            warnings = (_warning(blocked[0], page),)
+    is_html = given.type.startswith("text/html")
+    if site.csp is not None and is_html and (blocked := site.csp.blocked(given.body.decode())):
+        warnings = (_warning(blocked[0], page),)
     made = Made(
         page=identity(site, page),
         trace=trace(site, page.match.route, used.keys),
-        place=output.write(place_of_page(site, page), answer.body),
-        etag=etag(answer.body),
-        type=kind,
-        headers=headers,
+        place=output.write(place_of_page(site, page), given.body),
+        etag=etag(given.body),
+        type=given.type,
+        headers=given.headers,
         seconds=time.perf_counter() - began,
         notices=tuple(used.notices),
         warnings=warnings,
@@ -93,6 +97,16 @@ async def make(site: Site, page: PlannedPage, output: Output) -> Outcome:
         islands=json.dumps(used.islands) if used.islands else "",
     )
     return Outcome(made, outside={key: when for key, when in used.keys.items() if key.startswith("/")})
+
+
+async def rendered(site: Site, page: PlannedPage) -> Page:
+    """Renders a page as a build does, with its checks and headers. Raises SiteError and SiteErrors."""
+    answer = await _answer(site, page)
+    kind, headers = _checked_type(page, answer), _own_headers(answer.headers)
+    if site.csp is not None and kind.startswith("text/html"):
+        policy = site.csp.header_for_html(answer.body.decode())
+        headers = with_header(headers, "content-security-policy", policy)
+    return Page(kind, headers, answer.body)
 
 
 def identity(site: Site, page: PlannedPage) -> str:

@@ -45,7 +45,7 @@ async def plan(site: Site, faults: Faults) -> list[PlannedPage]:
         resource = site.resources[route.source]
         with faults.collect():
             check_paths(resource)
-            async for match, segments in _matches(site, resource):
+            async for match, segments in matches(site, resource):
                 if segments[:1] in ((ACTIONS,), (ISLANDS,)):
                     what = f"{route.pattern} gives a path below /{segments[0]}/, which belongs to {segments[0][1:]}"
                     raise RouteError(what, mend="give it another one", location=Location(route.source, 1))
@@ -66,7 +66,7 @@ def _standing_in(site: Site, pages: Iterable[PlannedPage]) -> Iterator[PlannedPa
             yield PlannedPage(match, wanted, site.policy.url("page", wanted), site.policy.output("page", wanted), True)
 
 
-async def _matches(site: Site, resource: Resource) -> AsyncIterator[tuple[Match, tuple[str, ...]]]:
+async def matches(site: Site, resource: Resource) -> AsyncIterator[tuple[Match, tuple[str, ...]]]:
     route = resource.route
     if not route.parameters:
         yield Match(route, {}), site.router.fill(route, {})

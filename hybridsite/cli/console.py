@@ -31,6 +31,10 @@ class Console:
         """Prints a line of news to stderr, where stdout is for programs."""
         click.echo(text, err=True)
 
+    def wrong(self, text: str) -> None:
+        """Prints what is wrong, while the work goes on."""
+        click.echo(click.style(text, fg="red") if self._color else text, err=True)
+
     def findings(self, faults: Sequence[SiteError]) -> None:
         """Prints what a check has found, one line a fault, and how much that was."""
         from hybridsite.check.finding import is_warning
@@ -120,6 +124,7 @@ def log_settings(*, verbose: bool) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {
             "hybridsite": {"level": "DEBUG" if verbose else "INFO"},
+            "watchfiles": {"level": "WARNING"},
             "uvicorn": {"level": "INFO" if verbose else "WARNING"},
         },
     }

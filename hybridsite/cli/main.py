@@ -101,6 +101,31 @@ def serve(
 
 @main.command()
 @SITE
+@click.option("--host", help="The address to listen on; 0.0.0.0 for other devices.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port, or the next free one.  [default: 8000]")
+@click.option("--open", "opens", is_flag=True, help="Open the site in the browser.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but what is wrong.")
+@command
+def dev(console: Console, site: Path, host: str | None, port: int | None, opens: bool, quiet: bool) -> None:
+    """Shows SITE while it is written: nothing is built, a change is on the screen at once, faults tell their mend."""
+    from hybridsite.dev.run import DevOptions, run
+    from hybridsite.errors import ServeError
+
+    if not (site / "site.toml").is_file():
+        mend = "name the folder that has the site's site.toml, or make an empty one"
+        raise ServeError(f"{site} is no site", why="there is no site.toml", mend=mend)
+    run(
+        site,
+        DevOptions(host, 8000 if port is None else port, click.launch if opens else None),
+        environ=os.environ,
+        log_config=log_settings(verbose=console.verbose),
+        say=(lambda line: None) if quiet else console.say,
+        wrong=console.wrong,
+    )
+
+
+@main.command()
+@SITE
 @click.option("--strict", is_flag=True, help="End 1 for warnings too: unused files and orphan pages.")
 @click.option("--external", is_flag=True, help="Ask other sites whether the pages that are linked to are there.")
 @click.option("--drafts", is_flag=True, help="Check pages with draft: true too.")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 from hybridsite.answers import FileAnswer
 from hybridsite.assets.previous import kept_assets
 from hybridsite.caching import answered
+from hybridsite.given import GivenFile
 from hybridsite.island_table import kept_uses
 from hybridsite.manifest import read_manifest
 from hybridsite.places import is_dist, state_folder
@@ -28,7 +30,7 @@ from hybridsite.server.islands import answered_islands
 from hybridsite.server.state import make_cache, make_sessions
 from hybridsite.server.static import FileIndex
 from hybridsite.site import Mode, Site, load_site, named
-from hybridsite.urls import PathRefused, RequestPath
+from hybridsite.urls import PathRefused, RequestPath, UrlPolicy
 
 _log = logging.getLogger("hybridsite")
 
@@ -36,14 +38,27 @@ HEALTH = b"/healthz"
 _BAD_REQUEST = PlainTextResponse("Bad Request\n", 400, {"Connection": "close", "X-Content-Type-Options": "nosniff"})
 
 
-class App:
-    """A built site. Files are answered from the index alone; all else goes through render()."""
+class Index(Protocol):
+    """The files that everybody may have, by the raw paths of their URLs."""
 
-    def __init__(self, site: Site, index: FileIndex) -> None:
+    @property
+    def files(self) -> Mapping[bytes, GivenFile]:
+        """The files."""
+        ...
+
+    def segments(self, policy: UrlPolicy) -> Container[tuple[str, ...]]:
+        """Gives their paths."""
+        ...
+
+
+class App:
+    """A site with its files. These are answered from the index alone; all else goes through render()."""
+
+    def __init__(self, site: Site, index: Index) -> None:
         self._site = site
         self._cache = site.cache
         self._files = index.files
-        self._segments = {site.policy.read(url).segments for url in index.files}
+        self._segments = index.segments(site.policy)
         self._hosts = frozenset(name.casefold() for name in site.settings.server.allowed_hosts)
         self._read = lru_cache(maxsize=1024)(site.policy.read)  # most requests are for the same paths
 
@@ -125,13 +140,16 @@ class App:
             scope = {**scope, "scheme": scheme or scope["scheme"], "client": (client, 0) if client else scope["client"]}
         request = Request(scope, _limited(receive, scope, self._site.settings.security.max_body))
         try:
-            response = await respond(self._site, request, path)
+            response = await self._answer(request, path)
             if scope["method"] == "HEAD" and not isinstance(response, FileAnswer):
                 response = _without_body(response)
             await response(scope, receive, send)
         finally:
             if scope["method"] not in ("GET", "HEAD"):
                 await request.close()
+
+    async def _answer(self, request: Request, path: RequestPath | None) -> Response:
+        return await respond(self._site, request, path)
 
 
 def _without_body(response: Response) -> Response:

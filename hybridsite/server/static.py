@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from starlette.responses import FileResponse, PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.answers import SAFE_HEADERS
+from hybridsite.given import ErrorFile, GivenFile
 from hybridsite.manifest import CLIENT, BuiltFile, Manifest
 from hybridsite.server.encoding import Coding, encode, wanted, worth_coding
-from hybridsite.site import ErrorFile
+from hybridsite.urls import UrlPolicy
 
 # Bodies up to this size are kept in memory, until all of them reach the budget; the rest is read when asked for.
 SMALL = 256 * 1024
@@ -85,6 +86,10 @@ class StaticFile:
         self._codings: dict[Coding, asyncio.Task[Representation]] = {}
         body = path.read_bytes() if size <= SMALL and budget.take(size) else None
         self._plain = Representation([(b"accept-ranges", b"bytes"), *self._headers], built.etag, built.type, size, body)
+
+    async def opened(self) -> GivenFile:
+        """Gives itself: its headers were made ahead."""
+        return self
 
     async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers GET and HEAD (RFC 9110: 12.5.3 Accept-Encoding, 13.1.2 and 13.1.3 conditions, 14.2 Range)."""
@@ -196,6 +201,10 @@ class FileIndex:
         self.built = built
         self.files = {url.encode("ascii"): file for url, file in built.items() if file.guard is None}
         self.errors = errors
+
+    def segments(self, policy: UrlPolicy) -> Container[tuple[str, ...]]:
+        """Gives the paths of the files that everybody may have."""
+        return {policy.read(url).segments for url in self.files}
 
     @classmethod
     def load(cls, manifest: Manifest, dist: Path, earlier: Iterable[tuple[BuiltFile, Path]] = ()) -> FileIndex:

@@ -1,0 +1,32 @@
+"""What a site gives out without rendering it: built files, and the error pages among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from starlette.types import Receive, Scope, Send
+
+
+class ErrorFile(NamedTuple):
+    """A prerendered error page: its HTML, and the headers that its front matter has."""
+
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
+
+
+class GivenFile(Protocol):
+    """A built file, as the server gives it out: with conditions, ranges and codings.
+
+    `headers` are those of the whole file. `guard` is the source of the page with `guard: true` that it is, or None.
+    """
+
+    headers: Sequence[tuple[bytes, bytes]]
+    guard: str | None
+
+    async def opened(self) -> GivenFile:
+        """Gives the file with its headers known: where files are made when they are asked for, it is made now."""
+        ...
+
+    async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers GET and HEAD."""

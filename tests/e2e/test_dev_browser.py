@@ -1,0 +1,236 @@
+"""`hybridsite dev` in a real browser: what is changed is on the screen, and what the visitor did stays."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.e2e.support import COMMAND, Server, wait_until, write_site
+
+pytestmark = pytest.mark.browser
+
+LAYOUT = """
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><title><< page.title >></title>
+<link rel="stylesheet" href="<< asset("site.css") >>">
+</head>
+<body>
+<h1><< page.title >></h1>
+{% block body %}{% endblock %}
+</body>
+</html>
+"""
+FORM = """
+---
+title: Form
+---
+{% extends "layouts/base.html" %}
+{% block body %}
+<p id="told">first</p>
+<form><label>Name <input name="name"></label><textarea name="text">as it was</textarea></form>
+<details><summary>More</summary><p>inside</p></details>
+<div id="long"></div>
+<p id="end">end</p>
+{% endblock %}
+"""
+COUNT = """
+---
+title: Count
+prerender: false
+---
+{% extends "layouts/base.html" %}
+{% block body %}<p id="told"><< word >> << session.get("visits", 0) >></p>{% endblock %}
+"""
+MODULE = """
+import helper
+
+def load(context):
+    context.session["visits"] = context.session.get("visits", 0) + 1
+    return {"word": helper.WORD}
+"""
+FILES = {
+    "layouts/base.html": LAYOUT,
+    "pages/index.html": FORM,
+    "pages/count.html": COUNT,
+    "pages/count.py": MODULE,
+    "helper.py": 'WORD = "visits"\n',
+    "pages/blog/[slug].html": "---\npaths: blog\n---\n<!doctype html><title>b</title><body><< entry.html >></body>\n",
+    "content/blog/one.md": "# One\n\nHello *you*.\n",
+    "assets/site.css": "h1 { color: rgb(1, 2, 3) }\n#long { height: 3000px }\n",
+    "site.toml": '[session]\ndriver = "memory"\n',
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if found is None:
+        pytest.skip("there is no chromium on the PATH, and CHROMIUM is not set")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    return write_site(tmp_path / "site", FILES)
+
+
+@pytest.fixture
+def server(site: Path) -> Iterator[Server]:
+    with Server(site, command=lambda port: [*COMMAND, "dev", str(site), "--port", str(port)]) as server:
+        yield server
+
+
+@pytest.fixture
+def page(browser: Browser, server: Server) -> Iterator[Page]:
+    context = browser.new_context(base_url=server.url)
+    context.set_default_timeout(20_000)
+    faults: list[str] = []
+    context.on("weberror", lambda error: faults.append(str(error.error)))
+    yield context.new_page()
+    assert faults == []
+    context.close()
+
+
+def edit(site: Path, name: str, before: str, after: str) -> None:
+    text = (site / name).read_text("utf-8")
+    assert before in text
+    (site / name).write_text(text.replace(before, after), "utf-8")
+
+
+def opened(page: Page, path: str = "/") -> None:
+    """Opens a page, and marks its document: a reload would lose the mark."""
+    page.goto(path)
+    page.evaluate("window.mark = 1")
+
+
+def is_the_same_document(page: Page) -> bool:
+    return bool(page.evaluate("window.mark === 1"))
+
+
+def use(page: Page) -> None:
+    """Scrolls, types half of a form, and unfolds what is folded."""
+    page.locator("textarea").fill("half typed")
+    page.locator("details summary").click()
+    page.locator("input").fill("Ann")
+    page.locator("input").evaluate("input => { input.setSelectionRange(1, 2); scrollTo(0, 1200) }")
+
+
+def assert_kept(page: Page) -> None:
+    assert is_the_same_document(page)
+    assert page.evaluate("scrollY") == 1200
+    expect(page.locator("input")).to_have_value("Ann")
+    expect(page.locator("input")).to_be_focused()
+    assert page.locator("input").evaluate("input => [input.selectionStart, input.selectionEnd]") == [1, 2]
+    expect(page.locator("textarea")).to_have_value("half typed")
+    assert page.locator("details").evaluate("details => details.open")
+
+
+def test_a_changed_page_is_shown_and_what_the_visitor_did_stays(site: Path, page: Page) -> None:
+    opened(page)
+    use(page)
+    edit(site, "pages/index.html", '<p id="told">first</p>', '<p id="told">second</p>')
+    edit(site, "pages/index.html", '<p id="end">', '<p id="new">new</p>\n<p id="end">')
+    expect(page.locator("#told")).to_have_text("second")
+    expect(page.locator("#new")).to_have_text("new")
+    assert_kept(page)
+    edit(site, "pages/index.html", '<p id="new">new</p>', "")
+    expect(page.locator("#new")).to_have_count(0)
+    assert_kept(page)
+
+
+def test_a_changed_layout_is_shown_in_place(site: Path, page: Page) -> None:
+    opened(page)
+    use(page)
+    edit(site, "layouts/base.html", "<h1>", '<nav class="top">above</nav>\n<h1 class="big">')
+    expect(page.locator("nav.top")).to_have_text("above")
+    expect(page.locator("h1.big")).to_have_text("Form")
+    expect(page.locator("input")).to_have_value("Ann")
+    assert is_the_same_document(page)
+
+
+def test_a_changed_style_sheet_is_exchanged_without_a_reload(site: Path, page: Page) -> None:
+    opened(page)
+    use(page)
+    expect(page.locator("h1")).to_have_css("color", "rgb(1, 2, 3)")
+    edit(site, "assets/site.css", "rgb(1, 2, 3)", "rgb(9, 8, 7)")
+    expect(page.locator("h1")).to_have_css("color", "rgb(9, 8, 7)")
+    expect(page.locator("link[rel=stylesheet]")).to_have_count(1)
+    assert_kept(page)
+
+
+def test_a_changed_entry_is_shown(site: Path, page: Page) -> None:
+    opened(page, "/blog/one/")
+    edit(site, "content/blog/one.md", "Hello *you*", "Goodbye *you*")
+    expect(page.locator("body")).to_contain_text("Goodbye you")
+    assert is_the_same_document(page)
+
+
+def test_a_changed_helper_module_is_run_again_and_the_session_stays(site: Path, page: Page) -> None:
+    opened(page, "/count/")
+    expect(page.locator("#told")).to_have_text("visits 1")
+    edit(site, "helper.py", "visits", "times")
+    expect(page.locator("#told")).to_have_text("times 2")
+    edit(site, "site.toml", "[session]", '[site]\ntitle = "Other"\n\n[session]')
+    expect(page.locator("#told")).to_have_text("times 3")
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "place"),
+    [
+        ("pages/index.html", '<p id="told">first</p>', '<p id="told"><< frist >></p>', "pages/index.html:6"),
+        ("layouts/base.html", "{% endblock %}", "{% endblok %}", "layouts/base.html:9"),
+        ("site.toml", "[session]", "[sesion]", "site.toml:1"),
+        ("assets/site.css", "h1 { color", "h1 { } } color", "assets/site.css:1"),
+    ],
+)
+def test_a_fault_is_shown_with_its_line_and_goes_when_it_is_mended(
+    site: Path, page: Page, name: str, before: str, after: str, place: str
+) -> None:
+    opened(page)
+    use(page)
+    edit(site, name, before, after)
+    fault = page.locator("hybridsite-fault")
+    expect(fault.locator(".where").first).to_contain_text(place)
+    expect(fault.locator("pre .at").first).to_contain_text(after.split(">")[0].split("{")[0])
+    edit(site, name, after, before)
+    expect(fault).to_have_count(0)
+    assert_kept(page)
+
+
+def test_a_fault_in_a_module_is_shown_to_who_opens_the_page_and_goes_by_itself(
+    site: Path, server: Server, page: Page
+) -> None:
+    edit(site, "pages/count.py", "helper.WORD", "helper.WORT")
+    wait_until(lambda: httpx.get(f"{server.url}/count/").status_code == 500, "the fault")
+    page.goto("/count/")
+    expect(page.locator("h1").first).to_contain_text("WORT")
+    expect(page.locator(".where").first).to_contain_text("pages/count.py:5")
+    edit(site, "pages/count.py", "helper.WORT", "helper.WORD")
+    expect(page.locator("#told")).to_contain_text("visits")
+
+
+@pytest.mark.long
+def test_fifty_edits_in_a_row_leave_no_stale_page(site: Path, page: Page) -> None:
+    opened(page)
+    use(page)
+    word = "first"
+    for number in range(50):
+        edit(site, "pages/index.html", f'"told">{word}<', f'"told">edit {number}<')
+        word = f"edit {number}"
+        if number % 7 == 0:  # the others come while the page is still being updated
+            expect(page.locator("#told")).to_have_text(word)
+    expect(page.locator("#told")).to_have_text(word)
+    assert_kept(page)
