@@ -44,6 +44,8 @@ def test_what_is_typed_is_found_told_and_reached_by_keys(browser: Browser, serve
     page.keyboard.press("ArrowUp")
     expect(page.get_by_label("Words")).to_be_focused()
     page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Find")).to_be_focused()
+    page.keyboard.press("Tab")
     expect(page.locator("#found a").first).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Madder")
