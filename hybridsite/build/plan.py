@@ -54,7 +54,8 @@ async def plan(site: Site, faults: Faults) -> list[PlannedPage]:
     pages += _standing_in(site, pages)
     with faults.collect():
         _check_outputs(pages)
-    return pages
+    # Of two that write one file, which is told, one is rendered: its own faults are told as well.
+    return list({page.output: page for page in pages}.values())
 
 
 def _standing_in(site: Site, pages: Iterable[PlannedPage]) -> Iterator[PlannedPage]:
