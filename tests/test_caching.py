@@ -128,9 +128,9 @@ def test_code_may_say_how_long_an_answer_is_kept(tmp_path: Path) -> None:
 
 def test_a_cache_that_is_set_by_a_helper_is_learnt(tmp_path: Path) -> None:
     files = {
-        "helper.py": "def keep(context):\n    context.cache.set(max_age=60)",
-        "pages/now.py": "import helper\nturns = 0\ndef GET(context):\n    global turns\n    turns += 1\n"
-        "    helper.keep(context)\n    return str(turns)",
+        "keeping.py": "def keep(context):\n    context.cache.set(max_age=60)",
+        "pages/now.py": "import keeping\nturns = 0\ndef GET(context):\n    global turns\n    turns += 1\n"
+        "    keeping.keep(context)\n    return str(turns)",
     }
     app = app_with(tmp_path, files)
 
