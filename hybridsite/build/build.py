@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hybridsite import __version__
-from hybridsite.adapters.adapter import Adapter, find_adapter
+from hybridsite.adapters.adapter import Adapter, HostedBuild, adapter_of
+from hybridsite.adapters.checks import check_host
 from hybridsite.assets.table import NO_ASSETS
 from hybridsite.build import store as stores
 from hybridsite.build.assets import ask_again, write_assets
@@ -24,7 +25,7 @@ from hybridsite.build.finishing import finish
 from hybridsite.build.islands import keep_previous, placed, with_island_key, write_client
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
 from hybridsite.build.making import Outcome, built_file, identity, place_of_page
-from hybridsite.build.output import Output, build_lock
+from hybridsite.build.output import DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.rows import BuildReport, RouteRow
 from hybridsite.build.snapshot import SECRET, Signature, secret, snapshot, tool, variables
@@ -103,8 +104,8 @@ def build_site(
         site = with_island_key(site, state, environ)
         if site.templates.has_islands():
             sources.variables[SECRET] = secret(environ, state)
-        adapter = find_adapter(site.settings.build.adapter)
-        adapter.check(site, faults)
+        adapter = adapter_of(root, site.settings)
+        check_host(site, adapter, faults)
         pages = asyncio.run(plan(site, faults))
         site = with_plan(site, (page.segments for page in pages))
         kept = NOTHING
@@ -119,6 +120,7 @@ def build_site(
             keep_previous(site, state)
             stores.forget(state)  # it doesn't belong to what comes now
             output.exchange()
+        adapter.placed(root, root / DIST)
         rows = _rows(site, pages, written.pages)
         outside = {**kept.outside, **seen_outside(root, written.outside, began_at)}
         if not site.content.is_volatile:
@@ -156,13 +158,15 @@ def _write(
     by_number, outside = _make(site, pages, output, kept, options.jobs, faults)
     made = [by_number[number] for number in sorted(by_number)]
     _check_markdown(site, faults)
-    public, copies = copy_files(site, pages, output, kept, faults)
+    public, copies = copy_files(site, pages, output, kept, faults, claimed=adapter.claims)
     files = [built_file(site, pages[number], by_number[number]) for number in sorted(by_number)] + public
     forged, assets = write_assets(site, output, files, faults, listener.encoding)
     files += forged + write_client(site, output)
     files += finish(site, pages, files, output, faults)
-    taken = {file.file for file in files}
-    warnings = [*_warnings(site, made), *adapter.finish(site, taken, output.write)]
+    warnings = list(_warnings(site, made))
+    if not faults:  # with faults, it isn't the build that the host would get
+        with faults.collect():
+            warnings += adapter.finish(HostedBuild(site, files, output.write, output.read))
     notices = site.notices.faults()
     reviewed = listener.review(Built(site, pages, files, output.folder))
     for fault in (*(notices if options.strict else ()), *reviewed):
