@@ -47,7 +47,7 @@ FLOORS: dict[float, str] = {
     1.95: "files",
     1.96: "manifest",
     1.961: "adapters.adapter",
-    1.962: "adapters.standalone plugins",
+    1.962: "plugins",
     1.97: "assets.previous places",
     2.0: "cleaning data forms frontmatter headings highlighting island_client routing security sessions.codec"
     " sessions.cookie sessions.store",
@@ -74,9 +74,13 @@ FLOORS: dict[float, str] = {
     5.0: "rendering",
     5.1: "check.external check.links check.places",
     5.9: "features.xml",
-    6.0: "features.feeds features.search features.sitemap adapters.checks adapters.static build.needs build.plan"
+    6.0: "features.feeds features.search features.sitemap adapters.checks adapters.rules"
+    " build.needs build.plan"
     " build.rows build.snapshot build.traces",
-    6.1: "build.store",
+    6.1: "adapters.underscore build.store",
+    6.12: "adapters.netlify",
+    6.15: "adapters.webservers",
+    6.16: "adapters.cloudflare adapters.container adapters.standalone adapters.static",
     6.2: "build.kept build.output build.report",
     6.22: "build.headers",
     6.25: "build.finishing",

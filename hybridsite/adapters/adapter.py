@@ -26,8 +26,11 @@ ENTRY_POINTS: Final = "hybridsite.adapters"
 BUILT_IN: Final[Mapping[str, str]] = {
     "standalone": "hybridsite.adapters.standalone:StandaloneAdapter",
     "static": "hybridsite.adapters.static:StaticAdapter",
+    "container": "hybridsite.adapters.container:ContainerAdapter",
+    "netlify": "hybridsite.adapters.netlify:NetlifyAdapter",
+    "cloudflare": "hybridsite.adapters.cloudflare:CloudflareAdapter",
 }
-_LATER: Final = ("container", "netlify", "cloudflare", "vercel", "lambda")
+_LATER: Final = ("vercel", "lambda")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hybridsite.adapters.adapter import SERVER, Adapter, Host
+from collections.abc import Iterable
+
+from hybridsite.adapters.adapter import SERVER, Adapter, Host, HostedBuild
+from hybridsite.errors import SiteError
 from hybridsite.settings import Settings
 
 
@@ -12,3 +15,12 @@ class StandaloneAdapter(Adapter):
     def host(self, settings: Settings) -> Host:
         """Tells that everything is there."""
         return SERVER
+
+    def finish(self, build: HostedBuild) -> Iterable[SiteError]:
+        """Writes what a web server in front is told, where [build] origin says that there is one."""
+        origin: str | None = build.site.settings.build.origin
+        if origin is not None:
+            from hybridsite.adapters.webservers import write_nginx
+
+            write_nginx(build, origin)
+        return ()
