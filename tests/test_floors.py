@@ -79,6 +79,7 @@ FLOORS: dict[float, str] = {
     " build.rows build.snapshot build.traces",
     6.1: "adapters.underscore build.store",
     6.12: "adapters.netlify",
+    6.14: "adapters.caddy adapters.nginx",
     6.15: "adapters.webservers",
     6.16: "adapters.cloudflare adapters.container adapters.standalone adapters.static",
     6.2: "build.kept build.output build.report",

@@ -40,6 +40,7 @@ CMD ["python", "-m", "hybridsite", "serve", "dist", "--no-build", "--host", "0.0
 _IGNORED = f"""# Written by hybridsite build: what is no part of the site.
 .dockerignore
 Dockerfile
+caddy
 compose.yaml
 nginx
 {REQUIREMENTS}
@@ -92,9 +93,9 @@ class ContainerAdapter(Adapter):
         build.write(REQUIREMENTS, "\n".join(["# Written by hybridsite build.", *_requirements(site)]) + "\n")
         build.write("compose.yaml", _compose(site))
         if site.settings.build.origin is not None:
-            from hybridsite.adapters.webservers import write_nginx
+            from hybridsite.adapters.webservers import write_web_servers
 
-            write_nginx(build, site.settings.build.origin)
+            write_web_servers(build, site.settings.build.origin)
         return ()
 
 

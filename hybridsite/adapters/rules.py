@@ -23,6 +23,10 @@ from hybridsite.routes import ISLANDS, Match, Part, Segment
 from hybridsite.site import Site
 
 _SAFE = "-._~!$&'()+,;=@"  # of what a segment may hold as it is, less what hosts read as a placeholder
+GROUP = r"([^/?\\]+?)"
+REST_GROUP = r"((?:/[^/?\\]+)*)"
+# What the server says of a file that says nothing itself.
+CACHED = ("Cache-Control", "public, max-age=0, must-revalidate")
 _REST: Segment = (Part("path", "rest"),)
 
 
@@ -44,7 +48,7 @@ class Rule:
     @property
     def is_dynamic(self) -> bool:
         """Whether it has parameters."""
-        return any(part.kind != "text" for segment in self.segments for part in segment)
+        return bool(self.kinds)
 
     @property
     def is_sayable(self) -> bool:
@@ -52,6 +56,11 @@ class Rule:
         as a placeholder."""
         rests = any(segment[0].kind == "rest" for segment in self.segments[:-1])
         return not rests and all(_is_whole(segment) for segment in self.segments)
+
+    @property
+    def kinds(self) -> list[str]:
+        """What its parameters are, in order: `param` or `rest`."""
+        return [part.kind for segment in self.segments for part in segment if part.kind != "text"]
 
     @property
     def has_rest(self) -> bool:
@@ -76,7 +85,8 @@ class Rule:
     def pattern(self, base: str) -> str:
         """Gives the regular expression of its escaped paths, with the base and in either form; groups are parameters.
 
-        It is one that Python, JavaScript, PCRE and RE2 read alike.
+        It is one that Python, JavaScript, PCRE and RE2 read alike. A parameter holds no backslash, which browsers take
+        for a slash in a Location, and a rest begins with its slash.
         """
         text = "".join(_expression(segment) for segment in self.segments)
         return f"^{re.escape(base)}{text}/?$"
@@ -97,9 +107,27 @@ def _rank(segment: Segment) -> tuple[int, int, str]:
 
 def _expression(segment: Segment) -> str:
     if segment[0].kind == "rest":
-        return "((?:/[^/]+)*)"
-    parts = [re.escape(escaped(part.text)) if part.kind == "text" else "([^/]+?)" for part in segment]
+        return REST_GROUP
+    parts = [re.escape(escaped(part.text)) if part.kind == "text" else GROUP for part in segment]
     return "/" + "".join(parts)
+
+
+def filled(rule: Rule, parameter: Callable[[int], str], query: str) -> str:
+    """Gives where a redirect leads, in the words of a server whose patterns are `Rule.pattern`.
+
+    `parameter` gives the word for the value of a group, and `query` is the one for what was sent with its question
+    mark, or nothing; it goes on unless the target has one.
+    """
+    assert rule.target is not None
+    address = re.match(r"[^?#]*", rule.target)
+    assert address is not None
+    tail = rule.target[address.end() :]
+    text = f"{address[0]}{'' if tail.startswith('?') else query}{tail}"
+    for number, kind in enumerate(rule.kinds):
+        if kind == "rest":
+            text = text.replace(f"/{{{number}}}", parameter(number))
+        text = text.replace(f"{{{number}}}", parameter(number))
+    return text
 
 
 def escaped(text: str) -> str:

@@ -20,7 +20,7 @@ class StandaloneAdapter(Adapter):
         """Writes what a web server in front is told, where [build] origin says that there is one."""
         origin: str | None = build.site.settings.build.origin
         if origin is not None:
-            from hybridsite.adapters.webservers import write_nginx
+            from hybridsite.adapters.webservers import write_web_servers
 
-            write_nginx(build, origin)
+            write_web_servers(build, origin)
         return ()

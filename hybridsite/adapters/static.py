@@ -26,12 +26,12 @@ class StaticAdapter(Adapter):
 
     def finish(self, build: HostedBuild) -> Iterator[SiteError]:
         """Writes a page for each redirect, to another language too. Yields those that no page can stand for."""
-        from hybridsite.adapters.webservers import write_nginx
+        from hybridsite.adapters.webservers import write_web_servers
         from hybridsite.redirects import follow
         from hybridsite.routes import Match
 
         site: Site = build.site
-        write_nginx(build, None)
+        write_web_servers(build, None)
         taken = {file.file for file in build.files}
         for route in site.router.routes:
             if route.redirect is None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import site as python_site
+import socket
 import subprocess
 import sys
 import textwrap
@@ -17,7 +19,7 @@ import pytest
 
 from tests import tools
 from tests.e2e import nginx
-from tests.e2e.support import Server, wait_until
+from tests.e2e.support import Server, environment, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 HOSTS = Path(__file__).parents[1] / "tools/hosts.mjs"
@@ -68,6 +70,37 @@ def behind_nginx(site: Path, port: int, origin: int, folder: Path) -> Iterator[N
     )
     with _origin(site, origin, folder), nginx.running(folder / "nginx", port, block):
         yield
+
+
+@contextmanager
+def behind_caddy(site: Path, port: int, origin: int, folder: Path) -> Iterator[None]:
+    """Caddy by the file that the build wrote."""
+    caddy = shutil.which("caddy")
+    if caddy is None:
+        pytest.skip("caddy is not installed")
+    dist = site / "dist"
+    (folder / "Caddyfile").write_text(
+        "{\n\tadmin off\n\tauto_https off\n}\n"
+        f"http://127.0.0.1:{port} {{\n\troot * {dist}/client\n\timport {dist}/caddy/site.caddy\n}}\n"
+    )
+    log = folder / "caddy.log"
+    with log.open("wb") as output:
+        command = [caddy, "run", "--config", "Caddyfile", "--adapter", "caddyfile"]
+        env = environment({"HOME": str(folder)})
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=output)
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        with _origin(site, origin, folder):
+            wait_until(answers, "caddy")
+            yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def on_cdn(kind: str) -> Front:
@@ -205,6 +238,7 @@ def dockerfile(dist: Path) -> list[tuple[str, str]]:
 HOSTINGS = {
     "standalone": Hosting("", standalone),
     "nginx": Hosting('[build]\norigin = "ORIGIN"\n', behind_nginx),
+    "caddy": Hosting('[build]\norigin = "ORIGIN"\n', behind_caddy),
     "container": Hosting('[build]\nadapter = "container"\n', in_container),
     "netlify": Hosting('[build]\nadapter = "netlify"\norigin = "ORIGIN"\n', on_cdn("netlify")),
     "cloudflare": Hosting('[build]\nadapter = "cloudflare"\norigin = "ORIGIN"\n', on_cdn("cloudflare")),
