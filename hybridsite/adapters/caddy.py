@@ -35,6 +35,7 @@ def _indented(lines: Iterator[str]) -> Iterator[str]:
 
 def _answers(site: Site, rules: Rules, headers: Mapping[str, Pairs], origin: str | None) -> Iterator[str]:
     """Yields what is done with a request, in order: redirects of one path, files, other forms, rules, the origin."""
+    slash = site.policy.trailing_slash
     for number, rule in enumerate(rules.redirects):
         if not rule.is_dynamic:
             yield from _redirect(f"moved{number}", rule, rules.base)
@@ -42,22 +43,26 @@ def _answers(site: Site, rules: Rules, headers: Mapping[str, Pairs], origin: str
     if rules.base:
         yield f"@outside not path {rules.base} {rules.base}/*"
         yield "error @outside 404"
+        yield f"@home path {rules.base}"
+        if slash == "always":
+            yield f"redir @home {_quoted(f'{rules.base}/')} 308"
+        else:
+            yield from _handled("@home", iter(["rewrite * /index.html", *_sent(headers)]))
         yield f"uri strip_prefix {rules.base}"
-    slash = site.policy.trailing_slash
     yield from _file("file", ["not path */", "file {path}"], "", headers)
     if slash != "never":
         yield from _file("folder", ["path */", "file {path}index.html"], "{path}index.html", headers)
-    else:
+    elif not rules.base:
         yield from _file("home", ["path /", "file /index.html"], "/index.html", headers)
     if slash != "always":
         yield from _file("page", ["not path */", "file {path}/index.html"], "{path}/index.html", headers)
     if slash == "always":
         yield from _other_form(
-            ["not path */", "file {path}/index.html"], r"^(/[^?]*[^/?])((?:\?.*)?)$", "{re.form.1}/{re.form.2}"
+            ["not path */", "file {path}/index.html"], r"^((?:/[^/?\\]+)+)((?:\?.*)?)$", "{re.form.1}/{re.form.2}"
         )
     elif slash == "never":
         yield from _other_form(
-            ["path */", "file {path}index.html"], r"^(/[^?]*[^/?])/((?:\?.*)?)$", "{re.form.1}{re.form.2}"
+            ["path */", "file {path}index.html"], r"^((?:/[^/?\\]+)+)/((?:\?.*)?)$", "{re.form.1}{re.form.2}"
         )
     for number, rule in enumerate(rules.rules):
         if rule.target is None and origin is not None:

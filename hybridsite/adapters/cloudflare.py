@@ -63,7 +63,7 @@ _NOT_FOUND = """<!doctype html>
 
 
 class CloudflareAdapter(Adapter):
-    """Pages reads what lies in dist/client/; dist/wrangler.toml is for `wrangler pages deploy`."""
+    """Pages reads what lies in the published folder; dist/wrangler.toml is for `wrangler pages deploy`."""
 
     claims = ("_redirects", "_headers")
 
@@ -81,14 +81,17 @@ class CloudflareAdapter(Adapter):
         rules = rules_of(site)
         origin = site.settings.build.origin
         yield from warnings(rules, build.files, has_origin=origin is not None)
+        underscore.write_files(build)
+        place = underscore.published(site)
         underscore.write_redirects(build, _lines(rules, build.files), underscore.CLOUDFLARE)
         underscore.write_headers(build, header_rules(build.files, lambda file: file.url), underscore.CLOUDFLARE)
         if origin is not None and (rules.at_origin or rules.unknown_to_origin):
-            build.write(f"client/{WORKER}", worker(rules, origin))
-            build.write(f"client/{underscore.ROUTES}", underscore.routes_json(rules))
-        if "404.html" not in {file.file for file in build.files}:
-            build.write("client/404.html", _NOT_FOUND)  # or the host would answer everything with the home page
-        build.write("wrangler.toml", _settings(site))
+            build.write(f"{place}/{WORKER}", worker(rules, origin))
+            build.write(f"{place}/{underscore.ROUTES}", underscore.routes_json(rules))
+        has_page = "404.html" in {file.file for file in build.files}
+        if site.base or not has_page:  # or the host would answer everything with the home page
+            build.write(f"{place}/404.html", build.read("client/404.html") if has_page else _NOT_FOUND)
+        build.write("wrangler.toml", _settings(site, place))
 
 
 def _lines(rules: Rules, files: Iterable[BuiltFile]) -> Iterator[str]:
@@ -100,9 +103,10 @@ def _lines(rules: Rules, files: Iterable[BuiltFile]) -> Iterator[str]:
     dynamic = [re.compile(rule.pattern(rules.base)) for rule in rules.redirects if rule.is_dynamic and rule.is_sayable]
     for file in files if dynamic else ():
         if file.guard is None and any(pattern.match(file.url) for pattern in dynamic):
-            yield f"{file.url} {file.url.removeprefix(rules.base)} 200"
-    if rules.base:
-        yield f"{rules.base}/* /:splat 200"
+            yield f"{file.url} {file.url} 200"
+            other = file.url.rstrip("/") if file.url.endswith("/") else f"{file.url}/"
+            if file.file.endswith("/index.html"):
+                yield f"{other} {file.url} 308"
 
 
 def worker(rules: Rules, origin: str) -> str:
@@ -112,11 +116,11 @@ def worker(rules: Rules, origin: str) -> str:
     return _WORKER.format(origin=json.dumps(origin), patterns=f"[\n  {lines},\n]")
 
 
-def _settings(site: Site) -> str:
+def _settings(site: Site, place: str) -> str:
     """Gives wrangler's settings. The project's name is made from the site's host, or its title."""
     words = site.url.rpartition("://")[2] or site.title or "site"
     name = re.sub(r"[^a-z0-9]+", "-", words.casefold()).strip("-")[:58].strip("-") or "site"
     return (
-        "# Written by hybridsite build: `wrangler pages deploy` in this folder puts client/ online.\n"
-        f'name = "{name}"\ncompatibility_date = "{_COMPATIBLE}"\npages_build_output_dir = "./client"\n'
+        f"# Written by hybridsite build: `wrangler pages deploy` in this folder puts {place}/ online.\n"
+        f'name = "{name}"\ncompatibility_date = "{_COMPATIBLE}"\npages_build_output_dir = "./{place}"\n'
     )

@@ -26,7 +26,7 @@ def behind(settings: Settings) -> Host:
 
 
 class NetlifyAdapter(Adapter):
-    """Netlify reads `_redirects` and `_headers` in the published folder, dist/client/."""
+    """Netlify reads `_redirects` and `_headers` in the published folder."""
 
     claims = ("_redirects", "_headers")
 
@@ -43,6 +43,9 @@ class NetlifyAdapter(Adapter):
         rules = rules_of(site)
         origin = site.settings.build.origin
         yield from warnings(rules, build.files, has_origin=origin is not None)
+        underscore.write_files(build)
+        if site.base and "404.html" in {file.file for file in build.files}:
+            build.write("cdn/404.html", build.read("client/404.html"))
         underscore.write_redirects(build, _lines(rules, origin), underscore.NETLIFY)
         underscore.write_headers(build, header_rules(build.files, lambda file: file.url), underscore.NETLIFY)
 
@@ -66,7 +69,5 @@ def _lines(rules: Rules, origin: str | None) -> Iterator[str]:
             path = underscore.source(wide, rules.base)
             to = underscore.source(wide, rules.base, slash=rule.slash is not False).replace("/*", "/:splat")
             yield from (f"{spelt} {origin}{to} 200" for spelt in _spellings(path))
-    if rules.base:
-        yield f"{rules.base}/* /:splat 200"
     if rules.unknown_to_origin and origin is not None:
         yield f"/* {origin}/:splat 200"

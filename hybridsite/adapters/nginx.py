@@ -48,9 +48,13 @@ def write_nginx(build: HostedBuild, origin: str | None) -> None:
 
 def _maps(rules: Rules, headers: Mapping[str, Pairs], names: Sequence[str]) -> Iterator[str]:
     yield _DOLLAR
-    yield 'map $request_uri $hybridsite_path {\n  "~^(?<hybridsite_raw>[^?]*)" $hybridsite_raw;\n}\n'
-    # The path without its last slash.
-    yield 'map $request_uri $hybridsite_bare {\n  "~^(?<hybridsite_cut>[^?]*[^/?])/" $hybridsite_cut;\n}\n'
+    # The path as it was sent, and without its last slash. One with an empty segment, which a browser could take for
+    # another host in a Location, is none.
+    for name, end in (("path", "/?)(?:\\\\?|$)"), ("bare", ")/(?:\\\\?|$)")):
+        yield (
+            f'map $request_uri $hybridsite_{name} {{\n  default "";\n'
+            f'  "~^(?<hybridsite_{name}_sent>(?:/[^/?\\\\\\\\]+)*{end}" $hybridsite_{name}_sent;\n}}\n'
+        )
     moved = [rule for rule in rules.redirects if not rule.is_dynamic]
     other = [rule for rule in rules.rules if rule.target is None or rule.is_dynamic]
     yield _map("$hybridsite_path", "$hybridsite_moved", (_answer(rule, rules.base) for rule in moved))
@@ -113,6 +117,7 @@ def _server(
     yield "charset_types text/css text/plain text/xml application/json text/javascript;"
     yield _types(files)
     yield lost
+    yield 'if ($hybridsite_path = "") {\n  return 404;\n}'
     for status in sorted({rule.status for rule in rules.redirects if not rule.is_dynamic}):
         yield f'if ($hybridsite_moved ~ "^{status} (?<hybridsite_to>.*)$") {{\n  return {status} $hybridsite_to;\n}}'
     yield "location ~ /\\.(?!well-known/) {\n  return 404;\n}"
@@ -122,6 +127,7 @@ def _server(
         ("(?<hybridsite_file>/.*[^/])", file),
     ):
         yield "\n".join([f'location ~ "^{base}{pattern}$" {{', f"  try_files {tried} @hybridsite;", *headers, "}"])
+    yield from _root(site, rules, headers)
     if has_page:
         yield "\n".join(["location = /404.html {", "  internal;", *headers, "}"])
     if rules.base:
@@ -130,6 +136,17 @@ def _server(
     if origin is not None:
         host = "$http_host" if origin.startswith("http:") else "$proxy_host"
         yield _ORIGIN.format(origin=origin, host=host)
+
+
+def _root(site: Site, rules: Rules, headers: list[str]) -> Iterator[str]:
+    """Yields what answers the home page where its address isn't that of a folder."""
+    slash = site.policy.trailing_slash
+    if slash == "never" and not rules.base:
+        yield "\n".join(["location = / {", "  try_files /index.html @hybridsite;", *headers, "}"])
+    elif rules.base and slash == "always":
+        yield f"location = {rules.base} {{\n  return 308 {rules.base}/$is_args$args;\n}}"
+    elif rules.base:
+        yield "\n".join([f"location = {rules.base} {{", "  try_files /index.html @hybridsite;", *headers, "}"])
 
 
 def _tried(slash: TrailingSlash) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from hybridsite.answers import SAFE_HEADERS
 from hybridsite.errors import AdapterError, Location, SiteError
 from hybridsite.manifest import BuiltFile
 from hybridsite.redirects import follow
-from hybridsite.routes import ISLANDS, Match, Part, Segment
+from hybridsite.routes import ISLANDS, Match, Part, Route, Segment
 from hybridsite.site import Site
 
 _SAFE = "-._~!$&'()+,;=@"  # of what a segment may hold as it is, less what hosts read as a placeholder
@@ -171,15 +171,22 @@ def _redirects(site: Site) -> Iterator[Rule]:
             continue
         # The parameters stand for themselves, so that the target is found as for any request.
         marks = {name: f"hybridsite{number}mark" for number, name in enumerate(route.parameters)}
-        target = follow(site.router, Match(route, marks)).replace("{", "%7B").replace("}", "%7D")
-        for number, mark in enumerate(marks.values()):
-            target = target.replace(mark, f"{{{number}}}")
-        status = route.redirect.status or 301
-        yield Rule(route.segments, route.source, target, status, location=route.location)
+        rule = Rule(route.segments, route.source, "", route.redirect.status or 301, location=route.location)
+        yield replace(rule, target=_target(site, route, marks))
+        if rule.has_rest:  # which may be nothing: a target of its own
+            nothing = {**marks, route.parameters[-1]: ""}
+            yield replace(rule, segments=rule.segments[:-1], target=_target(site, route, nothing))
     for wanted, found in site.languages.lacking(site.router, site.planned or ()):
         segments = tuple((Part(text, "text"),) for text in wanted)
         source = f"the page {site.policy.url('page', wanted)}, which another language stands in for"
         yield Rule(segments, source, site.policy.url("page", found), 302)
+
+
+def _target(site: Site, route: Route, marks: Mapping[str, str]) -> str:
+    target = follow(site.router, Match(route, marks)).replace("{", "%7B").replace("}", "%7D")
+    for number, mark in enumerate(marks.values()):
+        target = target.replace(mark, f"{{{number}}}") if mark else target
+    return target
 
 
 def _answered(site: Site) -> Iterator[Rule]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from hybridsite.adapters.adapter import HostedBuild
 from hybridsite.adapters.rules import Pairs, Rule, Rules, escaped
 from hybridsite.errors import AdapterError, Location
+from hybridsite.site import Site
 
 REDIRECTS = "_redirects"
 HEADERS = "_headers"
@@ -99,9 +100,7 @@ def source_forms(rule: Rule, base: str, *, forms: bool) -> list[str]:
     path = source(rule, base)
     if not forms or path == "/":
         return [path]
-    if rule.has_rest:  # which may be nothing
-        return [path[:-2], path] if len(path) > 2 else [path]
-    return [path, f"{path}/"] if not path.endswith("/") else [path]
+    return [path] if path.endswith(("/", "*")) else [path, f"{path}/"]
 
 
 def ordered(found: Iterable[str]) -> list[str]:
@@ -109,11 +108,40 @@ def ordered(found: Iterable[str]) -> list[str]:
     return sorted(dict.fromkeys(found), key=lambda line: bool(_DYNAMIC.search(line.partition(" ")[0])))
 
 
+def published(site: Site) -> str:
+    """Gives the folder below dist/ that goes online: with a base another than client, where files lie below it."""
+    return "cdn" if site.base else "client"
+
+
+def write_files(build: HostedBuild) -> None:
+    """Writes the files anew where the site has a base, and pages in a second form where no address ends with a slash.
+
+    Hosts answer /about with about.html, and lead it to /about/ where there is only about/index.html.
+    """
+    site: Site = build.site
+    flat = site.settings.routing.trailing_slash == "never"
+    if not site.base and not flat:
+        return
+    place = f"{published(site)}{site.base}"
+    taken = {file.file for file in build.files}
+    for file in build.files:
+        if file.guard is not None:
+            continue
+        body = build.read(f"client/{file.file}")
+        if site.base:
+            build.write(f"{place}/{file.file}", body)
+        name = f"{file.file.removesuffix('/index.html')}.html"
+        if flat and file.file.endswith("/index.html") and name not in taken:
+            build.write(f"{place}/{name}", body)
+        elif flat and site.base and file.file == "index.html":
+            build.write(f"{place}.html", body)
+
+
 def write_redirects(build: HostedBuild, found: Iterable[str], limits: Limits) -> None:
     """Writes `_redirects`: the site's own lines, then these. Raises AdapterError for what the host refuses."""
     text = _after(build.own(REDIRECTS), [_HEAD, *ordered(found)])
     _check_redirects(text, limits)
-    build.write(f"client/{REDIRECTS}", text)
+    build.write(f"{published(build.site)}/{REDIRECTS}", text)
 
 
 def write_headers(build: HostedBuild, headers: Mapping[str, Pairs], limits: Limits) -> None:
@@ -129,7 +157,7 @@ def write_headers(build: HostedBuild, headers: Mapping[str, Pairs], limits: Limi
             found += [path, *told]
     text = _after(own, found)
     _check_headers(text, limits)
-    build.write(f"client/{HEADERS}", text)
+    build.write(f"{published(build.site)}/{HEADERS}", text)
 
 
 def _after(own: str, found: list[str]) -> str:

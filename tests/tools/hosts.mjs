@@ -12,7 +12,7 @@ import { extname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const [kind, dist, modules, port = "0"] = process.argv.slice(2);
-const client = join(dist, "client");
+const client = join(dist, existsSync(join(dist, "cdn")) ? "cdn" : "client"); // with a base the files lie below it
 const require = createRequire(join(modules, "x.cjs"));
 const load = (name) => import(pathToFileURL(join(modules, name)));
 const TYPES = { ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain" };
@@ -39,6 +39,7 @@ async function netlify() {
   };
   const asFile = (url) => {
     const path = decodeURIComponent(url.pathname);
+    if (path.includes("//")) return null;
     const name = fileAt(path.endsWith("/") ? `${path}index.html` : path) ?? fileAt(`${path.replace(/\/$/, "")}.html`);
     if (name) return sent(url.pathname, name);
     if (fileAt(`${path}/index.html`)) return new Response(null, { status: 301, headers: { location: `${url.pathname}/${url.search}` } });
@@ -46,6 +47,11 @@ async function netlify() {
   };
   return async (request) => {
     const url = new URL(request.url);
+    try {
+      decodeURIComponent(url.pathname);
+    } catch {
+      return new Response("Bad Request", { status: 400 });
+    }
     const rule = matcher.match({
       ...{ scheme: "https", host: url.hostname, path: decodeURIComponent(url.pathname), query: url.search.slice(1) },
       ...{ headers: {}, cookieValues: {}, getHeader: () => "", getCookie: () => "" },
