@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from hybridsite.adapters.adapter import Adapter, Host, HostedBuild
 from hybridsite.adapters.netlify import behind
-from hybridsite.errors import SiteError
+from hybridsite.errors import AdapterError, Location, SiteError
 from hybridsite.settings import Settings
 
 if TYPE_CHECKING:
@@ -85,10 +85,17 @@ class CloudflareAdapter(Adapter):
         place = underscore.published(site)
         underscore.write_redirects(build, _lines(rules, build.files), underscore.CLOUDFLARE)
         underscore.write_headers(build, header_rules(build.files, lambda file: file.url), underscore.CLOUDFLARE)
+        names = {file.file for file in build.files}
         if origin is not None and (rules.at_origin or rules.unknown_to_origin):
+            for name in {WORKER, underscore.ROUTES} & names if not site.base else ():
+                what, mend = (
+                    f"public/{name} and the adapter both write {name}",
+                    "take it out, or take [build] origin out",
+                )
+                raise AdapterError(what, mend=mend, location=Location(f"public/{name}"))
             build.write(f"{place}/{WORKER}", worker(rules, origin))
             build.write(f"{place}/{underscore.ROUTES}", underscore.routes_json(rules))
-        has_page = "404.html" in {file.file for file in build.files}
+        has_page = "404.html" in names
         if site.base or not has_page:  # or the host would answer everything with the home page
             build.write(f"{place}/404.html", build.read("client/404.html") if has_page else _NOT_FOUND)
         build.write("wrangler.toml", _settings(site, place))

@@ -8,7 +8,7 @@ import math
 import os
 import signal
 import socket
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,7 @@ def run(
             why="each process would have sessions of its own",
             mend='use [session] driver = "sqlite", or one worker',
         )
-    if (volume := environ.get(VOLUME)) and not os.path.ismount(volume):
-        _log.warning(_NO_VOLUME, volume)
+    _ask_for_volume(environ)
     app = create_app(place, environ=environ)  # faults of the site show here, once, before any worker starts
     if workers > 1 and settings.cache.driver == "memory" and app.keeps_pages:
         _log.warning(_CACHES, workers)
@@ -93,6 +92,12 @@ def run(
         else:
             _tell_workers(place, environ)
             Multiprocess(config, sockets=[listener]).run()
+
+
+def _ask_for_volume(environ: Mapping[str, str]) -> None:
+    """Warns where a container has no volume for what it keeps."""
+    if (volume := environ.get(VOLUME)) and not os.path.ismount(volume):
+        _log.warning(_NO_VOLUME, volume)
 
 
 def _tell_workers(place: Path, environ: MutableMapping[str, str]) -> None:

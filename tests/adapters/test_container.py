@@ -8,12 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
 from hybridsite import __version__
-from tests.e2e.hosting import dockerfile
-from tests.e2e.support import SECRET, Serve, write_site
+from tests.e2e.hosting import REPOSITORY, dockerfile, in_container
+from tests.e2e.support import SECRET, Serve, free_port, write_site
 from tests.inprocess import ENVIRON, ON_DEMAND, built_here
 
 CONTAINER = '[build]\nadapter = "container"\n'
@@ -100,6 +101,16 @@ def test_a_start_without_the_volume_warns(tmp_path: Path, serve: Serve) -> None:
     mounted = serve(dist, env={"HYBRIDSITE_STATE": str(state), "HYBRIDSITE_VOLUME": "/proc"})  # which is one
     assert "is no volume" not in mounted.log()
     assert "is no volume" not in serve(dist, env={"HYBRIDSITE_SECRET": SECRET}).log()
+
+
+@pytest.mark.long
+def test_an_empty_image_installs_all_that_it_needs(tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), str(REPOSITORY)]
+    subprocess.run(pip, check=True)
+    dist, port = image(tmp_path, '[session]\ndriver = "sqlite"\n'), free_port()
+    with in_container(dist.parent, port, 0, tmp_path, wheels):
+        assert httpx.get(f"http://127.0.0.1:{port}/a/", trust_env=False).text == "a"
 
 
 def test_what_is_written_for_the_engine_is_no_part_of_the_site(tmp_path: Path) -> None:

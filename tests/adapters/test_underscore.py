@@ -171,6 +171,12 @@ def test_no_worker_where_there_is_nothing_for_it(tmp_path: Path) -> None:
     assert not (root / "dist/client/_routes.json").exists()
 
 
+def test_a_worker_of_the_site_s_own_beside_ours_is_an_error(tmp_path: Path) -> None:
+    files = {"site.toml": CLOUDFLARE, "pages/cart.html": ON_DEMAND, "public/_worker.js": "export default {}"}
+    with pytest.raises(AdapterError, match=r"public/_worker.js and the adapter both write _worker.js"):
+        built_here(write_site(tmp_path / "site", files))
+
+
 def test_a_404_page_on_demand_gets_all_that_is_unknown(tmp_path: Path) -> None:
     files = {"pages/index.html": "", "pages/404.html": ON_DEMAND}
     netlify = write_site(tmp_path / "netlify", {"site.toml": NETLIFY, **files})

@@ -137,25 +137,34 @@ def cdn(kind: str, dist: Path, port: int, folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def in_container(site: Path, port: int, origin: int, folder: Path) -> Iterator[None]:
+def in_container(site: Path, port: int, origin: int, folder: Path, wheels: Path | None = None) -> Iterator[None]:
     """Runs the steps of dist/Dockerfile in a root of their own, and its command as its user there.
 
     It is what a container engine does, with the means of the kernel alone: an overlay over this machine's root, in
     which the steps write; then the root is read-only, but for the volume and /tmp. The Python of the image is this
-    one, with what the tests have installed, so that nothing has to be fetched.
+    one, with what the tests have installed, so that nothing has to be fetched; or, where `wheels` has hybridsite's, an
+    empty one, which installs all that the steps say.
     """
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this user may make no mounts")
     script = folder / "container.sh"
-    script.write_text(_script(site / "dist", folder, port))
+    script.write_text(_script(site / "dist", folder, port, wheels))
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "bash", str(script)]
     server = Server(site / "dist", command=lambda _: command)
-    server.port, server.cwd = port, folder
+    server.port, server.cwd, server.patience = port, folder, 30 if wheels is None else 110
     with server:
         yield
 
 
-def _script(dist: Path, folder: Path, port: int) -> str:
+_WITH_PACKAGES = """{python} -m venv --without-pip /opt/python
+cd /opt/python/lib/python3*/site-packages
+printf '/opt/own\\nimport site; site.addsitedir("/opt/packages")\\n' > image.pth
+printf '#!/bin/sh\\nexec python -m pip "$@"\\n' > /opt/python/bin/pip && chmod +x /opt/python/bin/pip"""
+_EMPTY = """{python} -m venv /opt/python
+export PIP_FIND_LINKS={wheels}"""
+
+
+def _script(dist: Path, folder: Path, port: int, wheels: Path | None) -> str:
     steps = dockerfile(dist)
     variables = " ".join(value for word, value in steps if word == "ENV")
     (user,) = (value for word, value in steps if word == "USER")
@@ -180,10 +189,7 @@ def _script(dist: Path, folder: Path, port: int) -> str:
         mount --bind {dist} $root/opt/context
         cat > $root/opt/steps.sh <<'STEPS'
         set -euo pipefail
-        {python} -m venv --without-pip /opt/python
-        cd /opt/python/lib/python3*/site-packages
-        printf '/opt/own\\nimport site; site.addsitedir("/opt/packages")\\n' > image.pth
-        printf '#!/bin/sh\\nexec python -m pip "$@"\\n' > /opt/python/bin/pip && chmod +x /opt/python/bin/pip
+        {image}
         export PATH=/opt/python/bin:$PATH PYTHONDONTWRITEBYTECODE=1
         unset PYTHONPATH
         {inside}
@@ -202,7 +208,9 @@ def _script(dist: Path, folder: Path, port: int) -> str:
         packages=packages,
         own=REPOSITORY,
         dist=dist,
-        python=Path(sys.executable).resolve(),
+        image=(_WITH_PACKAGES if wheels is None else _EMPTY).format(
+            python=Path(sys.executable).resolve(), wheels=wheels
+        ),
         inside=inside,
         volume='mount -t tmpfs -o uid="$(stat -c %u $root/state)",mode=0700 none $root/state',
         user=user,
@@ -218,7 +226,7 @@ def _step(word: str, value: str) -> str:
     if word == "WORKDIR":
         return f"mkdir -p {value} && cd {value}"
     if word == "ARG":
-        return f"export {value}" if value.partition("=")[2] and "INDEX" not in value else ":"
+        return ":"  # the machine's own index, as everywhere in the tests
     if word == "COPY":
         source, target = value.split()
         if source == ".":
