@@ -104,6 +104,7 @@ def test_a_start_without_the_volume_warns(tmp_path: Path, serve: Serve) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_an_empty_image_installs_all_that_it_needs(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), str(REPOSITORY)]
