@@ -27,8 +27,8 @@ FLOORS: dict[float, str] = {
     0.25: "check.finding check.markup",
     0.26: "check.report",
     0.3: "assets.markup",
-    1.0: "analysis callouts csp documents exchange frozen given headers lexing media modules nonces notices outcomes"
-    " printing redis_client tree undefined units urls",
+    1.0: "analysis asking callouts csp documents exchange frozen given headers lexing media modules nonces notices"
+    " outcomes printing redis_client tree undefined units urls",
     1.02: "closures",
     1.05: "sections",
     1.07: "feature_settings",
@@ -80,9 +80,11 @@ FLOORS: dict[float, str] = {
     6.25: "build.finishing",
     6.3: "build.copying build.islands build.making build.unchanged",
     6.4: "build.assets build.executors build.why",
-    6.5: "build.freshness server.door server.encoding server.islands server.protocol server.state testing",
+    6.5: "build.freshness server.door server.encoding server.islands server.protocol server.state",
     6.6: "server.static",
     6.7: "build.build server.app",
+    6.705: "visitor",
+    6.706: "testing",
     6.71: "check.usage",
     6.72: "check.check",
     6.8: "asgi",
@@ -259,10 +261,11 @@ def test_help_is_fast() -> None:
 
 
 def test_the_core_is_small() -> None:
-    beside = ("adapters.", "assets.", "check.", "dev.", "features.")  # features, and what takes another's place
+    # Features, what takes another's place, and what only tests stand on.
+    beside = ("adapters.", "assets.", "check.", "dev.", "features.", "testing", "visitor")
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 20700
+    assert lines < 21000
 
 
 @pytest.mark.parametrize("name", sorted(modules()))
