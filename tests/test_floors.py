@@ -36,7 +36,7 @@ FLOORS: dict[float, str] = {
     1.15: "catalogues",
     1.17: "formats",
     1.2: "cache.entry config positions sources",
-    1.25: "assets.images assets.references assets.svg",
+    1.25: "starting assets.images assets.references assets.svg",
     1.3: "assets.css assets.scripts cache.store",
     1.35: "assets.workshop",
     1.4: "cache.memory cache.redis",
@@ -95,7 +95,7 @@ FLOORS: dict[float, str] = {
     7.3: "dev.run",
     8.0: "cli.console",
     8.1: "cli.command",
-    8.2: "cli.sessions",
+    8.2: "cli.new cli.sessions",
     8.3: "cli.main",
     8.4: "__main__",
 }
@@ -132,9 +132,13 @@ HOMES = {
 
 
 def modules() -> dict[str, Path]:
-    """Gives every module of the package by its name, without the empty heads of folders."""
+    """Gives every module of the package by its name, without the empty heads of folders and the starters."""
     found = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))}
-    return {name: path for name, path in found.items() if not name.endswith(".__init__")}
+    return {name: path for name, path in found.items() if not name.endswith(".__init__") and not _is_data(name)}
+
+
+def _is_data(name: str) -> bool:
+    return name.startswith("starters.")  # sites that `hybridsite new` copies
 
 
 @cache
