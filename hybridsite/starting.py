@@ -40,7 +40,7 @@ def check_place(folder: Path) -> None:
     except FileNotFoundError:
         return
     except NotADirectoryError:
-        raise SiteError(f"{folder} is a file", mend="name a folder that isn't there yet") from None
+        raise SiteError(f"{folder} is no folder", mend="name a folder that isn't there yet") from None
     except OSError as error:
         raise SiteError(f"{folder} can't be read", why=_reason(error)) from None
     # What others keep there, such as .git or .venv, is in nobody's way.
