@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
-from hybridsite.starting import STARTERS
-from tests.e2e.support import Hybridsite, Serve, Server, built, tree
+from hybridsite.config import json_schema
+from hybridsite.starting import SCHEMA, STARTERS
+from tests.e2e.support import COMMAND, Hybridsite, Serve, Server, built, tree
 from tests.e2e.test_browser import SIZES, browser
 from tests.e2e.test_own_tests import own_tests
 from tests.e2e.test_quality import RULES
@@ -59,6 +61,14 @@ def test_its_own_tests_pass_and_there_are_some(site: Path) -> None:
     assert passed, done.stdout
     assert int(passed[1]) >= 5
     assert {name for name in tree(site) if not name.startswith((".hybridsite", "dist"))} == before
+
+
+def test_dev_writes_the_schema_that_a_fresh_copy_lacks(tmp_path: Path, hybridsite: Hybridsite) -> None:
+    site = tmp_path / "site"
+    hybridsite("new", site, "--template", "minimal")
+    shutil.rmtree(site / ".hybridsite")
+    with Server(site, command=lambda port: [*COMMAND, "dev", str(site), "--port", str(port)]):
+        assert json.loads((site / SCHEMA).read_bytes()) == json_schema()
 
 
 def test_it_is_small_and_needs_no_script_of_its_own(site: Path, server: Server) -> None:
