@@ -7,7 +7,7 @@
     def test_a_guest_is_sent_to_the_sign_in():
         assert client(site).get("/account/").url == "/login/"
 
-Nothing of the site's folder is touched, and nothing but the site's own code leaves the process: sessions and kept
+The site's folder stays as it is, and nothing leaves the process but what the site's own code sends: sessions and kept
 pages are in memory, whatever drivers the settings name.
 """
 
@@ -30,6 +30,7 @@ from starlette.types import Message
 from hybridsite.asking import Answer
 from hybridsite.build import build
 from hybridsite.build.rows import BuildReport
+from hybridsite.errors import SiteError
 from hybridsite.places import STATE
 from hybridsite.server.app import App, create_app
 from hybridsite.sessions.contract import StoreContract
@@ -99,7 +100,9 @@ class BuiltSite:
         return (self.folder / "dist" / "client" / file).read_text("utf-8")
 
     def run(self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: object) -> T:
-        """Waits for what an async function does where the site is served."""
+        """Waits for what an async function does where the site is served. Raises SiteError where that was closed."""
+        if not self._tidy.alive:
+            raise SiteError("the site under test is closed", mend="ask it inside of its `with` block")
         with self._lock:
             if self._server is None:
                 self._server = _Server(self.app)
@@ -124,7 +127,11 @@ class _Server:
         self._thread.start()
         started: Future[None] = Future()
         self._life = asyncio.run_coroutine_threadsafe(self._lifespan(app, started), self._loop)
-        started.result()
+        try:
+            started.result()
+        except BaseException:
+            self.stop()
+            raise
 
     def run(self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: object) -> T:
         """Waits, in any other thread, for what an async function does on the loop."""

@@ -162,6 +162,8 @@ class Client:
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     def _filled(self, answer: Answer) -> Answer:
+        if not answer.header.get("content-type", "").startswith("text/html"):
+            return answer
         text = answer.text
         digests = list(dict.fromkeys(found[2] for found in _ISLAND.finditer(text)))
         pieces: dict[str, str] = {}
@@ -180,7 +182,7 @@ class Client:
             if morsel["max-age"] and int(morsel["max-age"]) <= 0:
                 self.cookies.pop(name, None)
             else:
-                self.cookies[name] = morsel.value
+                self.cookies[name] = morsel.coded_value  # which the site reads back as what it has set
 
 
 class VisitorSession(MutableMapping[str, Any]):

@@ -157,6 +157,15 @@ def test_a_server_that_can_not_start_says_why() -> None:
 
     assert site.app.site.sessions is not None
     site.app.site.sessions.start = fails  # type: ignore[assignment, method-assign]
+    before = len(threads())
     with pytest.raises(RuntimeError, match="can't be opened"):
         client(site).get("/")
+    assert len(threads()) == before
     site.close()
+
+
+def test_a_site_that_was_closed_says_so() -> None:
+    with build_site(COUNTER) as site:
+        visitor = client(site)
+    with pytest.raises(SiteError, match="is closed; ask it inside of its `with` block"):
+        visitor.get("/")

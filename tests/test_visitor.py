@@ -12,7 +12,7 @@ from hybridsite.errors import SessionValueError, SiteError
 from hybridsite.testing import BuiltSite, Client, build_site, client
 
 ON_DEMAND = "---\nprerender: false\n---\n"
-FILES = {
+FILES: dict[str, str | bytes] = {
     "actions.py": """
         from pydantic import BaseModel, Field
         from hybridsite import UploadFile, action
@@ -33,6 +33,7 @@ FILES = {
     "pages/index.html": '{% island "components/name.html" %}<u>fallback</u>{% endisland %} and '
     '{% island "components/shout.html", text="hey" %}{% endisland %}',
     "pages/plain.html": "plain",
+    "public/dot.png": b"\x89PNG\xff",
     "pages/wish.html": ON_DEMAND + "<< action_result.data >>|<< action_result.fields.what | join >>",
     "pages/flash.html": ON_DEMAND + "{% for message in flashes() %}<< message >>{% endfor %}",
     "pages/café.html": ON_DEMAND + "<< url.path >>?<< url.query >>",
@@ -58,6 +59,10 @@ FILES = {
         def POST(context):
             context.cookies.delete("theme")
             return "deleted"
+
+        def PUT(context):
+            context.cookies.set("odd", 'a; "b"')
+            return "set"
     """,
     "pages/form.py": """
         async def POST(context):
@@ -118,6 +123,8 @@ def test_cookies_are_kept_sent_and_forgotten(visitor: Client) -> None:
     assert visitor.get("/echo").json()["cookies"] == {"theme": "dark", "other": "1"}
     visitor.post("/cookies")
     assert visitor.cookies == {"other": "1"}
+    visitor.request("PUT", "/cookies")
+    assert visitor.get("/echo").json()["cookies"]["odd"] == 'a; "b"'
 
 
 def test_forms_with_and_without_files(visitor: Client) -> None:
@@ -212,6 +219,7 @@ def test_islands_are_filled_where_they_are_asked_for(visitor: Client) -> None:
     filled = visitor.get("/", islands=True).text
     assert ("<u>" in filled, "<b>stranger</b>" in filled, "<i>hey</i>" in filled) == (False, True, True)
     assert visitor.get("/plain/", islands=True).text == "plain"
+    assert visitor.get("/dot.png", islands=True).body == b"\x89PNG\xff"
 
 
 def test_a_site_with_a_base_and_names_of_its_own_is_asked_by_them() -> None:
