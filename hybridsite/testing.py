@@ -141,8 +141,9 @@ class _Server:
         """Ends the application and its loop, once. The thread itself may ask for it, when it throws something away."""
         if not self._stopped:
             self._stopped = True
-            self._life.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._loop.stop))
             self._loop.call_soon_threadsafe(self._ending.set)
+            # Last, since the application may have ended long ago: then the loop ends at once.
+            self._life.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._loop.stop))
             if threading.current_thread() is not self._thread:
                 self._thread.join()
 
