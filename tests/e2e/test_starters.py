@@ -100,13 +100,13 @@ def pages(site: Path, starter: str, server: Server) -> dict[str, str]:
 
 def test_html_validate_finds_nothing(site: Path, starter: str, server: Server, tmp_path: Path) -> None:
     command = package("html-validate") / "bin/html-validate.mjs"
-    (tmp_path / "rules.json").write_text(json.dumps(RULES), "utf-8")
+    (tmp_path / "rules.cjs").write_text(RULES, "utf-8")
     files = []
     for path, html in pages(site, starter, server).items():
         files.append(tmp_path / f"{quote(path, safe='')}.html")
         files[-1].write_text(html, "utf-8")
     done = subprocess.run(
-        ["node", command, "--config", tmp_path / "rules.json", "--formatter", "text", *files],
+        ["node", command, "--config", tmp_path / "rules.cjs", "--formatter", "text", *files],
         capture_output=True,
         text=True,
     )
