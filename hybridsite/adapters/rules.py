@@ -1,9 +1,9 @@
 """What hosts and web servers are told of a site: which paths lead elsewhere, which an origin answers, which headers
 files have.
 
-This is the one place that reads it off a site; `underscore.py` and `webservers.py` write it down in the words of a
-host. Two things hold for all of them: a file goes before a rule, and an origin, which has the whole site, may be asked
-for more than it has to be. So a pattern that a host can't express is widened, and never narrowed.
+This is the one place that reads it off a site; `underscore.py`, `nginx.py` and `caddy.py` write it down in the words of
+a host. Two things hold for all of them: a file goes before a rule, and an origin, which has the whole site, may be
+asked for more than it has to be. So a pattern that a host can't express is widened, and never narrowed.
 """
 
 from __future__ import annotations
@@ -108,8 +108,17 @@ def _rank(segment: Segment) -> tuple[int, int, str]:
 def _expression(segment: Segment) -> str:
     if segment[0].kind == "rest":
         return REST_GROUP
-    parts = [re.escape(escaped(part.text)) if part.kind == "text" else GROUP for part in segment]
+    parts = [_spelt(escaped(part.text)) if part.kind == "text" else GROUP for part in segment]
     return "/" + "".join(parts)
+
+
+def _spelt(text: str) -> str:
+    """Gives the regular expression of escaped text, whose escapes may be written in either case."""
+
+    def either(found: re.Match[str]) -> str:
+        return "%" + "".join(f"[{digit}{digit.lower()}]" if digit.isalpha() else digit for digit in found[1])
+
+    return re.sub(r"%([0-9A-F]{2})", either, re.escape(text))
 
 
 def filled(rule: Rule, parameter: Callable[[int], str], query: str) -> str:
@@ -206,7 +215,7 @@ def warnings(rules: Rules, files: Iterable[BuiltFile], *, has_origin: bool) -> I
     taken = {file.url.rstrip("/"): file.file for file in files}
     for rule in rules.redirects:
         if not rule.is_dynamic:
-            path = rules.base + "".join(_expression(segment) for segment in rule.segments).replace("\\", "")
+            path = rules.base + "".join(f"/{escaped(part.text)}" for segment in rule.segments for part in segment)
             if path in taken:
                 what = f"{rule.source} is never taken, since there is {taken[path]}"
                 yield AdapterError(what, mend="remove the one or the other", location=rule.location)
@@ -221,7 +230,10 @@ Pairs = tuple[tuple[str, str], ...]
 
 def headers_of(file: BuiltFile) -> Pairs:
     """Gives the headers with which the server sends a file, less those that tell of its bytes."""
-    own = {name.title(): value for name, value in file.headers}  # one spelling, whoever wrote it
+    own: dict[str, str] = {}
+    for name, value in file.headers:
+        name = name.title()  # one spelling, whoever wrote it
+        own[name] = f"{own[name]}, {value}" if name in own else value  # RFC 9110, 5.3
     safe = {name.decode().title(): value.decode() for name, value in SAFE_HEADERS}
     return tuple({**own, **{name: value for name, value in safe.items() if name not in own}}.items())
 

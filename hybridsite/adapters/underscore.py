@@ -60,9 +60,8 @@ def _names(rule: Rule) -> list[str]:
     """Gives the names of placeholders: the parameters' own, unless a host could take one for another's beginning."""
     own = [segment[0].text for segment in rule.segments if segment[0].kind == "param"]
     others = [*own, "splat"]
-    if all(_NAME.fullmatch(name) for name in own) and not any(
-        one != other and other.startswith(one) for one in others for other in others
-    ):
+    clear = len(set(own)) == len(own) and all(_NAME.fullmatch(name) for name in own)
+    if clear and not any(one != other and other.startswith(one) for one in others for other in others):
         return own
     return [f"p{chr(97 + number)}" for number in range(len(own))]
 

@@ -231,6 +231,19 @@ def test_lines_without_placeholders_come_first_and_keep_their_order(several: lis
     assert set(made) == set(found)
 
 
+def test_escapes_are_matched_in_either_case_and_names_never_meet() -> None:
+    one = rule((Part("é~x", "text"),), (Part("p0", "param"),))
+    assert re.match(one.pattern(""), "/%C3%A9~x/1")
+    assert re.match(one.pattern(""), "/%c3%a9~x/1/")
+    mixed = rule((Part("a", "param"), Part("-", "text"), Part("b", "param")), (Part("p0", "param"),)).widened()
+    assert source(mixed, "") == "/:pa/:pb"
+
+
+def test_several_values_of_one_header_are_one_line() -> None:
+    built = [BuiltFile("/a", "a", "", "", (("Link", "<x>"), ("link", "<y>")))]
+    assert ("Link", "<x>, <y>") in header_rules(built, lambda file: file.url)["/*"]
+
+
 def test_a_target_has_the_placeholders_of_its_source() -> None:
     one = rule((Part("a", "param"),), (Part("r", "rest"),), to="https://h.example:80/:x/{0}/{1}/?q={0}")
     assert target(one) == "https://h.example:80/%3Ax/:a/:splat/?q=:a"
