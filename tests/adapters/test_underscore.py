@@ -40,8 +40,8 @@ def test_rules_without_parameters_come_first_then_the_more_specific(tmp_path: Pa
     built_here(root)
     assert lines(root) == [
         "/ / 301",
-        "/shop/old /shop/ 301",
         "/shop https://app.example/shop/ 200",
+        "/shop/old /shop/ 301",
         "/api/* https://app.example/api/:splat 200",
         "/shop/:p1 https://app.example/shop/:p1/ 200",
         "/shop/:slug https://app.example/shop/:slug/ 200",
