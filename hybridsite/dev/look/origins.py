@@ -1,0 +1,191 @@
+"""The settings of a site, each with where its value came from: its line in site.toml, the environment, a default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from hybridsite.config import FILE, load_settings, setting_locations
+from hybridsite.dev.error_page import EDITOR_VARIABLE
+from hybridsite.dev.faults import MASKED, is_secret
+from hybridsite.errors import Location
+from hybridsite.places import STATE_VARIABLE, state_folder
+from hybridsite.security import SECRET_VARIABLE
+from hybridsite.settings import Settings
+from hybridsite.sources import read_text
+from hybridsite.toml_positions import KeyPath, parse
+from hybridsite.units import holds_secret
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting as it holds: its name in its table, its value as text, and where that came from.
+
+    `origin` says it in a word or two: "default", "site.toml", "environment", "plugin", "host"; `variable` is the name
+    of the variable, `place` the line. `is_set` for all but defaults.
+    """
+
+    name: str
+    value: str
+    origin: str
+    note: str = ""
+    place: Location | None = None
+    variable: str = ""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether somebody chose the value."""
+        return self.origin not in ("default", "host")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of site.toml with its settings."""
+
+    name: str
+    note: str
+    settings: tuple[Setting, ...]
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the command line of this run said, None where it said nothing, and the port that was taken."""
+
+    host: str | None = None
+    port: int | None = None
+    listening: int | None = None
+
+
+NO_FLAGS = Flags()
+
+def run_facts(root: Path, environ: Mapping[str, str], flags: Flags) -> Table:
+    """Gives what holds for this run of dev alone, and no line of site.toml says."""
+    address = Setting("address", flags.host or "127.0.0.1", "flag --host" if flags.host else "default")
+    if flags.port is not None:
+        origin = "flag --port" if flags.listening in (None, flags.port) else f"--port {flags.port} was taken"
+    else:
+        origin = "default" if flags.listening in (None, 8000) else "8000 was taken"
+    port = Setting("port", str(flags.listening or flags.port or 8000), origin)
+    secret = environ.get(SECRET_VARIABLE)
+    state = state_folder(root, environ)
+    rows = (
+        address,
+        port,
+        Setting("secret", MASKED, "environment", variable=SECRET_VARIABLE)
+        if secret is not None
+        else Setting("secret", MASKED, f"made once in {state / 'secret'}"),
+        _from_variable("state", str(state), environ, STATE_VARIABLE),
+        _from_variable("editor", environ.get(EDITOR_VARIABLE, ""), environ, EDITOR_VARIABLE, "VISUAL", "EDITOR"),
+    )
+    return Table("this run", "What the command line and the environment say of this run.", rows)
+
+
+def _from_variable(name: str, value: str, environ: Mapping[str, str], *variables: str) -> Setting:
+    found = next((variable for variable in variables if environ.get(variable)), "")
+    if not found:
+        return Setting(name, value or "vscode", "default")
+    return Setting(name, value or environ[found], "environment", variable=found)
+
+
+def tables(root: Path, settings: Settings, environ: Mapping[str, str]) -> list[Table]:
+    """Gives every table with every setting. Raises SiteError and SiteErrors where site.toml is at fault by now."""
+    places = setting_locations(root)
+    document = parse(read_text(root / FILE, FILE))
+    written = load_settings(root, environ, serving=True)
+    reading = _Reading(places, document, written)
+    singles = []
+    found: list[Table] = []
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel):
+            found.append(Table(name, type(value).__doc__ or "", tuple(reading.of(value, (name,)))))
+        else:
+            singles += list(reading.of_value((name,), value, field.description or ""))
+    return [*([Table("", "What stands in tables of its own names.", tuple(singles))] if singles else []), *found]
+
+
+class _Reading:
+    """One look at the settings, beside what site.toml says and what was read from it."""
+
+    def __init__(self, places: Mapping[KeyPath, Location], document: Mapping[str, Any], written: Settings) -> None:
+        self._places = places
+        self._document = document
+        self._written = written
+
+    def of(self, section: BaseModel, path: KeyPath) -> Iterator[Setting]:
+        """Yields the settings of a table, those of the tables in it with their names before them."""
+        for name, field in type(section).model_fields.items():
+            value = getattr(section, name)
+            if isinstance(value, BaseModel):
+                yield from self.of(value, (*path, name))
+            else:
+                yield from self.of_value((*path, name), value, field.description or "")
+
+    def of_value(self, path: KeyPath, value: Any, note: str) -> Iterator[Setting]:
+        """Yields a setting; one for each key, where it is a table whose keys are the site's own."""
+        if isinstance(value, Mapping) and value:
+            for key, item in value.items():
+                yield self._setting((*path, str(key)), item, note)
+            return
+        yield self._setting(path, value, note)
+
+    def _setting(self, path: KeyPath, value: Any, note: str) -> Setting:
+        name = ".".join(map(str, path[1:] if len(path) > 1 else path))
+        said = _at(self._document, path)
+        place = next((self._places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._places), None)
+        variable = said.removeprefix("env:") if isinstance(said, str) and said.startswith("env:") else ""
+        text = _text(path, value, secret=bool(variable) and "options" in path)
+        if value != _of(self._written, path):
+            return Setting(name, text, "plugin", note)
+        if variable:
+            return Setting(name, text, "environment", note, place, variable)
+        if said is not None:
+            return Setting(name, text, FILE, note, place)
+        is_hosts = path == ("session", "driver") and value is False
+        return Setting(name, text, "host" if is_hosts else "default", note)
+
+
+def _at(document: Any, path: KeyPath) -> Any:
+    for key in path:
+        if not isinstance(document, Mapping) or key not in document:
+            return None
+        document = document[key]
+    return document
+
+
+def _of(settings: Any, path: KeyPath) -> Any:
+    for key in path:
+        settings = settings.get(key) if isinstance(settings, Mapping) else getattr(settings, str(key), None)
+    return settings
+
+
+def _text(path: KeyPath, value: Any, *, secret: bool) -> str:
+    """Writes a value as it might stand in site.toml, unless it is a secret."""
+    name = str(path[-1])
+    if secret or (value not in (None, "", True, False) and (holds_secret(name, value) or is_secret(name))):
+        return MASKED
+    return _written(value)
+
+
+def _written(value: Any) -> str:
+    match value:
+        case None:
+            return "—"
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{value}"'
+        case float():
+            return f"{value:g}"
+        case BaseModel():
+            pairs = ((name, getattr(value, name)) for name in value.model_fields_set)
+            return "{ " + ", ".join(f"{name} = {_written(each)}" for name, each in sorted(pairs)) + " }"
+        case Mapping():
+            return "{ " + ", ".join(f"{name} = {_written(each)}" for name, each in value.items()) + " }"
+        case tuple() | list():
+            return "[" + ", ".join(map(_written, value)) + "]"
+    return str(value)
