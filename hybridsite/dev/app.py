@@ -87,6 +87,7 @@ class DevApp:
             if self._fault is not None:
                 self._said = ""
             self._loaded, self._fault = loaded, None
+            self._history.loaded(time.perf_counter() - began)
             loaded.site.notices.listen(self._tell_notice)
             if names:
                 more = f" and {len(names) - 1} more" if len(names) > 1 else ""

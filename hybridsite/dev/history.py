@@ -79,6 +79,14 @@ class Fold:
     url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The latest time that the site was loaded: how long it took in seconds, and when that was."""
+
+    seconds: float
+    at: float
+
+
 class History:
     """Remembers a bounded number of answers and faults: what was met least lately goes."""
 
@@ -87,6 +95,7 @@ class History:
         self._measured: dict[str, Measured] = {}
         self._folds: OrderedDict[str, Fold] = OrderedDict()
         self._number = 0
+        self.load: Load | None = None
 
     def of(self, route: Route) -> Measured | None:
         """Gives what was measured of a route; None where nobody asked for it."""
@@ -100,6 +109,10 @@ class History:
     def fault(self, number: int) -> Fold | None:
         """Gives a fault by its number."""
         return next((fold for fold in self._folds.values() if fold.number == number), None)
+
+    def loaded(self, seconds: float) -> None:
+        """Remembers that the site was loaded just now."""
+        self.load = Load(seconds, time.time())
 
     def failed(self, error: BaseException, url: str = "") -> None:
         """Remembers a fault: one that is known already is counted once more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -26,7 +26,7 @@ from hybridsite.dev.loading import Loaded
 from hybridsite.dev.look.origins import Flags, Table, run_facts, tables
 from hybridsite.dev.look.routes import details, lines
 from hybridsite.dev.look.sessions import DONE, Refused, change, look, own_id, visitors
-from hybridsite.dev.look.trying import Tried, trials, tried
+from hybridsite.dev.look.trying import Trial, Tried, trials, tried, with_typed
 from hybridsite.errors import Location, SessionNotFoundError, SessionUnavailable, SiteError, SiteErrors, count
 from hybridsite.templating import Templates
 from hybridsite.units import size_text
@@ -92,7 +92,8 @@ class Look:
         known = lines(now.loaded.site, self._history) if now.loaded else []
         found = [line for line in known if line.holds(words)]
         keeps = now.loaded is not None and now.loaded.site.cache is not None
-        return self._page("routes.html", "", now, lines=found, number=len(known), words=words, keeps=keeps)
+        values = {"number": len(known), "words": words, "keeps": keeps, "load": self._history.load}
+        return self._page("routes.html", "", now, lines=found, **values)
 
     async def _route(self, request: Request, now: Now) -> Response:
         asked, source = request.query_params.get("path", ""), request.query_params.get("source", "")
@@ -151,10 +152,9 @@ class Look:
     # Actions.
 
     async def _actions(self, request: Request, now: Now) -> Response:
-        return self._shown_actions(now)
+        return self._shown_actions(now, trials(now.loaded.site) if now.loaded else [])
 
-    def _shown_actions(self, now: Now, name: str = "", result: Tried | None = None) -> Response:
-        known = trials(now.loaded.site) if now.loaded else []
+    def _shown_actions(self, now: Now, known: list[Trial], name: str = "", result: Tried | None = None) -> Response:
         fault = next((fold.number for fold in self._history.faults), 0) if result and result.status == 500 else 0
         response = self._page("actions.html", "actions/", now, trials=known, name=name, result=result, fault=fault)
         for cookie in result.cookies if result else ():
@@ -163,17 +163,19 @@ class Look:
 
     async def _try_action(self, request: Request, now: Now) -> Response:
         name = request.query_params.get("name", "")
-        known = {trial.name: trial for trial in trials(now.loaded.site)} if now.loaded else {}
-        if now.loaded is None or name not in known:
+        known = trials(now.loaded.site) if now.loaded else []
+        trial = next((trial for trial in known if trial.name == name), None)
+        if now.loaded is None or trial is None:
             return _plain("there is no such action", 404)
-        loaded = now.loaded
+        loaded, body = now.loaded, await _body(request)
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await self._history.answer(loaded.app, loaded.site, scope, receive, send)
 
         kind = request.headers.get("content-type", "")
-        result = await tried(app, request.scope, known[name], kind, await _body(request))
-        return self._shown_actions(now, name, result)
+        result = await tried(app, request.scope, trial, kind, body)
+        shown = [with_typed(each, kind, body) if each is trial else each for each in known]
+        return self._shown_actions(now, shown, name, result)
 
     # Settings and errors.
 
@@ -203,6 +205,10 @@ class Look:
         del response.headers[MARK]  # it is shown, and did not happen to this page
         return response
 
+    def _editor(self, place: Location) -> Markup:
+        """Gives the link that opens a place; the name alone of what is no file, such as a plugin's route."""
+        return self._link(place) if (self._root / place.file).is_file() else Markup("{}").format(str(place))
+
     def _page(
         self, template: str, name: str, now: Now, /, *, status: int = 200, title: str = "", **values: Any
     ) -> Response:
@@ -216,8 +222,8 @@ class Look:
                 "pages": [(f"/_dev/{path}", word) for path, word in PAGES.items()],
                 "here": f"/_dev/{name}",
                 "title": title or PAGES[name],
-                "editor": self._link,
-                "editor_at": lambda file: self._link(Location(file)),
+                "editor": self._editor,
+                "editor_at": lambda file: self._editor(Location(file)),
                 "site": site,
                 "root": str(self._root),
                 "version": __version__,
@@ -259,7 +265,8 @@ def style() -> str:
 def templates() -> Templates:
     """Gives the templates of the pages: in the environment that sites have, with its escaping."""
     made = Templates(_FOLDER, {path.name: path for path in sorted(_FOLDER.glob("*.html"))})
-    filters = {"size": size_text, "lasted": _lasted, "clock": _clock, "count": count, "urlencode": _urlencoded}
+    filters = {"size": size_text, "lasted": _lasted, "clock": _clock, "count": count, "urlencode": urlencode}
+    filters["with_code"] = _with_code
     made.environment.filters.update(filters)
     return made
 
@@ -276,8 +283,10 @@ def _clock(when: float | datetime) -> str:
     return f"{moment:%H:%M:%S}" if today else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _urlencoded(values: Mapping[str, str]) -> str:
-    return urlencode(values)
+def _with_code(text: str) -> Markup:
+    """Gives a text in which `so` stands for code."""
+    parts = (Markup("<code>{}</code>" if n % 2 else "{}").format(part) for n, part in enumerate(text.split("`")))
+    return Markup("").join(parts)
 
 
 def _kept(table: Table, words: str, only: bool) -> Table:
@@ -288,7 +297,7 @@ def _kept(table: Table, words: str, only: bool) -> Table:
         return all(word in text for word in words.split())
 
     kept = (each for each in table.settings if wanted(each.name, each.value, each.note) and (each.is_set or not only))
-    return Table(table.name, table.note, tuple(kept))
+    return replace(table, settings=tuple(kept))
 
 
 def _cookies(request: Request) -> list[bytes]:

@@ -18,7 +18,7 @@ from hybridsite.security import SECRET_VARIABLE
 from hybridsite.settings import Settings
 from hybridsite.sources import read_text
 from hybridsite.toml_positions import KeyPath, parse
-from hybridsite.units import holds_secret
+from hybridsite.units import holds_secret, told
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,12 @@ class Setting:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of site.toml with its settings."""
+    """A table of site.toml with its settings; `is_run` for what no table says."""
 
     name: str
     note: str
     settings: tuple[Setting, ...]
+    is_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def run_facts(root: Path, environ: Mapping[str, str], flags: Flags) -> Table:
         _from_variable("state", str(state), environ, STATE_VARIABLE),
         _from_variable("editor", environ.get(EDITOR_VARIABLE, ""), environ, EDITOR_VARIABLE, "VISUAL", "EDITOR"),
     )
-    return Table("this run", "What the command line and the environment say of this run.", rows)
+    return Table("this run", "What the command line and the environment say.", rows, is_run=True)
 
 
 def _from_variable(name: str, value: str, environ: Mapping[str, str], *variables: str) -> Setting:
@@ -97,15 +98,17 @@ def tables(root: Path, settings: Settings, environ: Mapping[str, str]) -> list[T
     document = parse(read_text(root / FILE, FILE))
     written = load_settings(root, environ, serving=True)
     reading = _Reading(places, document, written)
-    singles = []
+    top: list[Setting] = []
     found: list[Table] = []
     for name, field in Settings.model_fields.items():
-        value = getattr(settings, name)
+        value, note = getattr(settings, name), field.description or ""
         if isinstance(value, BaseModel):
-            found.append(Table(name, type(value).__doc__ or "", tuple(reading.of(value, (name,)))))
+            found.append(Table(name, (type(value).__doc__ or "").strip(), tuple(reading.of(value, (name,)))))
+        elif isinstance(value, Mapping) and value:
+            found.append(Table(name, note, tuple(reading.of_value((name,), value, ""))))
         else:
-            singles += list(reading.of_value((name,), value, field.description or ""))
-    return [*([Table("", "What stands in tables of its own names.", tuple(singles))] if singles else []), *found]
+            top += reading.of_value((name,), value, note)
+    return [Table("", "", tuple(top)), *found]
 
 
 class _Reading:
@@ -179,8 +182,10 @@ def _written(value: Any) -> str:
             return str(value).lower()
         case str():
             return f'"{value}"'
+        case int() if value >= 2**20 and not value % 2**20:
+            return f'"{value // 2**20}MiB"'
         case float():
-            return f"{value:g}"
+            return told(value)
         case BaseModel():
             pairs = ((name, getattr(value, name)) for name in value.model_fields_set)
             return "{ " + ", ".join(f"{name} = {_written(each)}" for name, each in sorted(pairs)) + " }"

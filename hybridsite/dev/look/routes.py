@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from hybridsite.build.rows import RouteRow
-from hybridsite.build.traces import PYTHON, SETTINGS, every_key
+from hybridsite.build.traces import PYTHON, every_key
 from hybridsite.dev.files import LiveFiles
 from hybridsite.dev.history import History, Measured
 from hybridsite.errors import Location, SiteError, SiteErrors
@@ -24,7 +24,7 @@ _DEEPEST = 12
 _MEANT = {
     ASSETS: "whatever lies in assets/",
     PYTHON: "what the site's Python files define",
-    ROUTES: "the addresses of all routes",
+    ROUTES: "all routes",
     "locales": "the catalogues in locales/",
     "data:*": "whatever lies in data/",
 }
@@ -44,6 +44,11 @@ class Line:
     measured: Measured | None
     files: tuple[str, ...]
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the site's code or a template answers each request."""
+        return not self.route.prerender and self.kind != "redirect"
+
     def holds(self, words: str) -> bool:
         """Tells whether each of some words is in what is shown of it, or in the name of a file that it is made from."""
         text = " ".join((self.pattern, self.kind, self.why, str(self.place), self.cache, *self.files)).casefold()
@@ -61,11 +66,12 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Origin:
-    """What a page is made from, besides its templates: a file with its place, or a thing in words."""
+class Origins:
+    """What a page is made from besides its templates, of one kind: files, as their names, or things in words."""
 
-    words: str
-    place: Location | None = None
+    kind: str
+    files: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class Details:
     more: bool
     fault: str
     tree: tuple[Branch, ...]
-    origins: tuple[Origin, ...]
+    origins: tuple[Origins, ...]
     anything: tuple[str, ...]
     others: tuple[Line, ...]
 
@@ -106,7 +112,7 @@ def _line(site: Site, route: Route, history: History) -> Line:
     if route.redirect is not None:
         return Line(route, route.pattern, row.kind, row.reason, route.location, None, "", None, ("site.toml",))
     resource = site.resources[route.source]
-    reason = ", ".join([*([row.reason] if row.reason else []), *(["draft"] if resource.is_draft else [])])
+    reason = ", ".join([row.reason, *(["draft"] if resource.is_draft else [])])
     url = None
     if not route.parameters and route.kind != "error":
         url = site.policy.url(route.kind, site.router.fill(route, {}))
@@ -148,10 +154,15 @@ def details(site: Site, history: History, asked: str, source: str = "") -> Detai
     pages, more, fault = _pages(site, line)
     keys = every_key(site, line.route, line.measured.keys if line.measured else ())
     tree = tuple(_tree(site, resource))
-    known_files = {branch.template for branch in tree} | {branch.place.file for branch in tree} | {line.route.source}
-    origins = tuple(_origins(keys - known_files - {EVERYTHING}, line.measured))
+    shown = {*line.route.files, *(branch.template for branch in tree), EVERYTHING}
+    python = Origins("Python", tuple(module.file for module in (resource.module, *resource.pieces) if module))
+    origins = (python, *_origins(site, keys - shown, line.measured))
     reasons = tuple(_reasons(site, resource)) if EVERYTHING in keys else ()
-    return Details(line, tuple(_facts(site, resource)), pages, more, fault, tree, origins, reasons, others)
+    return Details(line, tuple(_facts(site, resource)), pages, more, fault, tree, _some(origins), reasons, others)
+
+
+def _some(origins: Iterable[Origins]) -> tuple[Origins, ...]:
+    return tuple(each for each in origins if each.files or each.words)
 
 
 def _answering(site: Site, known: list[Line], path: str) -> list[Line]:
@@ -184,7 +195,7 @@ def _facts(site: Site, resource: Resource) -> Iterator[tuple[str, str]]:
     if site.has_session(resource):
         yield "session", "its templates or modules name it" if resource.uses_session else "its code may ask for it"
     elif resource.uses_session:
-        yield "session", "named, and undefined here"
+        yield "session", "none: it is rendered at build" if resource.prerender else "none: the site has no driver"
     if resource.guard:
         yield "guard", "given out behind the middleware alone"
     if resource.front is not None and (paths := resource.front.paths) is not None:
@@ -215,21 +226,19 @@ def _tree(site: Site, resource: Resource) -> Iterator[Branch]:
     yield from below(start, 1 if resource.source is None or resource.source.file == start else 2)
 
 
-def _origins(keys: Iterable[str], measured: Measured | None) -> Iterator[Origin]:
+def _origins(site: Site, keys: frozenset[str], measured: Measured | None) -> Iterator[Origins]:
     """Tells in words what keys of the build stand for; assets by the names that were asked for."""
     asked = measured.assets if measured else ()
-    for key in sorted(keys, key=lambda key: (key == SETTINGS, key)):
-        if key == ASSETS and asked:
-            yield from (Origin(f"assets/{name}", Location(f"assets/{name}")) for name in asked)
-        elif key in _MEANT:
-            yield Origin(_MEANT[key])
-        elif key.startswith("data:"):
-            yield Origin(f"data/{key.removeprefix('data:')}.*")
-        elif key.startswith("route:"):
-            source = key.removeprefix("route:")
-            yield Origin(f"the address of {source}", Location(source))
-        else:
-            yield Origin(key, Location(key))
+    data = sorted(key.removeprefix("data:") for key in keys if key.startswith("data:") and key not in _MEANT)
+    found = [path.relative_to(site.root).as_posix() for name in data for path in (site.root / "data").glob(f"{name}.*")]
+    yield Origins("data", tuple(found), tuple(_MEANT[key] for key in ("data:*",) if key in keys))
+    if ASSETS in keys:
+        yield Origins("assets", tuple(f"assets/{name}" for name in asked), () if asked else (_MEANT[ASSETS],))
+    routes = sorted(key.removeprefix("route:") for key in keys if key.startswith("route:"))
+    yield Origins("addresses of", tuple(routes), tuple(_MEANT[key] for key in (ROUTES,) if key in keys))
+    rest = sorted(key for key in keys if not key.startswith(("data:", "route:")) and key not in (ASSETS, ROUTES))
+    files = tuple(key for key in rest if key not in _MEANT)
+    yield Origins("and", files, tuple(_MEANT[key] for key in rest if key in _MEANT))
 
 
 def _reasons(site: Site, resource: Resource) -> Iterator[str]:

@@ -7,9 +7,9 @@ import json
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qs, parse_qsl, urlencode
 
 from starlette.types import ASGIApp, Message, Scope
 
@@ -33,6 +33,8 @@ _INPUTS = {
 _LONG = 200
 """A text that may be longer than this gets several lines."""
 _MOST_SHOWN = 20_000
+_AS_JSON = "_json"
+"""The field of a form that holds JSON to be sent in its place."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,10 @@ class Field:
 
 @dataclass(frozen=True)
 class Trial:
-    """An action with what it takes. `sample` is JSON to begin with; `fault` why the fields aren't known."""
+    """An action with what it takes. `sample` is JSON to begin with; `fault` why the fields aren't known.
+
+    `by_json` where the sample is what was sent just now.
+    """
 
     name: str
     note: str
@@ -63,6 +68,7 @@ class Trial:
     takes_form: bool
     sample: str
     fault: str = ""
+    by_json: bool = False
 
     @property
     def has_files(self) -> bool:
@@ -182,15 +188,34 @@ def _sample(field: Field) -> Any:
     return field.attributes.get("min", 0) if field.input == "number" else ""
 
 
+def with_typed(trial: Trial, kind: str, body: bytes) -> Trial:
+    """Gives a trial with what was typed into its form, but for secrets and files."""
+    typed: dict[str, list[str]] = {}
+    if _is_form(kind):
+        typed = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+    if _AS_JSON in typed:
+        return replace(trial, sample=typed[_AS_JSON][0], by_json=True)
+    shown = {name: "\n".join(values) for name, values in typed.items()}
+    fields = (
+        replace(field, value=shown[field.name]) if field.name in shown and field.input != "password" else field
+        for field in trial.fields
+    )
+    return replace(trial, fields=tuple(fields))
+
+
+def _is_form(kind: str) -> bool:
+    return kind.partition(";")[0].strip().lower() == FORM
+
+
 def body_of(trial: Trial, kind: str, body: bytes) -> tuple[str, bytes]:
     """Gives type and body of what is sent: a field with a line for each value is taken apart into these.
 
     A form in parts goes on as it came; of a form with one field of JSON, that is the body.
     """
-    if kind.partition(";")[0].strip().lower() != FORM:
+    if not _is_form(kind):
         return kind, body
     pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-    if pairs and pairs[0][0] == "_json":
+    if pairs and pairs[0][0] == _AS_JSON:
         return JSON, pairs[0][1].encode()
     lines = {field.name for field in trial.fields if field.input == "lines"}
     sent: list[tuple[str, str]] = []
