@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,7 +27,7 @@ from hybridsite.dev.loading import Loaded
 from hybridsite.dev.look.origins import Flags, Table, run_facts, tables
 from hybridsite.dev.look.routes import details, lines
 from hybridsite.dev.look.sessions import DONE, Refused, change, look, own_id, visitors
-from hybridsite.dev.look.trying import Trial, Tried, trials, tried, with_typed
+from hybridsite.dev.look.trying import Tried, trials, tried, with_typed
 from hybridsite.errors import Location, SessionNotFoundError, SessionUnavailable, SiteError, SiteErrors, count
 from hybridsite.templating import Templates
 from hybridsite.units import size_text
@@ -41,6 +42,8 @@ PAGES: Mapping[str, str] = {
 }
 """The pages by what stands behind /_dev/ in their paths; that of one route stands beside them."""
 _MOST_BODY = 8 * 2**20
+_MOST_TRIES, _MOST_KEPT = 20, 2**16
+"""How many tries are remembered, and of how many bytes what was sent."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,16 @@ class Now:
     flags: Flags
 
 
+@dataclass(frozen=True)
+class _Try:
+    """What came of an action that was tried: what was sent (type and body), and the number of the fault, or 0."""
+
+    name: str
+    sent: tuple[str, bytes]
+    result: Tried
+    fault: int
+
+
 class Look:
     """Shows a site to its author. Whoever calls it has asked who it is."""
 
@@ -60,6 +73,7 @@ class Look:
         self._environ = environ
         self._history = history
         self._link = Linker(root, environ)
+        self._tries: OrderedDict[str, _Try] = OrderedDict()
 
     async def answer(self, request: Request, name: str, now: Now) -> Response:
         """Answers a request for a page by its name: what stands behind /_dev/ in its path."""
@@ -92,7 +106,7 @@ class Look:
         known = lines(now.loaded.site, self._history) if now.loaded else []
         found = [line for line in known if line.holds(words)]
         keeps = now.loaded is not None and now.loaded.site.cache is not None
-        values = {"number": len(known), "words": words, "keeps": keeps, "load": self._history.load}
+        values: dict[str, Any] = {"number": len(known), "words": words, "keeps": keeps, "load": self._history.load}
         return self._page("routes.html", "", now, lines=found, **values)
 
     async def _route(self, request: Request, now: Now) -> Response:
@@ -152,16 +166,15 @@ class Look:
     # Actions.
 
     async def _actions(self, request: Request, now: Now) -> Response:
-        return self._shown_actions(now, trials(now.loaded.site) if now.loaded else [])
-
-    def _shown_actions(self, now: Now, known: list[Trial], name: str = "", result: Tried | None = None) -> Response:
-        fault = next((fold.number for fold in self._history.faults), 0) if result and result.status == 500 else 0
-        response = self._page("actions.html", "actions/", now, trials=known, name=name, result=result, fault=fault)
-        for cookie in result.cookies if result else ():
-            response.headers.append("set-cookie", cookie)
-        return response
+        number = request.query_params.get("try", "")
+        last = self._tries.get(number)
+        known = trials(now.loaded.site) if now.loaded else []
+        if last is not None:
+            known = [with_typed(each, *last.sent) if each.name == last.name else each for each in known]
+        return self._page("actions.html", "actions/", now, trials=known, last=last)
 
     async def _try_action(self, request: Request, now: Now) -> Response:
+        """Runs an action, and leads to its outcome: to load that again doesn't run it again."""
         name = request.query_params.get("name", "")
         known = trials(now.loaded.site) if now.loaded else []
         trial = next((trial for trial in known if trial.name == name), None)
@@ -174,8 +187,15 @@ class Look:
 
         kind = request.headers.get("content-type", "")
         result = await tried(app, request.scope, trial, kind, body)
-        shown = [with_typed(each, kind, body) if each is trial else each for each in known]
-        return self._shown_actions(now, shown, name, result)
+        fault = next((fold.number for fold in self._history.faults), 0) if result.status == 500 else 0
+        number = f"{len(self._tries) and int(next(reversed(self._tries))) + 1}"
+        self._tries[number] = _Try(name, (kind, body if len(body) <= _MOST_KEPT else b""), result, fault)
+        if len(self._tries) > _MOST_TRIES:
+            self._tries.popitem(last=False)
+        response = _to(f"/_dev/actions/?{urlencode({'try': number})}#{name}")
+        for cookie in result.cookies:
+            response.headers.append("set-cookie", cookie)
+        return response
 
     # Settings and errors.
 
@@ -190,7 +210,7 @@ class Look:
         every = [run_facts(self._root, self._environ, now.flags), *found]
         shown = [kept for table in every if (kept := _kept(table, words, only)).settings]
         number = sum(setting.is_set for table in every[1:] for setting in table.settings)
-        values = {"words": words, "only": only, "refused": refused, "number": number}
+        values: dict[str, Any] = {"words": words, "only": only, "refused": refused, "number": number}
         return self._page("settings.html", "settings/", now, tables=shown, **values)
 
     async def _errors(self, request: Request, now: Now) -> Response:

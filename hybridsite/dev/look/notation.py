@@ -51,7 +51,7 @@ def read(text: str) -> Any:
         raise
     except SyntaxError as error:
         where = f" at line {error.lineno}, column {error.offset}" if error.lineno else ""
-        raise NotationError(f"that is no value in Python's notation: {error.msg}{where}; text stands in quotes") from None
+        raise NotationError(f"that is no value: {error.msg}{where}; text stands in quotes") from None
     except (RecursionError, MemoryError):
         raise NotationError("the value is nested too deep") from None
     except (ValueError, TypeError, OverflowError, ArithmeticError, OSError, KeyError) as error:

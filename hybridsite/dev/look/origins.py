@@ -63,6 +63,7 @@ class Flags:
 
 NO_FLAGS = Flags()
 
+
 def run_facts(root: Path, environ: Mapping[str, str], flags: Flags) -> Table:
     """Gives what holds for this run of dev alone, and no line of site.toml says."""
     address = Setting("address", flags.host or "127.0.0.1", "flag --host" if flags.host else "default")
@@ -78,7 +79,7 @@ def run_facts(root: Path, environ: Mapping[str, str], flags: Flags) -> Table:
         port,
         Setting("secret", MASKED, "environment", variable=SECRET_VARIABLE)
         if secret is not None
-        else Setting("secret", MASKED, f"made once in {state / 'secret'}"),
+        else Setting("secret", MASKED, "default", f"made once, and kept in {state / 'secret'}"),
         _from_variable("state", str(state), environ, STATE_VARIABLE),
         _from_variable("editor", environ.get(EDITOR_VARIABLE, ""), environ, EDITOR_VARIABLE, "VISUAL", "EDITOR"),
     )

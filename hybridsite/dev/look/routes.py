@@ -78,7 +78,8 @@ class Origins:
 class Details:
     """All that is told of one route. `anything` has the reasons why a build can't tell what it depends on.
 
-    `pages` are the URLs that it is known to answer, `more` says whether there are others; `fault` why they aren't known.
+    `pages` are the URLs that it is known to answer, `more` tells whether there are others, and `fault` why they aren't
+    known. `others` are the routes that may answer the same path.
     """
 
     line: Line

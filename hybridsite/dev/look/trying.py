@@ -39,9 +39,10 @@ _AS_JSON = "_json"
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a form. `input` is the type of an `<input>`, or "select", "many", "text", "lines" or "json".
+    """One field of a form. `input` is the type of an `<input>`, or "select", "many", "area", "lines" or "json".
 
     `many` lets several of the options be chosen; "lines" has one value a line; what is "json" can't stand in a form.
+    `value` is the text that the field begins with, `sample` what stands for it in JSON.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Field:
     value: str
     options: tuple[str, ...]
     attributes: Mapping[str, object]
+    sample: object
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def _trial(site: Site, action: Action) -> Trial:
     except Exception as error:  # a model may have types of its own, whose schema is their affair
         fault = f"The schema of {action.form.model.__name__} can't be made: {error}"
         return Trial(action.name, note, action.place, url, (), True, "{}", fault)
-    sample = {field.name: _sample(field) for field in fields if field.input != "file"}
+    sample = {field.name: field.sample for field in fields if field.input != "file"}
     text = json.dumps(sample, indent=2, ensure_ascii=False)
     return Trial(action.name, note, action.place, url, fields, True, text)
 
@@ -128,16 +130,32 @@ def _field(name: str, told: Mapping[str, Any], known: Mapping[str, Any], require
     kind, optional = _plain(told, known)
     note = str(told.get("description") or kind.get("description") or "")
     default = told.get("default")
-    value = "" if default is None else default if isinstance(default, str) else json.dumps(default, ensure_ascii=False)
     options = _options(kind, known)
     shape = _shape(kind, known, options)
     limits = {"min": "minimum", "max": "maximum", "minlength": "minLength", "maxlength": "maxLength"}
     attributes = {word: kind[key] for word, key in limits.items() if key in kind}
     if kind.get("type") == "number":
         attributes["step"] = "any"
-    if shape == "lines" and isinstance(default, list):
-        value = "\n".join(map(str, default))
-    return Field(name, shape, note, required and not optional, value, options, attributes)
+    sample = default if "default" in told else None if optional else _sample(kind, options)
+    return Field(name, shape, note, required and not optional, _text(default), options, attributes, sample)
+
+
+def _text(value: object) -> str:
+    """Gives the text that a field begins with: of a list a line for each item."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "\n".join(map(_text, value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _sample(kind: Mapping[str, Any], options: tuple[str, ...]) -> object:
+    if kind.get("type") == "boolean":
+        return False
+    if options and kind.get("type") != "array":
+        return options[0]
+    samples = {"array": [], "object": {}, "integer": 1, "number": 1}
+    return kind.get("minimum", samples.get(kind.get("type", ""), ""))
 
 
 def _plain(told: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
@@ -171,21 +189,7 @@ def _shape(kind: Mapping[str, Any], known: Mapping[str, Any], options: tuple[str
         return "number"
     if kind.get("type") == "object":
         return "json"
-    usual = "lines of text" if kind.get("maxLength", 0) > _LONG else "text"
-    return _INPUTS.get(kind.get("format", ""), "area" if usual != "text" else "text")
-
-
-def _sample(field: Field) -> Any:
-    if field.input in ("many", "lines"):
-        return field.value.split("\n") if field.value else list(field.options[:1])
-    if field.value or field.input == "json":
-        try:
-            return json.loads(field.value)
-        except ValueError:
-            return field.value or {}
-    if field.options:
-        return {"true": True, "false": False}.get(field.options[0], field.options[0])
-    return field.attributes.get("min", 0) if field.input == "number" else ""
+    return _INPUTS.get(kind.get("format", ""), "area" if kind.get("maxLength", 0) > _LONG else "text")
 
 
 def with_typed(trial: Trial, kind: str, body: bytes) -> Trial:
