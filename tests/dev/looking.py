@@ -29,9 +29,7 @@ class Browser:
         """Asks for a page."""
         return await self._ask(target, method, {"accept": "text/html", **(headers or {})})
 
-    async def post(
-        self, target: str, fields: Mapping[str, str], headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    async def post(self, target: str, fields: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:
         """Sends a form."""
         sent = {"origin": OWN, "content-type": "application/x-www-form-urlencoded", **(headers or {})}
         return await self._ask(target, "POST", sent, urlencode(fields).encode())
@@ -72,11 +70,11 @@ def looked(
 
 
 def rows(text: str) -> dict[str, str]:
-    """Gives the rows of a page's tables by the text of their heads: what each says, in words with one space between."""
-    found = {}
+    """Gives the rows of a page's tables by the text of their heads, in words; of two of one head the first."""
+    found: dict[str, str] = {}
     for row in re.findall(r"<tr[^>]*>(.*?)</tr>", text, re.DOTALL):
         if head := re.match(r'\s*<th scope="row">(.*?)</th>', row, re.DOTALL):
-            found[words(head[1]).removesuffix(" ↗")] = words(row[head.end() :])
+            found.setdefault(words(head[1]).removesuffix(" ↗"), words(row[head.end() :]))
     return found
 
 

@@ -54,9 +54,7 @@ def test_this_machine_sees_each_page_which_loads_nothing_from_elsewhere(site: Pa
 @pytest.mark.parametrize("target", EVERY)
 @pytest.mark.parametrize("client", ["192.0.2.7", "2001:db8::1", "::ffff:192.0.2.7", ""])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-def test_another_machine_gets_403_though_it_may_see_the_site(
-    site: Path, target: str, client: str, method: str
-) -> None:
+def test_another_machine_gets_403_though_it_may_see_the_site(site: Path, target: str, client: str, method: str) -> None:
     # case H7
     answer = ask_from(site, client, target, method, host="192.0.2.1", origin="http://192.0.2.1")
     assert answer.status == 403

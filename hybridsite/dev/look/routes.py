@@ -144,7 +144,7 @@ def _files(resource: Resource) -> tuple[str, ...]:
 def details(site: Site, history: History, asked: str, source: str = "") -> Details | None:
     """Finds a route by its pattern, or by a path that it answers, and its file where several do; None for none."""
     known = lines(site, history)
-    found = [line for line in known if line.pattern == asked] or _answering(site, known, asked)
+    found = [line for line in known if line.pattern == asked] or (_answering(site, known, asked) if asked else [])
     line = next((each for each in found if each.route.source == source), next(iter(found), None))
     if line is None:
         return None

@@ -91,7 +91,7 @@ def _latest(every: list[SessionFacts], own: str | None) -> list[SessionFacts]:
 async def _keys(office: SessionOffice, handle: str) -> tuple[str, ...]:
     try:
         async with office.open(handle) as session:
-            return tuple(session)
+            return tuple(sorted(session))
     except SessionNotFoundError:  # it has ended just now
         return ()
 
