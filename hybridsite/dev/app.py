@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -226,7 +227,7 @@ class DevApp:
 
     def _failed(self, site: Site, request: Request, error: Exception) -> Response:
         """Gives the page that tells what went wrong while a request was answered."""
-        self._tell_fault(error, request.scope["path"])
+        self._tell_fault(error, "/" + quote(request.scope["path"].lstrip("/\\")))
         return self._shown(request, error)
 
     def _shown(self, request: Request, error: Exception) -> Response:

@@ -96,6 +96,8 @@ class History:
         self._folds: OrderedDict[str, Fold] = OrderedDict()
         self._number = 0
         self.load: Load | None = None
+        self.met = 0
+        """How many faults were met in all."""
 
     def of(self, route: Route) -> Measured | None:
         """Gives what was measured of a route; None where nobody asked for it."""
@@ -118,6 +120,7 @@ class History:
         """Remembers a fault: one that is known already is counted once more."""
         text, now = told_in_a_line(error, self._root), time.time()
         told = report(error, self._root, with_values=True)
+        self.met += 1
         fold = self._folds.get(text)
         if fold is None:
             self._number += 1

@@ -19,6 +19,7 @@ from enum import Enum
 from typing import Literal
 
 from pydantic import BaseModel, Field, SecretStr
+from starlette.responses import Response
 
 from hybridsite import ActionError, UploadFile, action
 
@@ -71,6 +72,11 @@ def fail(context):
 
 
 @action
+def refuse(context):
+    return Response("no", 500)
+
+
+@action
 def leave(context):
     return context.redirect("/elsewhere/")
 '''
@@ -118,7 +124,7 @@ def test_the_form_has_a_field_for_each_of_the_model(site: Path) -> None:
     assert tag("where") == ""
     assert "Orders something." in text
     assert "At once." not in text
-    assert f"vscode://file{site}/actions.py:35" in text
+    assert f"vscode://file{site}/actions.py:36" in text
     sample = re.search(r'name="_json"[^>]*>\n(.*?)</textarea>', text, re.DOTALL)
     assert sample is not None
     values = json.loads(unescape(sample[1]))
@@ -175,12 +181,14 @@ def test_refusals_faults_and_redirects_are_shown_and_run_once(site: Path) -> Non
         number = re.search(r'/_dev/errors/\?id=(\d+)">what went wrong', answer.text)
         assert number is not None
         assert "it broke" in (await browser.get(f"/_dev/errors/?id={number[1]}")).text
-        await browser.get("/_dev/actions/?try=3")
+        answer = await browser.followed("/_dev/actions/?name=refuse", {})
+        assert told(answer, "refuse").split() == ["500", "in", *told(answer, "refuse").split()[2:4], "no"]
+        assert "what went wrong" not in answer.text
+        await browser.get("/_dev/actions/?try=4")
         errors = words((await browser.get("/_dev/errors/")).text)
         assert "ValueError: it broke" in errors
         assert "2×" not in errors
         assert (await browser.get("/_dev/actions/?try=99")).status == 200
-        assert " 4× " not in errors
 
     looked(site, visit)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -170,5 +171,22 @@ def test_of_two_routes_that_may_answer_a_path_both_are_told(site: Path) -> None:
         found = rows((await browser.get("/_dev/")).text)
         assert " 1× " in found["/blog/[name]/"]
         assert " 1× " in found["/blog/[slug]/"]
+
+    looked(site, visit)
+
+
+def test_each_route_has_a_page_of_its_own(site: Path) -> None:
+    write_files(
+        site, {"site.toml": MEMORY + '[site]\nurl = "https://x.example"\n[redirects]\n"/old/[n]" = "/"\n[feeds.blog]\n'}
+    )
+
+    async def visit(browser: Browser) -> None:
+        text = (await browser.get("/_dev/")).text
+        links = [unescape(link) for link in re.findall(r'href="(/_dev/routes/[^"]*)"', text)]
+        assert len(links) == len(rows(text)) > 12
+        for link in links:
+            answer = await browser.get(link)
+            assert answer.status == 200, link
+            assert answer.text.count("<h1") == 1
 
     looked(site, visit)

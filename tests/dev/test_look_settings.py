@@ -59,10 +59,11 @@ def test_each_value_tells_where_it_came_from(site: Path) -> None:
 def test_flags_and_the_environment_of_the_run_are_told_and_the_secret_is_not(site: Path) -> None:
     found = settings(site, flags=Flags("0.0.0.0", 8000, 8002), HYBRIDSITE_EDITOR="zed")
     assert found["address"] == "0.0.0.0 flag --host"
-    assert found["port"] == "8002 --port 8000 was taken"
+    assert found["port"] == "8002 next free one after 8000"
     assert found["secret"] == "•••••• environment HYBRIDSITE_SECRET"
     assert found["editor"] == "zed environment HYBRIDSITE_EDITOR"
     assert not any(ENVIRON["HYBRIDSITE_SECRET"] in row for row in found.values())
+    assert settings(site, flags=Flags(None, 0, 40001))["port"] == "40001 flag --port"
     found = settings(site)
     assert found["address"] == "127.0.0.1 default"
     assert found["port"] == "8000 default"

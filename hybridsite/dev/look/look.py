@@ -74,6 +74,7 @@ class Look:
         self._history = history
         self._link = Linker(root, environ)
         self._tries: OrderedDict[str, _Try] = OrderedDict()
+        self._number = 0
 
     async def answer(self, request: Request, name: str, now: Now) -> Response:
         """Answers a request for a page by its name: what stands behind /_dev/ in its path."""
@@ -157,7 +158,7 @@ class Look:
             return await self._sessions(request, now)
         try:
             await change(manager, handle, do, key, fields.get("value", ""))
-        except (Refused, SessionNotFoundError, SessionUnavailable) as error:
+        except (Refused, SiteError, SessionUnavailable) as error:
             refused = str(error) or "The session store does not answer."
             return await self._shown_sessions(request, now, handle, refused=refused, typed=fields)
         shown = {} if do == "destroy" else {"id": handle, "key": key}
@@ -185,10 +186,11 @@ class Look:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await self._history.answer(loaded.app, loaded.site, scope, receive, send)
 
-        kind = request.headers.get("content-type", "")
+        kind, met = request.headers.get("content-type", ""), self._history.met
         result = await tried(app, request.scope, trial, kind, body)
-        fault = next((fold.number for fold in self._history.faults), 0) if result.status == 500 else 0
-        number = f"{len(self._tries) and int(next(reversed(self._tries))) + 1}"
+        fault = next(self._history.faults).number if self._history.met > met else 0
+        self._number += 1
+        number = str(self._number)
         self._tries[number] = _Try(name, (kind, body if len(body) <= _MOST_KEPT else b""), result, fault)
         if len(self._tries) > _MOST_TRIES:
             self._tries.popitem(last=False)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from hybridsite.config import FILE, load_settings, setting_locations
 from hybridsite.dev.error_page import EDITOR_VARIABLE
-from hybridsite.dev.faults import MASKED, is_secret
+from hybridsite.dev.faults import MASKED
 from hybridsite.errors import Location
 from hybridsite.places import STATE_VARIABLE, state_folder
 from hybridsite.security import SECRET_VARIABLE
@@ -19,6 +19,9 @@ from hybridsite.settings import Settings
 from hybridsite.sources import read_text
 from hybridsite.toml_positions import KeyPath, parse
 from hybridsite.units import holds_secret, told
+
+PORT = 8000
+"""The port of dev where nobody names one."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,11 @@ NO_FLAGS = Flags()
 def run_facts(root: Path, environ: Mapping[str, str], flags: Flags) -> Table:
     """Gives what holds for this run of dev alone, and no line of site.toml says."""
     address = Setting("address", flags.host or "127.0.0.1", "flag --host" if flags.host else "default")
-    if flags.port is not None:
-        origin = "flag --port" if flags.listening in (None, flags.port) else f"--port {flags.port} was taken"
-    else:
-        origin = "default" if flags.listening in (None, 8000) else "8000 was taken"
-    port = Setting("port", str(flags.listening or flags.port or 8000), origin)
+    wanted = PORT if flags.port is None else flags.port
+    origin = "default" if flags.port is None else "flag --port"
+    if wanted and flags.listening not in (None, wanted):
+        origin = f"next free one after {wanted}"
+    port = Setting("port", str(flags.listening or wanted), origin)
     secret = environ.get(SECRET_VARIABLE)
     state = state_folder(root, environ)
     rows = (
@@ -170,7 +173,7 @@ def _of(settings: Any, path: KeyPath) -> Any:
 def _text(path: KeyPath, value: Any, *, secret: bool) -> str:
     """Writes a value as it might stand in site.toml, unless it is a secret."""
     name = str(path[-1])
-    if secret or (value not in (None, "", True, False) and (holds_secret(name, value) or is_secret(name))):
+    if secret or (value and holds_secret(name, value)):
         return MASKED
     return _written(value)
 
