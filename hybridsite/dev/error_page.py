@@ -58,7 +58,7 @@ def error_page(report: Report, root: Path, environ: Mapping[str, str]) -> Respon
     first = report.faults[0]
     title = first.what if len(report.faults) == 1 else count(len(report.faults), "fault")
     number = count(len(report.faults), "fault")
-    parts = [Markup('<p class=soft>hybridsite dev: {} · <a href="/_dev/">what the site is</a></p>').format(number)]
+    parts = [Markup('<p class=soft>hybridsite dev: {} · <a href="/_dev/">routes, sessions, settings</a></p>').format(number)]
     parts += [_fault(fault, link) for fault in report.faults]
     if report.causes:
         told = (_cause(cause, link) for cause in report.causes)
