@@ -191,12 +191,12 @@ class DevApp:
                 response = self._shown(request, error)
             # What a form brought about would be gone with the next change.
             shown = send if scope["method"] == "POST" else Injector(send, self.channel.state)
-            await (_without_body(response) if scope["method"] == "HEAD" else response)(scope, receive, shown)
+            await response(scope, receive, shown)
 
     @staticmethod
     def _stranger(scope: Scope) -> str | None:
         """Tells why dev's pages are refused: they are for this machine, asked by its own names, with nobody between."""
-        if not is_loopback(scope["client"][0] if scope.get("client") else ""):
+        if not _is_loopback(scope["client"][0] if scope.get("client") else ""):
             return f"403: the pages below {PLACE} are for the machine alone that dev runs on"
         if host_name(scope) not in LOOPBACK:
             return f"403: the pages below {PLACE} are shown at http://127.0.0.1 and http://localhost alone"
@@ -231,19 +231,13 @@ class DevApp:
         return self._shown(request, error)
 
     def _shown(self, request: Request, error: Exception) -> Response:
-        told = report(error, self._root, with_values=is_loopback(request.client.host if request.client else ""))
+        told = report(error, self._root, with_values=_is_loopback(request.client.host if request.client else ""))
         return error_page(told, self._root, self._environ)
 
 
-def is_loopback(address: str) -> bool:
+def _is_loopback(address: str) -> bool:
     """Tells whether an address is this machine's own, as no other has it."""
     with contextlib.suppress(ValueError):
         given = ipaddress.ip_address(address)
         return (getattr(given, "ipv4_mapped", None) or given).is_loopback
     return False
-
-
-def _without_body(response: Response) -> Response:
-    bare = Response(status_code=response.status_code)
-    bare.raw_headers = response.raw_headers
-    return bare

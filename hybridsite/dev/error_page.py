@@ -58,7 +58,8 @@ def error_page(report: Report, root: Path, environ: Mapping[str, str]) -> Respon
     first = report.faults[0]
     title = first.what if len(report.faults) == 1 else count(len(report.faults), "fault")
     number = count(len(report.faults), "fault")
-    parts = [Markup('<p class=soft>hybridsite dev: {} · <a href="/_dev/">routes, sessions, settings</a></p>').format(number)]
+    more = Markup('<a href="/_dev/">routes, sessions, settings</a>')
+    parts = [Markup("<p class=soft>hybridsite dev: {} · {}</p>").format(number, more)]
     parts += [_fault(fault, link) for fault in report.faults]
     if report.causes:
         told = (_cause(cause, link) for cause in report.causes)

@@ -147,11 +147,8 @@ class LiveFiles(Mapping[str, GivenFile]):
         return Made(self._site, lambda: self.rendered(match, segments), self._failed, guard)
 
     def route_of(self, segments: Segments) -> Route | None:
-        """Gives the route of the prerendered page that has a path; None where there is none, or it can't be told."""
-        try:
-            match = self._match(segments)
-        except Exception:  # of paths(), say: the page itself tells it
-            return None
+        """Gives the route of the prerendered page that has a path, or None. Raises what its `paths` raised."""
+        match = self._match(segments)
         return match.route if match else None
 
     def pages(self, route: Route) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -143,7 +144,8 @@ class History:
             await app(scope, receive, gauge)
         if gauge.status:
             query = scope.get("query_string", b"").decode("latin-1")
-            url = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
+            raw = scope.get("raw_path") or quote(scope["path"]).encode()
+            url = raw.decode("latin-1") + (f"?{query}" if query else "")
             seconds = time.perf_counter() - began
             answered = Answered(url, gauge.status, seconds, gauge.size, time.time(), gauge.cached)
             self._measured.setdefault(_name(route), Measured()).add(answered, notes)
@@ -184,10 +186,13 @@ def route_of(site: Site, scope: Scope) -> Route | None:
         action = site.actions.get(segments[1]) if len(segments) == 2 else None
         return action.resource.route if action else None
     files = site.built
-    if isinstance(files, LiveFiles) and scope["method"] == "GET" and (page := files.route_of(segments)) is not None:
-        return page
-    for match in site.router.match(segments):
-        listing = site.listings.of(match.route)
-        if not match.route.prerender and (listing is None or listing.find(match.params) is not None):
-            return match.route
+    try:
+        if isinstance(files, LiveFiles) and scope["method"] == "GET" and (page := files.route_of(segments)) is not None:
+            return page
+        for match in site.router.match(segments):
+            listing = site.listings.of(match.route)
+            if not match.route.prerender and (listing is None or listing.find(match.params) is not None):
+                return match.route
+    except Exception:  # of paths(), or of a collection: whoever asks for the page is told
+        return None
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from html import unescape
 from pathlib import Path
 
@@ -167,3 +168,43 @@ def test_a_site_without_sessions_says_so(site: Path) -> None:
         assert (await browser.post("/_dev/sessions/", {"do": "destroy", "id": "x"})).status == 200
 
     looked(site, visit)
+
+
+def test_a_store_that_does_not_answer_or_cant_list_is_told_and_ones_own_is_there(site: Path) -> None:
+    store = """
+        from hybridsite.errors import DriverError
+        from hybridsite.sessions.memory import MemoryStore
+
+        class Store(MemoryStore):
+            fails = False
+
+            async def read(self, key):
+                if Store.fails:
+                    raise OSError("the disk is gone")
+                return await super().read(key)
+
+            async def scan(self):
+                raise DriverError("the store can't list what it holds")
+                yield
+    """
+    write_files(site, {"site.toml": '[session]\ndriver = "mystore:Store"\n', "mystore.py": store})
+
+    async def visit(browser: Browser) -> None:
+        await browser.get("/fill/")
+        answer = await browser.get("/_dev/sessions/")
+        assert answer.status == 503
+        assert "can&#39;t list what it holds" in answer.text
+        link = re.search(r'href="([^"]+)">Your own session', answer.text)
+        assert link is not None
+        assert "api_token" in (await browser.get(link[1])).text
+        sys.modules["mystore"].Store.fails = True
+        answer = await browser.get(link[1])
+        assert answer.status == 503
+        assert "The session store does not answer. the disk is gone" in answer.text
+        answer = await browser.post("/_dev/sessions/", {"id": link[1].partition("=")[2], "do": "destroy"})
+        assert answer.status == 503
+
+    try:
+        looked(site, visit)
+    finally:
+        sys.modules.pop("mystore", None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -131,23 +132,22 @@ class Look:
         values: dict[str, Any] = {"handle": handle, "told": told, "refused": refused, "typed": typed or {}}
         if manager is None:
             return self._page("sessions.html", "sessions/", now, **values, off=True)
-        status = 422 if refused else 200
+        own, template, status = None, "sessions.html", 422 if refused else 200
         try:
             own = await own_id(manager, _cookies(request))
             if handle:
-                held = await look(manager, handle)
-                return self._page("session.html", "sessions/", now, status=status, **values, own=own, held=held)
-            return self._page("sessions.html", "sessions/", now, **values, own=own, all=await visitors(manager, own))
-        except SessionNotFoundError:
-            values["refused"] = "There is no such session: it ended, or never was."
-            every = await visitors(manager, own)
-            return self._page("sessions.html", "sessions/", now, status=404, **values, own=own, all=every)
+                with suppress(SessionNotFoundError):
+                    values["held"], template = await look(manager, handle), "session.html"
+            if template == "sessions.html":
+                values["all"] = await visitors(manager, own)
+            if handle and template == "sessions.html":
+                values["refused"], status = "There is no such session: it ended, or never was.", 404
         except SessionUnavailable as error:
             cause = error.__cause__.__cause__ if error.__cause__ else None
-            values["refused"] = f"The session store does not answer. {cause or ''}"
-        except SiteError as error:
-            values["refused"] = str(error)
-        return self._page("sessions.html", "sessions/", now, status=503, **values)
+            values["refused"], status = f"The session store does not answer. {cause or ''}", 503
+        except SiteError as error:  # a record that can't be read, or a store that can't list what it holds
+            values["refused"], status = str(error), 503
+        return self._page(template, "sessions/", now, status=status, **values, own=own)
 
     async def _change_session(self, request: Request, now: Now) -> Response:
         manager = now.loaded.site.sessions if now.loaded else None
