@@ -41,12 +41,12 @@ def test_what_no_route_answers_is_answered_as_ever(tmp_path: Path) -> None:
         "site.toml": MEMORY,
         "pages/[n].html": page,
         "pages/[n].py": "def paths(site):\n    raise ValueError('no paths')\n",
-        "public/a.txt": "a",
+        "public/a/b.txt": "a",
     }
 
     async def visit(browser: Browser) -> None:
         assert "no paths" in (await browser.get("/one/")).text
-        assert (await browser.get("/a.txt")).text == "a"
+        assert (await browser.get("/a/b.txt")).text == "a"
         assert (await browser.get("//x")).status in (400, 404, 500)
         assert (await browser.get("/%00")).status in (400, 404, 500)
         assert (await browser.get("/_dev/")).status == 200
