@@ -143,11 +143,6 @@ def is_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
-def masked(text: str) -> str:
-    """Gives what a value shows of itself, less what stands behind the name of a secret."""
-    return _SECRET_INSIDE.sub(lambda found: found[1] + MASKED, text)
-
-
 def shown_value(name: str, value: object) -> str:
     """Gives a value as it is shown: short, and masked where its name, or a name inside of it, is that of a secret."""
     if is_secret(name):
@@ -159,7 +154,7 @@ def shown_value(name: str, value: object) -> str:
         text = short.repr(value)
     except Exception as error:
         return f"<its repr raises {type(error).__name__}>"
-    return masked(text)
+    return _SECRET_INSIDE.sub(lambda found: found[1] + MASKED, text)
 
 
 def told_in_a_line(error: BaseException, root: Path) -> str:

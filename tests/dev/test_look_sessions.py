@@ -21,7 +21,7 @@ def load(context):
     session = context.session
     session["cart"] = [1, Decimal("2.50"), "<script>alert(1)</script>"]
     session["api_token"] = "tok-SECRET"
-    session["user"] = {"name": "Ann", "password": "hunter2"}
+    session["user"] = {"name": "Ann", "also": [({"passwords": ["hunter2", "hunter3"]},)]}
     session["<b>odd & key</b>"] = datetime(2026, 1, 2, tzinfo=UTC)
     session.set("brief", 1, ttl="1h")
     return {}
@@ -76,7 +76,8 @@ def test_values_are_shown_in_full_types_and_secrets_only_when_asked_for(site: Pa
         assert "<b>odd" not in text
         folded = re.sub(r"<details.*?</details>", "", text, flags=re.DOTALL)
         assert "tok-SECRET" not in folded
-        assert "hunter2" not in folded
+        assert "hunter" not in folded
+        assert "hunter3" in text
         assert "Ann" in folded
         assert text.count("Reveal</summary>") == 2
         assert "tok-SECRET" in text

@@ -85,11 +85,15 @@ def test_what_a_plugin_or_the_host_decides_is_told(site: Path) -> None:
     plugin = "from hybridsite.plugins import Plugin\n\nclass Title(Plugin):\n    def configure(self, settings):\n"
     plugin += "        site = settings.site.model_copy(update={'title': 'Theirs'})\n"
     plugin += "        return settings.model_copy(update={'site': site})\n"
-    toml = 'plugins = ["titles:Title"]\n[site]\ntitle = "Mine"\n[build]\nadapter = "static"\n'
+    plugin += "    def __init__(self, api_key):\n        pass\n"
+    toml = 'plugins = [{ use = "titles:Title", options = { api_key = "hunter2" } }]\n'
+    toml += '[site]\ntitle = "Mine"\n[build]\nadapter = "static"\n'
     write_files(site, {"site.toml": toml, "titles.py": plugin})
     found = settings(site)
     assert found["title"].startswith('"Theirs" plugin ')
     assert found["driver"].startswith("false host ")
+    assert "titles:Title" in found["plugins"]
+    assert "hunter2" not in found["plugins"]
 
 
 def test_the_filter_goes_by_name_value_and_purpose_and_leaves_defaults_out(site: Path) -> None:

@@ -172,10 +172,11 @@ def _of(settings: Any, path: KeyPath) -> Any:
 
 def _text(path: KeyPath, value: Any, *, secret: bool) -> str:
     """Writes a value as it might stand in site.toml, unless it is a secret."""
-    name = str(path[-1])
-    if secret or (value and holds_secret(name, value)):
-        return MASKED
-    return _written(value)
+    return MASKED if secret else _unless_secret(str(path[-1]), value)
+
+
+def _unless_secret(name: str, value: Any) -> str:
+    return MASKED if value and holds_secret(name, value) else _written(value)
 
 
 def _written(value: Any) -> str:
@@ -191,10 +192,11 @@ def _written(value: Any) -> str:
         case float():
             return told(value)
         case BaseModel():
-            pairs = ((name, getattr(value, name)) for name in value.model_fields_set)
-            return "{ " + ", ".join(f"{name} = {_written(each)}" for name, each in sorted(pairs)) + " }"
+            return _written({name: getattr(value, name) for name in sorted(value.model_fields_set)})
         case Mapping():
-            return "{ " + ", ".join(f"{name} = {_written(each)}" for name, each in value.items()) + " }"
+            return (
+                "{ " + ", ".join(f"{name} = {_unless_secret(str(name), each)}" for name, each in value.items()) + " }"
+            )
         case tuple() | list():
             return "[" + ", ".join(map(_written, value)) + "]"
     return str(value)

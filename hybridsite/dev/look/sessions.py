@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any
 
-from hybridsite.dev.faults import is_secret, masked
+from hybridsite.dev.faults import MASKED, is_secret
 from hybridsite.dev.look.notation import NotationError, read, written
 from hybridsite.errors import SessionNotFoundError, SessionValueError
 from hybridsite.sessions.manager import SessionManager
@@ -44,8 +44,24 @@ class Value:
     def of(cls, key: str, value: object) -> Value:
         """Writes a value down."""
         text = written(value)
-        shown = "" if is_secret(key) else masked(text)
+        shown = "" if is_secret(key) else written(_masked(value))
         return cls(key, type(value).__name__, shown, text, shown != text)
+
+
+class _Mask:
+    """Stands where a secret is."""
+
+    def __repr__(self) -> str:
+        return MASKED
+
+
+def _masked(value: Any) -> Any:
+    """Gives a value with whatever has the name of a secret in it masked, however deep."""
+    if isinstance(value, dict):
+        return {
+            key: _Mask() if isinstance(key, str) and is_secret(key) else _masked(item) for key, item in value.items()
+        }
+    return type(value)(map(_masked, value)) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)
