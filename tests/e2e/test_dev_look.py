@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from hybridsite.dev.run import _names
 from tests.e2e.support import COMMAND, Server, built, bytes_below, write_files, write_site
 from tests.e2e.test_browser import SIZES, browser
+from tests.e2e.test_quality import RULES
 from tests.tools import package
 
 __all__ = ["browser"]
@@ -243,6 +245,27 @@ def test_axe_finds_nothing_all_fits_and_nothing_comes_from_elsewhere(
     context.close()
     assert told == {}
     assert asked == {server.url}
+
+
+def test_html_validate_finds_nothing(server: Server, tmp_path: Path) -> None:
+    command = package("html-validate") / "bin/html-validate.mjs"
+    (tmp_path / "rules.cjs").write_text(RULES, "utf-8")
+    with server.client() as visitor:
+        visitor.get("/fill/")
+        visitor.get("/broken/")
+        own = re.findall(r'"/_dev/(sessions/\?id=[0-9a-f]+)"', visitor.get("/_dev/sessions/").text)
+        names = (*PAGES, *own, "routes/?path=/none/", "?q=nothing")
+        texts = [visitor.get(f"/_dev/{name}").text for name in names]
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.html").write_text(text, "utf-8")
+    files = sorted(tmp_path.glob("*.html"))
+    done = subprocess.run(
+        ["node", command, "--config", tmp_path / "rules.cjs", "--formatter", "text", *files],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert len(files) > 9
 
 
 def test_another_address_of_this_machine_gets_the_site_and_none_of_these_pages(site: Path) -> None:
