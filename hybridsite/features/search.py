@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +29,7 @@ class Search(Plugin):
         pages = [(url, body) for url, body in pages if not _NOINDEX.search(body)]
         with TemporaryDirectory(prefix="hybridsite-search-") as folder, ThreadPoolExecutor(1) as other:
             # A build may be a task of a loop already, in which nobody else can wait.
-            other.submit(lambda: asyncio.run(_index(pages, Path(folder)))).result()
+            other.submit(lambda: asyncio.run(_index(pages, Path(folder), build))).result()
             for path in sorted(Path(folder).rglob("*")):
                 if path.is_file() and not _INTERFACES.fullmatch(path.name):
                     build.add(f"{FOLDER}/{path.relative_to(folder).as_posix()}", path.read_bytes())
@@ -49,7 +49,7 @@ def _fits(path: str, patterns: Iterable[str]) -> bool:
     return any(path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern for pattern in patterns)
 
 
-async def _index(pages: Iterable[tuple[str, bytes]], folder: Path) -> None:
+async def _index(pages: Sequence[tuple[str, bytes]], folder: Path, build: FinishedBuild) -> None:
     try:
         from pagefind.index import IndexConfig, PagefindIndex
     except ImportError:
@@ -57,7 +57,8 @@ async def _index(pages: Iterable[tuple[str, bytes]], folder: Path) -> None:
         raise PluginError("[search] needs Pagefind, which is not installed", mend=mend) from None
     try:
         async with PagefindIndex(config=IndexConfig(output_path=str(folder))) as index:
-            for url, body in pages:
+            for number, (url, body) in enumerate(pages, 1):
+                build.progress("indexed", "page", number, len(pages))
                 await index.add_html_file(content=body.decode(), url=url)
     except (OSError, RuntimeError) as error:
         raise PluginError("Pagefind can't make the index", why=str(error)) from error
