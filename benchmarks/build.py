@@ -8,7 +8,7 @@ Each tool builds the same posts (peers.py) cold, then with one post changed, the
 by wall time, in turns, the order turned around each round; the figures are medians. Memory is the most that all
 processes of a cold build had together (the sum of their PSS, looked at twenty times a second), in a build of its own
 that isn't timed. Tools that aren't at hand are left out; `--install` gets them by pip and npm into .cache/benchmarks.
-`--from` prints and draws what was measured before. `--large` builds 100,000 posts with ours alone, and says whether time
+`--from` prints and draws what was measured before. `--large` builds 100,000 posts with ours alone, and says if time
 grew in proportion from 10,000 and memory stayed below 2 GB: it ends 1 otherwise.
 """
 

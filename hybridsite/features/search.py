@@ -58,7 +58,7 @@ async def _index(pages: Sequence[tuple[str, bytes]], folder: Path, build: Finish
     try:
         async with PagefindIndex(config=IndexConfig(output_path=str(folder))) as index:
             for number, (url, body) in enumerate(pages, 1):
-                build.progress("indexed", "page", number, len(pages))
                 await index.add_html_file(content=body.decode(), url=url)
+                build.progress("indexed", "page", number, len(pages))
     except (OSError, RuntimeError) as error:
         raise PluginError("Pagefind can't make the index", why=str(error)) from error

@@ -123,7 +123,8 @@ def test_a_file_outside_is_followed_by_its_place_here(tmp_path: Path, cluster: C
     outside.write_text("1")
     reads = f"def load(context):\n    return {{'price': context.depends_on({str(outside)!r}).read_text()}}\n"
     root = write_site(tmp_path / "site", {"pages/price.html": "<< price >>", "pages/price.py": reads})
-    assert built_here(root, executor=cluster.executor).kept == 0
+    first = built_here(root, executor=cluster.executor, profile=True)
+    assert [(page.why != "", page.spent.keys()) for page in first.told] == [(True, {"pages/price.html"})]
     assert built_here(root, executor=cluster.executor).kept == 1
     outside.write_text("2")
     assert built_here(root, executor=cluster.executor).kept == 0
