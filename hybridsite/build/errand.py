@@ -36,7 +36,7 @@ def render(key: str, made_by: Mapping[str, str], body: bytes, wanted: bytes) -> 
 
 def close(key: str) -> None:
     """Ends the processes of a parcel that wait for work."""
-    while (process := _idle(key, others=False)) is not None:
+    while (process := _idle(key)) is not None:
         process.end()
 
 
@@ -63,7 +63,10 @@ class _Process:
     @property
     def is_alive(self) -> bool:
         """Whether it still runs."""
-        return self._process.poll() is None
+        if self._process.poll() is None:
+            return True
+        self.end()  # its pipes
+        return False
 
     def end(self) -> int:
         """Has it end, and gives its exit code."""
@@ -86,20 +89,11 @@ _processes: list[_Process] = []
 _lock = threading.Lock()
 
 
-def _idle(key: str, *, others: bool = True) -> _Process | None:
-    """Takes a process that waits, of this parcel. Those of other ones are ended: a build is over, or will find more."""
+def _idle(key: str) -> _Process | None:
+    """Takes a process of a parcel that waits. Those that have ended, of whatever build, are forgotten."""
     with _lock:
-        waiting = [process for process in _processes if process.key == key]
-        left = [process for process in _processes if process.key != key] if others else []
-        _processes[:] = [process for process in _processes if process not in left]
-        found = None
-        while waiting and found is None:
-            process = waiting.pop()
-            _processes.remove(process)
-            if process.is_alive:
-                found = process
-            else:
-                left.append(process)
-    for process in left:
-        process.end()
+        _processes[:] = [process for process in _processes if process.is_alive]
+        found = next((process for process in _processes if process.key == key), None)
+        if found is not None:
+            _processes.remove(found)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from hybridsite.plugins import BuiltPage, FinishedBuild, Plugin
 FOLDER: Final = "pagefind"
 # What a browser doesn't need to ask: interfaces of Pagefind's own, which a site may have from its package.
 _INTERFACES = re.compile(r"pagefind-(?:ui|modular-ui|component-ui|highlight)\.(?:js|css)")
+_ENTRY = "pagefind-entry.json"
 _NOINDEX = re.compile(rb"<meta\b(?=[^>]*\bname=[\"']?robots\b)[^>]*\bnoindex\b", re.IGNORECASE)
 
 
@@ -32,7 +34,15 @@ class Search(Plugin):
             other.submit(lambda: asyncio.run(_index(pages, Path(folder), build))).result()
             for path in sorted(Path(folder).rglob("*")):
                 if path.is_file() and not _INTERFACES.fullmatch(path.name):
-                    build.add(f"{FOLDER}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+                    name, body = path.relative_to(folder).as_posix(), path.read_bytes()
+                    build.add(f"{FOLDER}/{name}", _in_order(body) if name == _ENTRY else body)
+
+
+def _in_order(entry: bytes) -> bytes:
+    """Gives the table of an index's languages in their order: Pagefind writes them in another one each time."""
+    table = json.loads(entry)
+    table["languages"] = dict(sorted(table["languages"].items()))
+    return json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _is_listed(page: BuiltPage, build: FinishedBuild) -> bool:
