@@ -24,6 +24,12 @@ def write_account(state: Path, report: BuildReport, *, drafts: bool) -> None:
     _write(state, _account(report, drafts))
 
 
+def forget_account(state: Path) -> None:
+    """Throws the account away: what comes now is another build's, which may be killed before it can tell."""
+    with suppress(OSError):
+        (state / NAME).unlink(missing_ok=True)
+
+
 def write_unchanged(state: Path, seconds: float) -> bool:
     """Tells in the account that another build found nothing to do. False where there is none to tell it in."""
     try:
@@ -104,5 +110,4 @@ def _write(state: Path, account: Mapping[str, Any]) -> None:
         fresh.write_bytes(msgspec.json.encode(account) + b"\n")
         fresh.replace(path)
     except OSError:  # it costs nobody anything but the account, which is no older build's then
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+        forget_account(state)

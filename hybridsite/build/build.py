@@ -18,7 +18,7 @@ from hybridsite import __version__
 from hybridsite.adapters.adapter import Adapter, find_adapter
 from hybridsite.assets.table import NO_ASSETS
 from hybridsite.build import store as stores
-from hybridsite.build.account import write_account
+from hybridsite.build.account import forget_account, write_account
 from hybridsite.build.assets import ask_again, write_assets
 from hybridsite.build.copying import copy_files, copy_sources
 from hybridsite.build.executors import Work, outcomes
@@ -126,6 +126,7 @@ def build_site(
                 return BuildReport((), tuple(written.notices), tuple(written.warnings), time.perf_counter() - began)
             keep_previous(site, state)
             stores.forget(state)  # it doesn't belong to what comes now
+            forget_account(state)
             output.exchange()
         rows = _rows(site, pages, written.pages)
         outside = {**kept.outside, **seen_outside(root, written.outside, began_at)}

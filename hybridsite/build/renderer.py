@@ -108,14 +108,7 @@ class Renderer:
         self._stopwatch: Stopwatch | None = watched(self._site) if surroundings.profile else None
         self._pages: Mapping[str, PlannedPage] = {place_of_page(site, page): page for page in pages}
         self._there = surroundings.root
-        with_faults: list[SiteError] = []
-        try:
-            faults.raise_any()
-        except SiteErrors as several:
-            with_faults += several.faults
-        except SiteError as one:
-            with_faults.append(one)
-        self._faults = with_faults
+        self._fault = _first(faults)
 
     async def answer(self, wanted: Sequence[Wanted]) -> Answered:
         """Renders some pages of the plan."""
@@ -135,8 +128,8 @@ class Renderer:
     def _unknown(self, one: Wanted) -> SiteError:
         """Gives the fault of a page that the build planned and this process didn't."""
         what = f"a worker of the cluster knows no {one.place.removeprefix('client/')}"
-        if self._faults:
-            why, mend = str(self._faults[0]), "what the site's Python imports and reads has to be on the workers, too"
+        if self._fault:
+            why, mend = self._fault, "what the site's Python imports and reads has to be on the workers, too"
         else:
             why, mend = "paths(), or a collection from a function, gave others there", "let it give the same each time"
         return BuildError(what, why=why, mend=mend, location=Location(one.source))
@@ -153,6 +146,15 @@ class Renderer:
             made = msgspec.structs.replace(made, trace=tuple(sorted(map(moved, made.trace))))
         outside = {moved(key): when for key, when in outcome.outside.items()}
         return replace(outcome, made=made, outside=outside, faults=tuple(map(_plain, outcome.faults)))
+
+
+def _first(faults: Faults) -> str:
+    """Gives the first of some faults as text; "" where there is none."""
+    try:
+        faults.raise_any()
+    except (SiteError, SiteErrors) as error:
+        return str(error).splitlines()[0]
+    return ""
 
 
 def _plain(fault: SiteError) -> SiteError:

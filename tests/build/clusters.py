@@ -29,6 +29,11 @@ class Cluster:
         self._address = ""
 
     @property
+    def scheduler(self) -> subprocess.Popen[bytes]:
+        """The process of the scheduler."""
+        return self._all[0]
+
+    @property
     def executor(self) -> str:
         """What `--executor` is given."""
         return self._address.replace("tcp://", "dask://")
@@ -68,10 +73,10 @@ class Cluster:
         wait_until(lambda: "Registered to" in log.read_text(), "the worker", 90)
         return worker
 
-    def kill(self, worker: subprocess.Popen[bytes]) -> None:
-        """Ends a worker as a machine does that loses its power."""
-        worker.send_signal(signal.SIGKILL)
-        worker.wait(30)
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """Ends a worker, or the scheduler, as a machine does that loses its power."""
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
 
     def renderers(self) -> dict[int, psutil.Process]:
         """Gives the processes that render beside the workers, each by its own number."""

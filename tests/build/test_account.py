@@ -104,6 +104,26 @@ def test_a_build_that_finds_nothing_to_do_says_so_in_it(tmp_path: Path) -> None:
         assert [page["url"] for page in account(root)["pages"]] == [page["url"] for page in before["pages"]]
 
 
+def test_a_build_that_is_killed_as_it_ends_leaves_no_account_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_site(tmp_path / "site", SITE)
+    built_here(root)
+    write_files(root, {"pages/new.html": "new"})
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hybridsite.build.build.write_account", killed)
+    with pytest.raises(KeyboardInterrupt):
+        built_here(root)
+    monkeypatch.undo()
+    assert (root / "dist/client/new/index.html").exists()
+    assert not (root / ".hybridsite/build.json").exists()
+    built_here(root)
+    assert "/new/" in reasons(root)
+
+
 def test_one_that_fails_leaves_it_as_it_leaves_dist(tmp_path: Path) -> None:
     root = write_site(tmp_path / "site", SITE)
     built_here(root)

@@ -186,6 +186,30 @@ def test_a_worker_that_is_killed_midway_costs_nothing_but_time(
     assert not any(process.is_running() for process in orphans)  # amid their work, too
 
 
+@pytest.mark.parametrize(("lost", "told"), [("worker", "has no workers; waited 0.5 s"), ("scheduler", "is lost")])
+def test_a_cluster_that_is_lost_midway_is_told_and_leaves_what_was_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str, told: str
+) -> None:
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    root = write_site(tmp_path / "site", {"pages/slow/[number].html": "old"})
+    write_files(root, {"pages/slow/[number].py": SLOW.replace("MARKS", repr(str(marks)))})
+    built_here(root)
+    before = tree(root / "dist")
+    for mark in marks.iterdir():
+        mark.unlink()
+    write_files(root, {"pages/slow/[number].html": "new"})
+    with Cluster(tmp_path / "cluster") as cluster, ThreadPoolExecutor(1) as pool:
+        worker = cluster.add_worker()
+        build = pool.submit(built_here, root, executor=cluster.executor)
+        wait_until(lambda: any(marks.iterdir()) or build.done(), "the worker to render", 90)
+        monkeypatch.setattr(clusters, "_FOR_WORKERS", 0.5)
+        cluster.kill(worker if lost == "worker" else cluster.scheduler)
+        with pytest.raises(BuildError, match=told):
+            build.result(90)
+    assert tree(root / "dist") == before
+
+
 def test_faults_come_back_with_all_their_parts(tmp_path: Path, cluster: Cluster) -> None:
     bad: dict[str, str | bytes] = {
         "pages/p1.html": "\n<< page.tilte >>",
