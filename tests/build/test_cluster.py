@@ -18,6 +18,8 @@ from tests.build.clusters import Cluster
 from tests.e2e.support import SECRET, built, hybridsite, page, tree, wait_until, write_files, write_site
 from tests.inprocess import built_here
 
+pytestmark = pytest.mark.timeout(300)  # processes are started by the dozen, on machines that may be busy
+
 TREES = ("elm", "oak")
 SITE: dict[str, str | bytes] = {
     "site.toml": '[site]\ntitle = "env:SITE_TITLE"\nurl = "https://example.org"\n'
@@ -94,7 +96,7 @@ def build_there(root: Path, executor: str = "") -> BuildReport:
 def test_a_cluster_writes_the_same_bytes(tmp_path: Path, cluster: Cluster) -> None:
     here, there = write_site(tmp_path / "here", SITE), write_site(tmp_path / "there", SITE)
     alone = built(here, "--jobs", "1", env=ENV)
-    spread = built(there, "--executor", cluster.executor, env=ENV)
+    spread = hybridsite("build", there, "--executor", cluster.executor, env=ENV, timeout=200)
     assert tree(here / "dist") == tree(there / "dist")
     assert alone.stderr == spread.stderr
     assert "`session` is undefined" in spread.stderr
@@ -108,8 +110,9 @@ def test_the_example_is_the_same_by_a_cluster(tmp_path: Path, cluster: Cluster) 
     here, there = tmp_path / "here", tmp_path / "there"
     for root in (here, there):
         shutil.copytree(example, root, ignore=shutil.ignore_patterns("dist", ".hybridsite", "__pycache__"))
-    alone = built(here, "--jobs", "1", env={"HYBRIDSITE_SECRET": SECRET})
-    spread = built(there, "--executor", cluster.executor, env={"HYBRIDSITE_SECRET": SECRET})
+    env = {"HYBRIDSITE_SECRET": SECRET}
+    alone = built(here, "--jobs", "1", env=env)
+    spread = hybridsite("build", there, "--executor", cluster.executor, env=env, timeout=200)
     assert tree(here / "dist") == tree(there / "dist")
     assert alone.stderr == spread.stderr
 
@@ -251,7 +254,7 @@ def test_a_module_that_a_worker_lacks_is_told_with_the_page(tmp_path: Path, clus
     }
     root = write_site(tmp_path / "site", dict(site))
     path = {"PYTHONPATH": f"{Path(__file__).parent.parent.parent}:{tmp_path / 'beside'}"}
-    done = hybridsite("build", root, "--executor", cluster.executor, env=path)
+    done = hybridsite("build", root, "--executor", cluster.executor, env=path, timeout=200)
     assert done.returncode == 1
     assert "pages/a.html: a worker of the cluster knows no a/index.html" in done.stderr
     assert "No module named 'only_here'" in done.stderr
