@@ -123,9 +123,9 @@ class _Workers:
             while True:
                 try:
                     return future.result(_LOOK)
-                except TimeoutError:
-                    if future.done():
-                        continue
+                except TimeoutError as error:
+                    if future.done() and future.exception() is error:  # the work's own, and not that of waiting for it
+                        raise
                     self._look()
         except KilledWorker as error:
             mend = "its log says why: memory, in most cases. Fewer processes on each machine need less"
