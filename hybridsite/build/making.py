@@ -6,16 +6,15 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from hybridsite.answers import SAFE_HEADERS
 from hybridsite.build.headers import with_header
-from hybridsite.build.output import Output
 from hybridsite.build.plan import PlannedPage
-from hybridsite.build.store import Made, Told
+from hybridsite.build.store import Made, Place, Told
 from hybridsite.build.traces import trace
 from hybridsite.errors import (
     Answer,
@@ -41,11 +40,22 @@ _SENT_ANYWAY = frozenset({b"content-length", b"content-type"})
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one page: what was made, or why not; files outside of the site that it read, each with when."""
+    """What came of one page: what was made, or why not; files outside of the site that it read, each with when.
+
+    `spent` has the seconds of its templates, where they are watched.
+    """
 
     made: Made | None
     faults: tuple[SiteError, ...] = ()
     outside: Mapping[str, int] = field(default_factory=dict)
+    spent: Mapping[str, float] = field(default_factory=dict)
+
+
+class Sink(Protocol):
+    """Where a page is put: the output of a build, or what stands in its place on another machine."""
+
+    def write(self, name: str, body: bytes) -> Place:
+        """Takes a page; `name` is its path below dist/."""
 
 
 class Page(NamedTuple):
@@ -64,7 +74,7 @@ class _Answer(NamedTuple):
     body: bytes
 
 
-async def make(site: Site, page: PlannedPage, output: Output) -> Outcome:
+async def make(site: Site, page: PlannedPage, output: Sink) -> Outcome:
     """Renders a page and writes it. What is wrong with the site is in the outcome; what is wrong with the disk raises.
 
     Raises BuildError.
