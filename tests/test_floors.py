@@ -20,7 +20,7 @@ PACKAGE = ROOT / "hybridsite"
 # The one table: each module below those that may import it. Where modules of one floor of docs/architecture.md stand on
 # each other, the floor has steps (1.0, 1.1 …): a module imports from lower steps alone.
 FLOORS: dict[float, str] = {
-    0.0: "decorators errors uploads used",
+    0.0: "decorators errors garbage uploads used",
     0.05: "collections",
     0.1: "__init__ tags",
     0.2: "assets.calls assets.encoder assets.store assets.table island_tag previous reads",

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +30,7 @@ from hybridsite.build.store import Damaged, Made, Place, Store, Told
 from hybridsite.build.traces import route_facts
 from hybridsite.build.why import explain
 from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
+from hybridsite.garbage import seldom_collecting
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, server_sources
 from hybridsite.pages import plain_markdown
 from hybridsite.site import Mode, Site, load_site, with_plan
@@ -92,7 +91,7 @@ def build_site(
     every fault of every page, or the only one as itself. With `strict`, an undefined session is a fault.
     """
     root = root.resolve()
-    with build_lock(state, listener.waiting), _seldom_collecting():
+    with build_lock(state, listener.waiting), seldom_collecting():
         began, began_at = time.perf_counter(), time.time_ns()
         faults = Faults()
         sources = _Sources.of(root, environ)  # before anything is read: what changes later has changed
@@ -298,14 +297,3 @@ def _rows(site: Site, pages: list[PlannedPage], made: list[Made]) -> list[RouteR
     for page, one in zip(pages, made, strict=True):
         rows[page.match.route.source].add(one.place.size, one.seconds)
     return list(rows.values())
-
-
-@contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    """Lets the collector of circles look seldom: the objects of a loaded site are many, and they all stay."""
-    thresholds = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)

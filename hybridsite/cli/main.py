@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hybridsite.cli.command import SITE, command
 from hybridsite.cli.console import Console, log_settings
 from hybridsite.cli.sessions import sessions
 from hybridsite.errors import count
+from hybridsite.garbage import seldom_collecting
 
 WAITING = "another build of this site is under way: waiting for it"
 
@@ -219,19 +221,22 @@ def _build(
         if report is not None:
             console.report(report)
             return
-    from hybridsite.build.build import BuildOptions, Listener, build_site
-    from hybridsite.check.check import broken_links
+    with seldom_collecting():
+        from hybridsite.build.build import BuildOptions, Listener, build_site
 
-    before = fingerprint(site)  # a source that changes while it is built makes the build stale
-    listener = Listener(
-        waiting=lambda: console.say(WAITING),
-        thrown_away=lambda reason: console.say(f"the build cache is thrown away: {reason}"),
-        encoding=lambda done, all: console.say(f"encoded {done} of {count(all, 'picture')}"),
-        review=broken_links if strict else lambda built: (),
-    )
-    options = BuildOptions(drafts=drafts, strict=strict, jobs=jobs, clean=clean, why=why)
-    report = build_site(site, state, environ=os.environ, options=options, listener=listener)
-    remember(before, state)
+        listener = Listener(
+            waiting=lambda: console.say(WAITING),
+            thrown_away=lambda reason: console.say(f"the build cache is thrown away: {reason}"),
+            encoding=lambda done, all: console.say(f"encoded {done} of {count(all, 'picture')}"),
+        )
+        if strict:
+            from hybridsite.check.check import broken_links
+
+            listener = replace(listener, review=broken_links)
+        before = fingerprint(site)  # a source that changes while it is built makes the build stale
+        options = BuildOptions(drafts=drafts, strict=strict, jobs=jobs, clean=clean, why=why)
+        report = build_site(site, state, environ=os.environ, options=options, listener=listener)
+        remember(before, state)
     console.report(report)
 
 

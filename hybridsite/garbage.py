@@ -1,0 +1,18 @@
+"""The collector of circles, which looks through all objects there are again and again unless it is told not to."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def seldom_collecting() -> Iterator[None]:
+    """Lets the collector look seldom: modules that are imported, and a site that is loaded, are many objects that stay."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
