@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def seldom_collecting() -> Iterator[None]:
-    """Lets the collector look seldom: modules that are imported, and a site that is loaded, are many objects that stay."""
+    """Lets the collector look seldom: imported modules and a loaded site are many objects that stay."""
     thresholds = gc.get_threshold()
     gc.set_threshold(200_000, 20, 100)
     try:
