@@ -129,10 +129,12 @@ def server_sources(root: Path) -> Iterator[str]:
 
 
 def _below(root: Path, folder: str, suffix: str) -> Iterator[str]:
-    for place, folders, files in os.walk(root / folder):
+    top = f"{root}{os.sep}"
+    for place, folders, files in os.walk(f"{top}{folder}"):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
+        inner = place[len(top) :].replace(os.sep, "/")
         for name in sorted(files):
             if not name.startswith(".") and name.endswith(suffix) and not name.endswith(".pyc"):
-                source = (Path(place) / name).relative_to(root).as_posix()
+                source = f"{inner}/{name}"
                 if copied_name(source) is None:  # what is copied is a file of its own
                     yield source

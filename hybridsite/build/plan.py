@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import unicodedata
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from hybridsite.action_table import ACTIONS
@@ -88,7 +88,7 @@ async def matches(site: Site, resource: Resource) -> AsyncIterator[tuple[Match, 
             raise fault.at(place) from None
         # The values are read off the path, so that they are what a server would read.
         match = next(match for match in site.router.match(segments) if match.route is route)
-        yield replace(match, props=props), segments
+        yield Match(route, match.params, props), segments
 
 
 def _paths_place(resource: Resource) -> Location:
