@@ -80,7 +80,7 @@ def test_the_spans_are_those_of_pygments(name: str, code: str, data: st.DataObje
 def test_kinds_of_tokens_that_only_one_language_has_are_those_of_pygments() -> None:
     formatter = HtmlFormatter(nowrap=True)
     for kind in (Token, Token.Text, Token.Name, Token.Name.Own, Token.Name.Own.More, Token.Own, Token.Own.More):
-        assert _classes(kind) == formatter._get_css_classes(kind)
+        assert _classes(kind) == formatter._get_css_classes(kind)  # type: ignore[attr-defined]
 
 
 def test_long_code_is_highlighted_too() -> None:
