@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def leave_it() -> None:
+    """Leaves all that there is to the end of the process, which is near: Python looks through it twice before it ends."""
+    gc.freeze()
+
+
 @contextmanager
 def seldom_collecting() -> Iterator[None]:
     """Lets the collector look seldom: imported modules and a loaded site are many objects that stay."""

@@ -15,7 +15,7 @@ from hybridsite.cli.command import SITE, command
 from hybridsite.cli.console import Console, log_settings
 from hybridsite.cli.sessions import sessions
 from hybridsite.errors import count
-from hybridsite.garbage import seldom_collecting
+from hybridsite.garbage import leave_it, seldom_collecting
 
 WAITING = "another build of this site is under way: waiting for it"
 
@@ -66,6 +66,7 @@ def main() -> None:
 def build(console: Console, site: Path, strict: bool, drafts: bool, jobs: int | None, clean: bool, why: str) -> None:
     """Writes SITE's prerendered pages, and what the rest needs, to SITE/dist/. Pages that hold are kept."""
     _build(console, site, strict=strict, drafts=drafts, jobs=jobs, clean=clean, why=why)
+    leave_it()
 
 
 @main.command()
