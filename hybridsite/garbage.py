@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 def leave_it() -> None:
-    """Leaves all that there is to the end of the process, which is near: Python looks through it twice before it ends."""
+    """Leaves all that there is to the end of the process, which is near: Python looks through it again then."""
     gc.freeze()
 
 

@@ -27,8 +27,8 @@ FLOORS: dict[float, str] = {
     0.25: "check.finding check.markup",
     0.26: "check.report",
     0.3: "assets.markup",
-    1.0: "analysis callouts csp documents exchange frozen given headers lexing media modules nonces notices outcomes"
-    " plain_yaml printing redis_client tree undefined units urls",
+    1.0: "analysis callouts compiled csp documents exchange frozen given headers lexing media modules nonces notices"
+    " outcomes plain_yaml printing redis_client tree undefined units urls",
     1.02: "closures",
     1.05: "sections",
     1.07: "feature_settings",
@@ -51,7 +51,7 @@ FLOORS: dict[float, str] = {
     " sessions.cookie sessions.store",
     2.02: "island_props",
     2.03: "island_memory",
-    2.05: "languages links markdown",
+    2.05: "languages links markdown template_loader",
     2.1: "entries records redirects sessions.changes sessions.contract sessions.drivers sessions.dynamodb"
     " sessions.flashes sessions.fs sessions.index sessions.key_value"
     " sessions.memory sessions.postgres_connections sessions.redis_scripts"
@@ -262,7 +262,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.")  # features, and what takes another's place
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 20900
+    assert lines < 21100
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

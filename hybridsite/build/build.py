@@ -23,12 +23,13 @@ from hybridsite.build.islands import keep_previous, placed, with_island_key, wri
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
 from hybridsite.build.making import Outcome, built_file, identity, place_of_page
 from hybridsite.build.output import Output, build_lock
-from hybridsite.build.plan import PlannedPage, plan
+from hybridsite.build.plan import PlannedPage, plan, rendered_now
 from hybridsite.build.rows import BuildReport, RouteRow
 from hybridsite.build.snapshot import SECRET, Signature, secret, snapshot, tool, variables
 from hybridsite.build.store import Damaged, Made, Place, Store, Told
 from hybridsite.build.traces import route_facts
 from hybridsite.build.why import explain
+from hybridsite.compiled import keeping
 from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
 from hybridsite.garbage import seldom_collecting
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, server_sources
@@ -37,6 +38,10 @@ from hybridsite.site import Mode, Site, load_site, with_plan
 
 SPARE = "cache/spare"
 """Where the dist/ before this one is kept, below the state folder: most of its files are those of the next."""
+
+
+TEMPLATES = "cache/templates"
+"""Where the code of templates is kept, below the state folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +102,7 @@ def build_site(
         sources = _Sources.of(root, environ)  # before anything is read: what changes later has changed
         names = list(server_sources(root))  # what vanishes later is a fault
         last = _last_build(root, state, sources, options, listener)
-        mode, folder = Mode(prerendering=True, drafts=options.drafts), state / "cache" / "assets"
-        site = load_site(root, mode, environ=environ, faults=faults, cache=folder)
-        site = with_island_key(site, state, environ)
+        site = with_island_key(_loaded(root, state, environ, options, sources.tool, faults), state, environ)
         if site.templates.has_islands():
             sources.variables[SECRET] = secret(environ, state)
         adapter = find_adapter(site.settings.build.adapter)
@@ -126,6 +129,17 @@ def build_site(
     last_made = set(map(id, kept.made.values()))
     number = sum(id(one) in last_made for one in written.pages)
     return BuildReport(tuple(rows), tuple(written.notices), tuple(written.warnings), seconds, number, why)
+
+
+def _loaded(
+    root: Path, state: Path, environ: Mapping[str, str], options: BuildOptions, tool: str, faults: Faults
+) -> Site:
+    """Loads the site, with all templates that its pages are made from compiled once for this build and the next."""
+    mode, folder = Mode(prerendering=True, drafts=options.drafts), state / "cache" / "assets"
+    with keeping(state / TEMPLATES, tool):
+        site = load_site(root, mode, environ=environ, faults=faults, cache=folder)
+        site.templates.prepare(rendered_now(site))
+    return site
 
 
 class _Written(NamedTuple):
@@ -223,6 +237,7 @@ def _last_build(root: Path, state: Path, now: _Sources, options: BuildOptions, l
     if options.clean:
         stores.forget(state)
         shutil.rmtree(state / SPARE, ignore_errors=True)
+        (state / TEMPLATES).unlink(missing_ok=True)
         return None
     try:
         last = stores.read(state, now.tool)

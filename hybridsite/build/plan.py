@@ -58,6 +58,13 @@ async def plan(site: Site, faults: Faults) -> list[PlannedPage]:
     return list({page.output: page for page in pages}.values())
 
 
+def rendered_now(site: Site) -> Iterator[str]:
+    """Yields the templates that the pages of a build are made from."""
+    for resource in site.resources.values():
+        if resource.prerender and resource.closure is not None:
+            yield from sorted(resource.closure.templates)
+
+
 def _standing_in(site: Site, pages: Iterable[PlannedPage]) -> Iterator[PlannedPage]:
     """Yields the pages that are rendered for the languages that lack them."""
     by_path = {page.segments: page for page in pages if page.match.route.kind == "page"}
