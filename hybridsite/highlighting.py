@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from hybridsite.errors import MarkdownError, did_you_mean
 
 if TYPE_CHECKING:
+    from pygments.formatter import Formatter
     from pygments.lexer import Lexer
 
 _REMEMBERED = 20_000
@@ -140,77 +141,19 @@ def _highlighted(language: str, code: str, marked: tuple[tuple[int, int], ...] =
     lexer_class = _lexer_class(language)
     if lexer_class is None:
         return None
+    from pygments import highlight
+
     from hybridsite.lexing import quicken
 
-    html = _spans(quicken(lexer_class(stripnl=False, ensurenl=False)).get_tokens(code))
-    return _with_marks(html, marked) if marked else html
+    formatter = _formatter(tuple(_numbers(marked))) if marked else _formatter()
+    return highlight(code, quicken(lexer_class(stripnl=False, ensurenl=False)), formatter)
 
 
-def _spans(tokens: Iterable[tuple[Any, str]]) -> str:
-    """Gives the lines that Pygments' HtmlFormatter(nowrap=True) writes for these tokens.
+@lru_cache(maxsize=16)  # making one builds the rules of its style, which nobody reads here
+def _formatter(marked: tuple[int, ...] = ()) -> Formatter[str]:
+    from pygments.formatters.html import HtmlFormatter
 
-    Tokens of one class in a row are one span, no span goes beyond the end of its line, and the last line ends.
-    """
-    parts: list[str] = []
-    openers, opener, text = _openers(), "", ""
-    for kind, value in tokens:
-        if not value:
-            continue
-        own = openers[kind]
-        if own == opener:
-            text += value
-        else:
-            _write(parts, opener, text)
-            opener, text = own, value
-    _write(parts, opener, text)
-    html = "".join(parts)
-    return html if html.endswith("\n") or not html else f"{html}\n"
-
-
-def _write(parts: list[str], opener: str, text: str) -> None:
-    text = escape(text, quote=False)
-    if not opener:
-        parts.append(text)
-    elif "\n" not in text:
-        parts += opener, text, "</span>"
-    else:
-        parts.append("\n".join([line and f"{opener}{line}</span>" for line in text.split("\n")]))
-
-
-class _Openers(dict[Any, str]):
-    """The tags that begin the spans of each kind of token: nothing for one that has no class."""
-
-    def __missing__(self, kind: Any) -> str:
-        classes = _classes(kind)
-        opener = self[kind] = f'<span class="{classes}">' if classes else ""
-        return opener
-
-
-@lru_cache(maxsize=1)
-def _openers() -> _Openers:
-    return _Openers()
-
-
-def _classes(kind: Any) -> str:
-    """Gives the classes of a token: its own, after those of the kinds that it is of where Pygments' list has it not."""
-    from pygments.token import STANDARD_TYPES
-
-    names: list[str] = []
-    while kind not in STANDARD_TYPES:
-        known, more = kind, ""
-        while known not in STANDARD_TYPES:
-            known, more = known.parent, f"-{known[-1]}{more}"
-        names.insert(0, STANDARD_TYPES[known] + more)
-        kind = kind.parent
-    return " ".join([STANDARD_TYPES[kind], *names])
-
-
-def _with_marks(html: str, marked: tuple[tuple[int, int], ...]) -> str:
-    lines = html.split("\n")
-    for number in _numbers(marked):
-        if number < len(lines):  # behind the last end of a line is nothing
-            lines[number - 1] = f'<span class="hll">{lines[number - 1]}\n</span>'
-    return "".join(line if line.endswith("\n</span>") else f"{line}\n" for line in lines[:-1])
+    return HtmlFormatter(nowrap=True, hl_lines=marked)
 
 
 @lru_cache(maxsize=256)

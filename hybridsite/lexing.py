@@ -23,8 +23,7 @@ except ImportError:  # a Python that keeps them elsewhere: every rule is tried, 
     sre = parser = None
 
 Token = tuple[int, Any, str]
-Rule = tuple[Callable[[str, int], "re.Match[str] | None"], Any, Any, Any]
-"""What matches, the kind of its token, or what else is to be done with it, and the state that comes then."""
+Rule = tuple[Callable[[str, int], "re.Match[str] | None"], Any, Any]
 ANYTHING = frozenset(map(chr, range(128)))
 """All ASCII characters. Any other one may begin any match: code has few of them."""
 
@@ -44,21 +43,20 @@ def _tokens(lexer: Any, text: str, stack: Iterable[str] = ("root",)) -> Iterator
     position, end = 0, len(text)
     states = list(stack)
     rules = _rules(kind, states[-1])
-    every = rules[""]
     while True:
-        for match_at, token, action, new_state in rules.get(text[position], every) if position < end else every:
+        for match_at, action, new_state in rules.get(text[position], rules[""]) if position < end else rules[""]:
             match = match_at(text, position)
             if match is None:
                 continue
-            if token is not None:
-                yield position, token, match[0]
-            elif action is not None:
-                yield from action(lexer, match)
+            if action is not None:
+                if type(action) is type(Error):
+                    yield position, action, match.group()
+                else:
+                    yield from action(lexer, match)
             position = match.end()
             if new_state is not None:
                 _change(states, new_state)
                 rules = _rules(kind, states[-1])
-                every = rules[""]
             break
         else:
             if position >= end:
@@ -66,7 +64,6 @@ def _tokens(lexer: Any, text: str, stack: Iterable[str] = ("root",)) -> Iterator
             if text[position] == "\n":  # at the end of a line everything begins anew
                 states = ["root"]
                 rules = _rules(kind, "root")
-                every = rules[""]
                 yield position, Whitespace, "\n"
             else:
                 yield position, Error, text[position]
@@ -91,11 +88,8 @@ def _change(states: list[str], new: Any) -> None:
 @lru_cache(maxsize=1024)
 def _rules(lexer_class: Any, state: str) -> dict[str, tuple[Rule, ...]]:
     """Gives the rules of a state by the next character: those for "" are all of them."""
-    rules: list[Rule] = [
-        (match_at, action, None, new_state) if type(action) is type(Error) else (match_at, None, action, new_state)
-        for match_at, action, new_state in lexer_class._tokens[state]
-    ]
-    firsts = [_first(rule[0]) for rule in rules]
+    rules: list[Rule] = lexer_class._tokens[state]
+    firsts = [_first(match_at) for match_at, _, _ in rules]
     table = {
         character: tuple(rule for rule, first in zip(rules, firsts, strict=True) if character in first)
         for character in ANYTHING

@@ -6,18 +6,13 @@ import contextlib
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from pygments import highlight
-from pygments.formatters.html import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
-from pygments.token import Token
 
 from hybridsite.errors import Location, MarkdownError, SiteErrors
-from hybridsite.highlighting import Info, _classes, _highlighted, read_info, stylesheet
+from hybridsite.highlighting import Info, read_info, stylesheet
 from hybridsite.markdown import render
 from tests.markup import md
-from tests.test_lexing import PIECES
 
 
 @pytest.mark.parametrize(
@@ -63,24 +58,6 @@ def test_code_is_kept_as_it_was_written(code: str, language: str) -> None:
 def test_a_language_is_no_way_out_of_an_attribute() -> None:  # case X1
     html = md('```"><script>alert(1)</script>\nx\n```').html
     assert "<script>" not in html
-
-
-@settings(max_examples=60)
-@pytest.mark.parametrize(
-    "name", ["python", "html", "bash", "text", "pycon", "jinja", "rst", "typescript", "diff", "llvm"]
-)
-@given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=12).map("".join), st.data())
-def test_the_spans_are_those_of_pygments(name: str, code: str, data: st.DataObject) -> None:
-    marked = data.draw(st.lists(st.integers(1, code.count("\n") + 1), max_size=3, unique=True)) if code else []
-    lexer = get_lexer_by_name(name, stripnl=False, ensurenl=False)
-    wanted = highlight(code, lexer, HtmlFormatter(nowrap=True, hl_lines=marked))
-    assert _highlighted(name, code, tuple((line, line) for line in sorted(marked))) == wanted
-
-
-def test_kinds_of_tokens_that_only_one_language_has_are_those_of_pygments() -> None:
-    formatter = HtmlFormatter(nowrap=True)
-    for kind in (Token, Token.Text, Token.Name, Token.Name.Own, Token.Name.Own.More, Token.Own, Token.Own.More):
-        assert _classes(kind) == formatter._get_css_classes(kind)  # type: ignore[attr-defined]
 
 
 def test_long_code_is_highlighted_too() -> None:
