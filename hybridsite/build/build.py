@@ -38,8 +38,6 @@ from hybridsite.site import Mode, Site, load_site, with_plan
 
 SPARE = "cache/spare"
 """Where the dist/ before this one is kept, below the state folder: most of its files are those of the next."""
-
-
 TEMPLATES = "cache/templates"
 """Where the code of templates is kept, below the state folder."""
 
