@@ -20,15 +20,15 @@ PACKAGE = ROOT / "hybridsite"
 # The one table: each module below those that may import it. Where modules of one floor of docs/architecture.md stand on
 # each other, the floor has steps (1.0, 1.1 …): a module imports from lower steps alone.
 FLOORS: dict[float, str] = {
-    0.0: "decorators errors uploads used",
+    0.0: "decorators errors garbage uploads used",
     0.05: "collections",
     0.1: "__init__ tags",
     0.2: "assets.calls assets.encoder assets.store assets.table island_tag previous reads",
     0.25: "check.finding check.markup",
     0.26: "check.report",
     0.3: "assets.markup",
-    1.0: "analysis asking callouts csp documents exchange frozen given headers lexing media modules nonces notices"
-    " outcomes printing redis_client tree undefined units urls",
+    1.0: "analysis asking callouts compiled csp documents exchange frozen given headers lexing media modules nonces"
+    " notices outcomes plain_yaml printing redis_client tree undefined units urls",
     1.02: "closures",
     1.05: "sections",
     1.07: "feature_settings",
@@ -51,7 +51,7 @@ FLOORS: dict[float, str] = {
     " sessions.cookie sessions.store",
     2.02: "island_props",
     2.03: "island_memory",
-    2.05: "languages links markdown",
+    2.05: "languages links markdown template_loader",
     2.1: "entries records redirects sessions.changes sessions.contract sessions.drivers sessions.dynamodb"
     " sessions.flashes sessions.fs sessions.index sessions.key_value"
     " sessions.memory sessions.postgres_connections sessions.redis_scripts"
@@ -295,7 +295,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.", "testing", "visitor")
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 21600
+    assert lines < 22200
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

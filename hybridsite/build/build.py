@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,14 +25,16 @@ from hybridsite.build.islands import keep_previous, placed, with_island_key, wri
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
 from hybridsite.build.making import Outcome, built_file, identity, place_of_page
 from hybridsite.build.output import Output, build_lock
-from hybridsite.build.plan import PlannedPage, plan
+from hybridsite.build.plan import PlannedPage, plan, rendered_now
 from hybridsite.build.rows import BuildReport, PageRow, RouteRow
 from hybridsite.build.snapshot import SECRET, Signature, secret, snapshot, tool, variables
 from hybridsite.build.store import Damaged, Made, Place, Store, Told
 from hybridsite.build.timing import Phases, Stopwatch, watched
 from hybridsite.build.traces import route_facts
 from hybridsite.build.why import explain, reason_of
+from hybridsite.compiled import keeping
 from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
+from hybridsite.garbage import seldom_collecting
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, server_sources
 from hybridsite.pages import plain_markdown
 from hybridsite.plugins import Progress
@@ -42,6 +42,8 @@ from hybridsite.site import Mode, Site, load_site, with_plan
 
 SPARE = "cache/spare"
 """Where the dist/ before this one is kept, below the state folder: most of its files are those of the next."""
+TEMPLATES = "cache/templates"
+"""Where the code of templates is kept, below the state folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +101,14 @@ def build_site(
     every fault of every page, or the only one as itself. With `strict`, an undefined session is a fault.
     """
     root = root.resolve()
-    with build_lock(state, listener.waiting), _seldom_collecting():
+    with build_lock(state, listener.waiting), seldom_collecting():
         began, began_at = time.perf_counter(), time.time_ns()
         faults, phases = Faults(), Phases()
         phases.enter("load")
         sources = _Sources.of(root, environ)  # before anything is read: what changes later has changed
         names = list(server_sources(root))  # what vanishes later is a fault
         last = _last_build(root, state, sources, options, listener)
-        mode, folder = Mode(prerendering=True, drafts=options.drafts), state / "cache" / "assets"
-        site = with_island_key(load_site(root, mode, environ=environ, faults=faults, cache=folder), state, environ)
+        site = with_island_key(_loaded(root, state, environ, options, sources.tool, faults), state, environ)
         if site.templates.has_islands():
             sources.variables[SECRET] = secret(environ, state)
         adapter = find_adapter(site.settings.build.adapter)
@@ -157,6 +158,17 @@ class _Pages(NamedTuple):
     made: dict[int, Made]
     spent: dict[int, Mapping[str, float]]
     outside: dict[str, int]
+
+
+def _loaded(
+    root: Path, state: Path, environ: Mapping[str, str], options: BuildOptions, tool: str, faults: Faults
+) -> Site:
+    """Loads the site, with all templates that its pages are made from compiled once for this build and the next."""
+    mode, folder = Mode(prerendering=True, drafts=options.drafts), state / "cache" / "assets"
+    with keeping(state / TEMPLATES, tool):
+        site = load_site(root, mode, environ=environ, faults=faults, cache=folder)
+        site.templates.prepare(rendered_now(site))
+    return site
 
 
 class _Written(NamedTuple):
@@ -259,6 +271,7 @@ def _last_build(root: Path, state: Path, now: _Sources, options: BuildOptions, l
     if options.clean:
         stores.forget(state)
         shutil.rmtree(state / SPARE, ignore_errors=True)
+        (state / TEMPLATES).unlink(missing_ok=True)
         return None
     try:
         last = stores.read(state, now.tool)
@@ -359,14 +372,3 @@ def _told(site: Site, pages: list[PlannedPage], written: _Written, kept: Kept, r
             why = reason_of(site, page, kept, reason) or "its file in dist/ isn't the one that was built"
         place, spent = place_of_page(site, page), written.spent.get(number, {})
         yield PageRow(page.url, place, route.kind, route.source, one.place.size, one.seconds, why, spent)
-
-
-@contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    """Lets the collector of circles look seldom: the objects of a loaded site are many, and they all stay."""
-    thresholds = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)

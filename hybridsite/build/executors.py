@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -144,7 +145,11 @@ def _piece(first: int, end: int) -> list[Outcome]:
 
 
 def _end_with(parent: int) -> None:
-    """Has this process end when its parent does, even by SIGKILL: else it would hold the lock of the build for ever."""
+    """Has this process end when its parent does, even by SIGKILL: else it would hold the lock of the build for ever.
+
+    The loaded site is no garbage: a search through it would copy every page of memory that is shared with the parent.
+    """
+    gc.freeze()
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     except (AttributeError, OSError):  # no Linux

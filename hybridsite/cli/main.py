@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hybridsite.cli.console import Console, log_settings
 from hybridsite.cli.new import new
 from hybridsite.cli.progress import Progress
 from hybridsite.cli.sessions import sessions
+from hybridsite.garbage import leave_it, seldom_collecting
 
 WAITING = "another build of this site is under way: waiting for it"
 
@@ -83,6 +85,7 @@ def build(console: Console, site: Path, **options: Any) -> None:
     if options["executor"] and options["jobs"]:
         raise click.UsageError("--jobs is for this machine alone, and --executor for a cluster: give one of them")
     _build(console, site, **options)
+    leave_it()
 
 
 @main.command()
@@ -249,19 +252,22 @@ def _build(console: Console, site: Path, **options: Any) -> None:
         if report is not None:
             console.report(report)
             return
-    from hybridsite.build.build import BuildOptions, Listener, build_site
-    from hybridsite.check.check import broken_links
+    with seldom_collecting():
+        from hybridsite.build.build import BuildOptions, Listener, build_site
 
-    before = fingerprint(site)  # a source that changes while it is built makes the build stale
-    with Progress(console) as progress:
         listener = Listener(
             waiting=lambda: console.say(WAITING),
             thrown_away=lambda reason: console.say(f"the build cache is thrown away: {reason}"),
-            progress=progress.tell,
-            review=broken_links if strict else lambda built: (),
         )
-        report = build_site(site, state, environ=os.environ, options=BuildOptions(**options), listener=listener)
-    remember(before, state)
+        if strict:
+            from hybridsite.check.check import broken_links
+
+            listener = replace(listener, review=broken_links)
+        before = fingerprint(site)  # a source that changes while it is built makes the build stale
+        with Progress(console) as progress:
+            listener = replace(listener, progress=progress.tell)
+            report = build_site(site, state, environ=os.environ, options=BuildOptions(**options), listener=listener)
+        remember(before, state)
     console.report(report)
     if options.get("profile"):
         console.profile(report)
