@@ -102,7 +102,8 @@ def _rank(segment: Segment) -> tuple[int, int, str]:
     text = "".join(part.text for part in segment if part.kind == "text")
     kinds = {part.kind for part in segment}
     rank = 0 if kinds <= {"text"} else 3 if "rest" in kinds else 1 if "text" in kinds else 2
-    return rank, -len(text), "".join(map(str, segment))
+    shape = "".join(part.text if part.kind == "text" else "[]" for part in segment)  # names decide nothing
+    return rank, -len(text) if rank == 1 else 0, shape
 
 
 def _expression(segment: Segment) -> str:

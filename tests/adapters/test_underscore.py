@@ -45,7 +45,7 @@ def test_rules_without_parameters_come_first_then_the_more_specific(tmp_path: Pa
         "/api/* https://app.example/api/:splat 200",
         "/shop/:p1 https://app.example/shop/:p1/ 200",
         "/shop/:slug https://app.example/shop/:slug/ 200",
-        "/shop/:a/:b /:b/ 301",
+        "/shop/:a/:b /:b 301",
         "/* / 301",
     ]
 
@@ -229,6 +229,12 @@ def test_lines_without_placeholders_come_first_and_keep_their_order(several: lis
     dynamic = [":" in line for line in made]
     assert dynamic == sorted(dynamic)
     assert set(made) == set(found)
+
+
+def test_names_of_parameters_decide_nothing() -> None:
+    fixed = rule((Part("z", "param"),), (Part("x", "text"),))
+    free = rule((Part("a", "param"),), (Part("b", "param"),))
+    assert sorted([free, fixed], key=lambda one: one.weight) == [fixed, free]
 
 
 def test_escapes_are_matched_in_either_case_and_names_never_meet() -> None:
