@@ -48,6 +48,19 @@ class SiteSettings(Section):
     )
 
 
+class FunctionSettings(Section):
+    """The function that the adapters `vercel` and `lambda` make."""
+
+    python: Literal["3.11", "3.12", "3.13", "3.14"] = Field(
+        default="3.12", description="The Python that runs it. Vercel has none before 3.12."
+    )
+    architecture: Literal["x86_64", "arm64"] = Field(default="x86_64", description="The processor that it runs on.")
+    packages: bool = Field(
+        default=True,
+        description="Whether pip installs into the function what it needs; false where that is done in another way.",
+    )
+
+
 class BuildSettings(Section):
     """What `build` makes of the pages."""
 
@@ -63,6 +76,9 @@ class BuildSettings(Section):
         default=None,
         description="Where `serve` answers what is rendered on demand, for hosts and web servers that give out the "
         'files themselves: "https://app.example.com".',
+    )
+    function: FunctionSettings = Field(
+        default_factory=FunctionSettings, description="The function that the adapters `vercel` and `lambda` make."
     )
 
 

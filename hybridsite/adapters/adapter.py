@@ -29,8 +29,9 @@ BUILT_IN: Final[Mapping[str, str]] = {
     "container": "hybridsite.adapters.container:ContainerAdapter",
     "netlify": "hybridsite.adapters.netlify:NetlifyAdapter",
     "cloudflare": "hybridsite.adapters.cloudflare:CloudflareAdapter",
+    "vercel": "hybridsite.adapters.vercel:VercelAdapter",
+    "lambda": "hybridsite.adapters.aws_lambda:LambdaAdapter",
 }
-_LATER: Final = ("vercel", "lambda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Host:
 
 SERVER: Final = Host(answers=True, offers=EVERY, session_driver="sqlite")
 """A machine of one's own on which `hybridsite serve` runs."""
+FUNCTION: Final = Host(answers=True, offers=frozenset(("sockets",)))
+"""A function that a host starts and ends as it likes, on a file system that nobody keeps."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +110,16 @@ class Adapter:
         """Adds files. Gives what the author is told; raises SiteError, and SiteErrors, for what is no build."""
         return ()
 
-    def placed(self, root: Path, dist: Path) -> None:
-        """Learns that the build stands in dist/, and may write what has to lie elsewhere below the site's root."""
+    def placed(self, site: Any, dist: Path) -> Iterable[Path]:
+        """Learns that the build stands in dist/, and may write what has to lie elsewhere below the site's root.
+
+        Gives files of that by which the next build sees whether it is still there, and as it was.
+        """
+        return ()
 
 
 def find_adapter(name: str) -> Adapter:
     """Makes the adapter of a built-in name, of an entry point's, or of `package.module:Class`. Raises AdapterError."""
-    if name in _LATER:
-        what = f'the adapter "{name}" is not in this version of hybridsite yet'
-        raise AdapterError(what, mend=f"use one of {', '.join(BUILT_IN)}")
     place = BUILT_IN.get(name, name)
     if ":" not in place:
         installed = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
@@ -160,10 +164,14 @@ def host_of(settings: Settings) -> Host:
 
 
 def fitted(root: Path, settings: Settings) -> Settings:
-    """Gives the settings with the session driver of the host, where site.toml names none. Raises AdapterError."""
+    """Gives the settings with the session driver of the host, where site.toml names none; and without a cache in
+    memory, where no process stays that could keep it. Raises AdapterError."""
     if ":" in settings.build.adapter:
         make_importable(root)
     host = adapter_of(root, settings).host(settings)
+    if host.answers and "process" not in host.offers and "driver" not in settings.cache.model_fields_set:
+        cache = settings.cache.model_copy(update={"driver": False})
+        settings = settings.model_copy(update={"cache": cache})
     default = host.session_driver or False
     if "driver" in settings.session.model_fields_set or settings.session.driver == default:
         return settings

@@ -29,6 +29,8 @@ def check_host(site: Site, adapter: Adapter, faults: Faults) -> None:
     with faults.collect():
         _check_driver(site, host)
     with faults.collect():
+        _check_cache(site, host)
+    with faults.collect():
         adapter.check(site, faults)
 
 
@@ -75,3 +77,12 @@ def _check_driver(site: Site, host: Host) -> None:
         mend = f"use one of {', '.join(drivers_for(host.offers))}"
         why = f"it needs {told(lacking)}, which the host doesn't offer"
         raise DriverError(what, why=why, mend=mend, location=place)
+
+
+def _check_cache(site: Site, host: Host) -> None:
+    """Raises ConfigError for a cache in memory where no process stays: what one drops, the others would still give."""
+    if host.answers and "process" not in host.offers and site.settings.cache.driver == "memory":
+        what = f'the cache driver "memory" can\'t work on the host of the adapter "{site.settings.build.adapter}"'
+        why = f"it needs {told({'process'})}, which the host doesn't offer"
+        place = setting_locations(site.root).get(("cache", "driver"))
+        raise ConfigError(what, why=why, mend='use "redis", or take the driver out', location=place)

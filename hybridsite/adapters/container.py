@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from hybridsite import __version__
 from hybridsite.adapters.adapter import SERVER, Adapter, Host, HostedBuild
-from hybridsite.errors import Location, SiteError, SourceError
+from hybridsite.adapters.requirements import DRIVERS, REQUIREMENTS, extras_of, own_requirements
+from hybridsite.errors import SiteError
 from hybridsite.settings import Settings
 
 if TYPE_CHECKING:
     from hybridsite.site import Site
 
-REQUIREMENTS = "requirements.txt"
-_DRIVERS = ("redis", "postgres", "upstash", "dynamodb", "key-value")
 _VARIABLE = re.compile(r"""["']env:([A-Za-z_][A-Za-z0-9_]*)["']""")
 _DOCKERFILE = """# Written by hybridsite build. `docker build -t site dist` makes the image, and this starts it:
 #   docker run --read-only --tmpfs /tmp --volume state:/state --publish 8000:8000 site
@@ -101,17 +100,10 @@ class ContainerAdapter(Adapter):
 
 def _requirements(site: Site) -> Iterator[str]:
     """Yields what the image installs: hybridsite with the extras that serving needs, then what the site lists."""
-    extras = [name for name in _DRIVERS if site.settings.session.driver == name]
-    extras += ["redis"] if site.settings.cache.driver == "redis" and "redis" not in extras else []
-    extras += ["i18n"] if site.settings.i18n.locales else []
+    extras = extras_of(site)
     chosen = f"[{','.join(extras)}]" if extras else ""
     yield f"hybridsite{chosen}=={__version__}"
-    try:
-        yield from (Path(site.root) / REQUIREMENTS).read_text("utf-8").splitlines()
-    except FileNotFoundError:
-        return
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError("the file can't be read", why=str(error), location=Location(REQUIREMENTS)) from None
+    yield from own_requirements(Path(site.root))
 
 
 def _compose(site: Site) -> str:
@@ -119,7 +111,7 @@ def _compose(site: Site) -> str:
     named = set(_VARIABLE.findall((Path(site.root) / "site.toml").read_text("utf-8")))
     names = sorted(named - {"REDIS_URL", "HYBRIDSITE_SECRET"})
     lines = [f"      {name}: ${{{name}:?is read by site.toml}}" for name in names]
-    secret = ":?shared by all servers" if site.settings.session.driver in _DRIVERS else ":-"
+    secret = ":?shared by all servers" if site.settings.session.driver in DRIVERS else ":-"
     lines.append(f"      HYBRIDSITE_SECRET: ${{HYBRIDSITE_SECRET{secret}}}")
     if uses_redis or "REDIS_URL" in named:
         lines.append("      REDIS_URL: redis://redis:6379/0")

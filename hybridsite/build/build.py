@@ -28,7 +28,7 @@ from hybridsite.build.making import Outcome, built_file, identity, place_of_page
 from hybridsite.build.output import DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan, rendered_now
 from hybridsite.build.rows import BuildReport, PageRow, RouteRow
-from hybridsite.build.snapshot import SECRET, Signature, secret, snapshot, tool, variables
+from hybridsite.build.snapshot import SECRET, Signature, secret, signature_of, snapshot, tool, variables
 from hybridsite.build.store import Damaged, Made, Place, Store, Told
 from hybridsite.build.timing import Phases, Stopwatch, watched
 from hybridsite.build.traces import route_facts
@@ -130,9 +130,10 @@ def build_site(
             stores.forget(state)  # it doesn't belong to what comes now
             forget_account(state)
             output.exchange()
-        adapter.placed(root, root / DIST)
+        beside = adapter.placed(site, root / DIST)
         rows = _rows(site, pages, written.pages)
         outside = {**kept.outside, **seen_outside(root, written.outside, began_at)}
+        outside.update((str(path), signature_of(path)) for path in beside)
         if not site.content.is_volatile:
             stores.write(state, _store(site, sources, options, written, rows, outside))
         report = _report(tuple(rows), written, began, why, phases, tuple(_told(site, pages, written, kept, reason)))

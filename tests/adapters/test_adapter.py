@@ -33,8 +33,9 @@ class Own(Adapter):
         build.write("host.txt", b"beside")
         return ()
 
-    def placed(self, root, dist):
-        (root / "out.txt").write_text(str((dist / "host.txt").read_text()))
+    def placed(self, site, dist):
+        (site.root / "out.txt").write_text(str((dist / "host.txt").read_text()))
+        return []
 """
 OWN = '[build]\nadapter = "own_host:Own"\n'
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import shlex
 import shutil
 import site as python_site
@@ -10,16 +12,19 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests import tools
 from tests.e2e import nginx
-from tests.e2e.support import Server, environment, wait_until
+from tests.e2e.support import SECRET, Server, environment, wait_until
+from tests.sessions.servers import RedisServer, binary
+from tests.sessions.upstash_server import TOKEN, upstash
 
 REPOSITORY = Path(__file__).parents[2]
 HOSTS = Path(__file__).parents[1] / "tools/hosts.mjs"
@@ -37,11 +42,19 @@ Front = Callable[[Path, int, int, Path], AbstractContextManager[None]]
 class Hosting:
     """A host in the tests: what site.toml says of it, and how what is built gets online.
 
-    `settings` has ORIGIN for where the origin is.
+    `settings` has ORIGIN for where the origin is, and PYTHON for the version of a function's Python.
     """
 
     settings: str
     front: Front
+
+    def told(self, origin: str) -> str:
+        """Gives the settings with what is known when the test runs."""
+        text = self.settings.replace("ORIGIN", origin)
+        if "PYTHON" not in text:
+            return text
+        own = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return text.replace("PYTHON", vercel_python()[0] if "vercel" in text else own)
 
 
 @contextmanager
@@ -243,6 +256,106 @@ def dockerfile(dist: Path) -> list[tuple[str, str]]:
     return [(word, value.strip()) for word, _, value in (line.partition(" ") for line in lines)]
 
 
+LAMBDA_HOST = REPOSITORY / "tests/tools/lambda_host.py"
+VERCEL_HOST = REPOSITORY / "tests/tools/vercel_host.py"
+
+
+@contextmanager
+def _running(command: list[str], env: Mapping[str, str], port: int, folder: Path) -> Iterator[None]:
+    """Runs a program of the tests' own until its port answers, in an empty environment but for `env`."""
+    log = folder / "host.log"
+    with log.open("wb") as output:
+        plain = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HYBRIDSITE_SECRET": SECRET, **env}
+        process = subprocess.Popen(command, cwd=folder, env=plain, stdout=output, stderr=output)
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        wait_until(answers, command[-1], 60)
+        yield
+        assert "Traceback" not in log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def on_lambda(kind: str, store: Callable[[], AbstractContextManager[Mapping[str, str]]]) -> Front:
+    """The function as AWS calls it: in a process that has nothing but its folder, with events of a kind."""
+
+    @contextmanager
+    def front(site: Path, port: int, origin: int, folder: Path) -> Iterator[None]:
+        with store() as env:
+            state = {"HYBRIDSITE_STATE": str(folder / "state")}  # /tmp/hybridsite would be shared by all tests
+            command = [sys.executable, "-I", "-S", str(LAMBDA_HOST), str(site / ".lambda/function"), kind, str(port)]
+            with _running(command, {**env, **state}, port, folder):
+                yield
+
+    return front
+
+
+@contextmanager
+def on_vercel(site: Path, port: int, origin: int, folder: Path) -> Iterator[None]:
+    """Vercel's runtime from PyPI, which the function has with it, behind the rules of .vercel/output/config.json."""
+    with upstash_store() as env:
+        state = {"HYBRIDSITE_STATE": str(folder / "state")}
+        command = [vercel_python()[1], "-I", "-S", str(VERCEL_HOST), str(site / ".vercel/output"), str(port)]
+        with _running(command, {**env, **state}, port, folder):
+            yield
+
+
+@cache
+def vercel_python() -> tuple[str, str]:
+    """Gives a Python that Vercel has, and its path; skips the test without: the runtime doesn't parse in an older."""
+    own = Path("~/.pyenv/versions").expanduser()
+    for version in ("3.12", "3.13", "3.14"):
+        places = [sys.executable, shutil.which(f"python{version}"), *map(str, own.glob(f"{version}.*/bin/python"))]
+        for place in filter(None, places):
+            ask = [place, "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+            if subprocess.run(ask, capture_output=True, text=True, check=False).stdout.strip() == version:
+                return version, place
+    pytest.skip("there is no Python from 3.12 on")
+
+
+@contextmanager
+def redis_store() -> Iterator[Mapping[str, str]]:
+    """A Redis, and the environment that leads to it."""
+    if binary("redis-server") is None:
+        pytest.skip("redis-server is not installed")
+    server = RedisServer()
+    try:
+        yield {"REDIS_URL": server.url}
+    finally:
+        server.end()
+
+
+@contextmanager
+def upstash_store() -> Iterator[Mapping[str, str]]:
+    """Upstash's protocol, and the environment that leads to it."""
+    with redis_store() as env, upstash(env["REDIS_URL"]) as server:
+        yield {"UPSTASH_REDIS_REST_URL": server.url, "UPSTASH_REDIS_REST_TOKEN": TOKEN}
+
+
+@contextmanager
+def dynamodb_store() -> Iterator[Mapping[str, str]]:
+    """moto's DynamoDB, and the environment that leads to it."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "eu-north-1"}
+        yield {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{host}:{port}", **keys}
+    finally:
+        server.stop()
+
+
+MACHINE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+FUNCTION = f'[build.function]\narchitecture = "{MACHINE}"\npython = "PYTHON"\n'
+
 HOSTINGS = {
     "standalone": Hosting("", standalone),
     "nginx": Hosting('[build]\norigin = "ORIGIN"\n', behind_nginx),
@@ -250,5 +363,12 @@ HOSTINGS = {
     "container": Hosting('[build]\nadapter = "container"\n', in_container),
     "netlify": Hosting('[build]\nadapter = "netlify"\norigin = "ORIGIN"\n', on_cdn("netlify")),
     "cloudflare": Hosting('[build]\nadapter = "cloudflare"\norigin = "ORIGIN"\n', on_cdn("cloudflare")),
+    "vercel": Hosting(f'[build]\nadapter = "vercel"\n{FUNCTION}[session]\ndriver = "upstash"\n', on_vercel),
+    "lambda": Hosting(
+        f'[build]\nadapter = "lambda"\n{FUNCTION}[session]\ndriver = "dynamodb"\n', on_lambda("url", dynamodb_store)
+    ),
+    "lambda-rest": Hosting(
+        f'[build]\nadapter = "lambda"\n{FUNCTION}[session]\ndriver = "redis"\n', on_lambda("rest", redis_store)
+    ),
 }
 """One row a host of tests/e2e/test_adapters.py."""

@@ -40,7 +40,7 @@ def online(example: Path, hosting: Hosting, folder: Path) -> Iterator[httpx.Clie
     own = f"http://127.0.0.1:{port}"
     text = (EXAMPLE / "site.toml").read_text("utf-8")
     text = re.sub(r'^url = "[^"]*"', f'url = "{own}"', text, flags=re.MULTILINE)
-    settings = hosting.settings.replace("ORIGIN", f"http://127.0.0.1:{origin}")
+    settings = hosting.told(f"http://127.0.0.1:{origin}")
     (example / "site.toml").write_text(f"{text}{REDIRECTS}\n{settings}", "utf-8")
     assert built(example).stderr == ""
     with hosting.front(example, port, origin, folder), visitor(own) as client:
