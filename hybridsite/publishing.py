@@ -175,6 +175,8 @@ def publish(
     """
     uploads = uploads_of(dist)
     store = _store(bucket)
+    from obstore.exceptions import BaseError
+
     try:
         found = plan(uploads, _listed(store), _read_record(store), now=time.time(), delete=delete)
         if dry:
@@ -182,10 +184,8 @@ def publish(
                 told(action, key)
         else:
             asyncio.run(_carry_out(store, found, told))
-    except Exception as error:
-        if not type(error).__module__.startswith("obstore"):
-            raise
-        why = str(error).partition("\n")[0][:300]
+    except (BaseError, OSError) as error:
+        why = " ".join(str(error).split())[:300]
         raise BuildError(f"s3://{bucket.name} can't be published to", why=why) from error
     return found
 

@@ -97,7 +97,7 @@ FLOORS: dict[float, str] = {
     6.706: "testing",
     6.71: "check.usage",
     6.72: "check.check",
-    6.8: "asgi serverless",
+    6.8: "asgi publishing serverless",
     6.9: "server.run",
     7.0: "dev.concerns dev.faults dev.files dev.look.notation dev.look.trying dev.reload dev.watch",
     7.1: "dev.error_page dev.history dev.loading dev.look.sessions",

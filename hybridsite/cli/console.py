@@ -13,6 +13,7 @@ from hybridsite.units import size_text
 
 if TYPE_CHECKING:  # `--help` shall not wait for all that a build needs
     from hybridsite.build.rows import BuildReport, RouteRow
+    from hybridsite.publishing import Plan
 
 _HEADINGS = ("route", "kind", "why", "source", "size", "time", "")
 _MOST_TOLD = 10
@@ -76,6 +77,18 @@ class Console:
         kept = f", kept {report.kept:,}" if report.kept else ""
         built = count(report.pages - report.kept, "page")
         self.say(f"built {built}{kept} in {report.seconds:.2f} s; {on_demand} on demand")
+
+    def step(self, action: str, name: str) -> None:
+        """Prints one step of many."""
+        self.say(f"{action:<6} {name}")
+
+    def published(self, plan: Plan, *, dry: bool) -> None:
+        """Prints what publishing did, or would do."""
+        would = "would upload" if dry else "uploaded"
+        files, gone = count(len(plan.uploads), "file"), len(plan.deletes)
+        self.say(f"{would} {files}, {'delete' if dry else 'deleted'} {gone}; {plan.unchanged:,} unchanged")
+        if plan.foreign:
+            self.say(f"{count(len(plan.foreign), 'file')} there from elsewhere: left alone without --delete")
 
     def facts(self, facts: Mapping[str, str]) -> None:
         """Prints names and values in two columns."""

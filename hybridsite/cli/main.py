@@ -123,6 +123,36 @@ def serve(
 
 
 @main.command()
+@click.argument("address")
+@SITE
+@click.option("--endpoint", help="The address of another store than Amazon's that speaks S3's protocol.")
+@click.option("--region", help="The region of the bucket.  [default: AWS_REGION]")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--delete", is_flag=True, help="Delete what lies below ADDRESS and was not published from here, too.")
+@click.option("--no-build", is_flag=True, help="Publish dist/ as it is, even where sources are newer.")
+@command
+def publish(
+    console: Console,
+    address: str,
+    site: Path,
+    endpoint: str | None,
+    region: str | None,
+    dry_run: bool,
+    delete: bool,
+    no_build: bool,
+) -> None:
+    """Puts SITE's files into the bucket at ADDRESS (s3://BUCKET[/PREFIX]): what has changed, pages last."""
+    from hybridsite.places import is_dist
+    from hybridsite.publishing import Bucket, publish
+
+    bucket = Bucket.parse(address, endpoint=endpoint, region=region)
+    if not is_dist(site) and not no_build and _is_stale(site):
+        _build(console, site)
+    done = publish(site if is_dist(site) else site / "dist", bucket, delete=delete, dry=dry_run, told=console.step)
+    console.published(done, dry=dry_run)
+
+
+@main.command()
 @SITE
 @click.option("--host", help="The address to listen on; 0.0.0.0 for other devices.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port, or the next free one.  [default: 8000]")
