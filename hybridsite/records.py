@@ -10,12 +10,15 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from os.path import splitext
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hybridsite import sources
 from hybridsite.data import DATA_SUFFIXES, read_document
-from hybridsite.errors import ContentError, Faults, Location
+from hybridsite.errors import ContentError, Faults, Location, SiteError, SiteErrors
+from hybridsite.inheritance import inherited, signature
 from hybridsite.positions import nearest, positions
 from hybridsite.toml_positions import KeyPath
 from hybridsite.urls import CONTROL
@@ -60,21 +63,29 @@ def folder_records(folder: str, files: Mapping[str, Path], faults: Faults) -> It
     Of a Markdown file only the front matter is read. What begins with `_` is left out.
     """
     for file, path in files.items():
-        inner = PurePosixPath(file[len(folder) + 1 :])
-        if path.suffix not in FOLDER_SUFFIXES or any(part.startswith("_") for part in inner.parts):
+        suffix = splitext(file)[1]
+        if suffix not in FOLDER_SUFFIXES or "/_" in file[len(folder) :]:
             continue
-        with faults.collect():
-            values: Mapping[str, Any]
-            if path.suffix == ".md":
-                values = sources.load_head(path, file).front_matter
-                slug = values["slug"] if "slug" in values else path_slug(inner)
-                yield Record(checked_slug(slug, Location(file, 1)), values, file, path, body=None)
-            else:
-                document = read_document(path, file)
-                values = {} if document is None else _mapping(document, Location(file))
-                slug = next((values[key] for key in ("slug", "id") if key in values), path_slug(inner))
-                body = _body(values, Location(file, 1))
-                yield Record(checked_slug(slug, Location(file, 1)), values, file, path, body=body)
+        try:
+            read = _of_markdown if suffix == ".md" else _of_document
+            yield inherited("record", file, (signature(path), folder), partial(read, file, folder, path))
+        except (SiteError, SiteErrors) as fault:
+            faults.take(fault)
+
+
+def _of_markdown(file: str, folder: str, path: Path) -> Record:
+    values = sources.load_head(path, file).front_matter
+    slug = values["slug"] if "slug" in values else path_slug(PurePosixPath(file[len(folder) + 1 :]))
+    return Record(checked_slug(slug, Location(file, 1)), values, file, path, body=None)
+
+
+def _of_document(file: str, folder: str, path: Path) -> Record:
+    document = read_document(path, file)
+    values = {} if document is None else _mapping(document, Location(file))
+    inner = PurePosixPath(file[len(folder) + 1 :])
+    slug = next((values[key] for key in ("slug", "id") if key in values), path_slug(inner))
+    body = _body(values, Location(file, 1))
+    return Record(checked_slug(slug, Location(file, 1)), values, file, path, body=body)
 
 
 def file_records(file: str, path: Path, faults: Faults) -> Iterator[Record]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
+from types import CodeType, MappingProxyType
 from typing import Any
 
 import jinja2
@@ -17,13 +18,14 @@ from jinja2 import nodes
 from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 
 from hybridsite import sources
-from hybridsite.analysis import IslandUse, TemplateFacts, analyse
+from hybridsite.analysis import IslandUse, TemplateFacts, analyse, imports
 from hybridsite.assets.markup import no_alt
 from hybridsite.assets.table import unknown_asset
 from hybridsite.catalogues import FUNCTIONS
 from hybridsite.closures import Closure, Step, trace
 from hybridsite.errors import Answer, Location, SiteError, SiteErrors, TemplateError, closest, did_you_mean, place_of
 from hybridsite.formats import FILTERS, format_filters
+from hybridsite.inheritance import code_state, inherited
 from hybridsite.island_tag import PLACE, IslandTag
 from hybridsite.nonces import HTML, add_nonces
 from hybridsite.plugins import Setup
@@ -85,57 +87,71 @@ class _SiteLoader(jinja2.BaseLoader):
         self.index = index
         self._with_nonces = with_nonces
         self.facts: dict[str, TemplateFacts] = {}
+        self._imports: dict[str, tuple[str, ...]] = {}
+        self._trees: dict[str, nodes.Template] = {}  # those that were parsed and not yet compiled
+        self._options = (*variable, with_nonces)
         self._opening = variable[0]
 
     def load(self, environment: jinja2.Environment, name: str, globals: Any = None) -> jinja2.Template:
         path = self.index.get(name)
         if path is None:
             raise TemplateNotFound(name)
-        parsed, source = self._parse(environment, name, path)
-        self._give_imports_their_context(environment, parsed)
-        try:
-            code = environment.compile(parsed, name, str(path))
-        except TemplateSyntaxError as error:
-            raise self._syntax_fault(error, name, source) from None
+        self._facts_of(environment, name)
+        needing = tuple(each for each in self._imports[name] if self._needs_context(environment, each))
+        source = sources.load(path, name)
+        rests_on = (source, self._options, needing, code_state())
+        code = inherited("code", name, rests_on, partial(self._compiled, environment, name, source, needing))
         return environment.template_class.from_code(environment, code, globals)
 
-    def _parse(self, environment: jinja2.Environment, name: str, path: Path) -> tuple[nodes.Template, str]:
-        source = _jinja_body(sources.load(path, name))
+    def _compiled(
+        self, environment: jinja2.Environment, name: str, source: sources.Source, needing: Collection[str]
+    ) -> CodeType:
+        """Compiles a template. Imported macros see the page's names where they use one; others are made once."""
+        parsed = self._trees.pop(name, None) or self._parse(environment, name, source)
+        for node, imported in imports(parsed):
+            node.with_context = node.with_context or imported in needing
         try:
-            parsed = environment.parse(source, name, str(path))
+            return environment.compile(parsed, name, str(self.index[name]))
+        except TemplateSyntaxError as error:
+            raise self._syntax_fault(error, name, source) from None
+
+    def _parse(self, environment: jinja2.Environment, name: str, source: sources.Source) -> nodes.Template:
+        try:
+            parsed = environment.parse(_jinja_body(source), name, str(self.index[name]))
         except TemplateSyntaxError as error:
             raise self._syntax_fault(error, name, source) from None
         if self._with_nonces and name.endswith(HTML):
             add_nonces(parsed)
+        return parsed
+
+    def _analysed(
+        self, environment: jinja2.Environment, name: str, source: sources.Source
+    ) -> tuple[TemplateFacts, tuple[str, ...]]:
+        """Gives what is known of a template, and the templates that it imports."""
+        parsed = self._trees[name] = self._parse(environment, name, source)
         facts = analyse(parsed)
         if any(used.name in FILTERS for used in parsed.find_all(nodes.Filter)):  # they ask for the page's language
             facts = replace(facts, names=facts.names | {"locale"})
-        self.facts[name] = facts
-        return parsed, source
+        return facts, tuple(dict.fromkeys(name for _, name in imports(parsed) if name))
 
-    def _give_imports_their_context(self, environment: jinja2.Environment, parsed: nodes.Template) -> None:
-        """Lets imported macros see the page's names where they use one; others stay as Jinja has them, made once."""
-        imports: list[nodes.Import | nodes.FromImport] = [
-            *parsed.find_all(nodes.Import),
-            *parsed.find_all(nodes.FromImport),
-        ]
-        for node in imports:
-            name = node.template.value if isinstance(node.template, nodes.Const) else None
-            path = self.index.get(str(name))
-            if path is None:
-                continue
-            found = trace(str(name), lambda other: self._facts_of(environment, other))
-            needs = bool(found.names & CONTEXT_NAMES) or PLACE in found.names
-            node.with_context = node.with_context or found.dynamic or needs
+    def _needs_context(self, environment: jinja2.Environment, name: str) -> bool:
+        """Tells whether an imported template uses names of the page that imports it."""
+        if name not in self.index:
+            return False
+        found = trace(name, lambda other: self._facts_of(environment, other))
+        return found.dynamic or bool(found.names & CONTEXT_NAMES) or PLACE in found.names
 
     def _facts_of(self, environment: jinja2.Environment, name: str) -> TemplateFacts | None:
         path = self.index.get(name)
         if path is not None and name not in self.facts:
-            self._parse(environment, name, path)
+            source = sources.load(path, name)
+            analysed = partial(self._analysed, environment, name, source)
+            rests_on = (source, self._options, code_state())
+            self.facts[name], self._imports[name] = inherited("facts", name, rests_on, analysed)
         return self.facts.get(name)
 
-    def _syntax_fault(self, error: TemplateSyntaxError, name: str, source: str) -> TemplateError:
-        lines = source.split("\n")
+    def _syntax_fault(self, error: TemplateSyntaxError, name: str, source: sources.Source) -> TemplateError:
+        lines = _jinja_body(source).split("\n")
         line = lines[error.lineno - 1] if 0 < error.lineno <= len(lines) else ""
         message = str(error.message or "").rstrip(".")
         mend = getattr(error, "mend", "close what is open, or take the line out")

@@ -19,6 +19,7 @@ from hybridsite.dev.faults import report, told_in_a_line
 from hybridsite.dev.loading import Loaded, Loader
 from hybridsite.dev.reload import EVENTS, PLACE, SCRIPT, Channel, Injector, client_script
 from hybridsite.dev.watch import look, settled
+from hybridsite.inheritance import runs_code_again
 from hybridsite.modules import forget_modules
 from hybridsite.places import state_folder
 from hybridsite.server.door import host_name, is_refused
@@ -62,7 +63,7 @@ class DevApp:
         """Loads the site as it is now, and tells open pages of it. One at fault leaves the last good one in place."""
         names = sorted(changed)
         began = time.perf_counter()
-        if any(name.endswith(".py") for name in names):
+        if runs_code_again(names):
             forget_modules(self._root)
         try:
             loaded = await self._read(names)
@@ -88,14 +89,14 @@ class DevApp:
         for _ in range(_READINGS):
             before = await settled(self._root, self._recent)
             try:
-                loaded = await self._loader.load()
+                loaded = await self._loader.load(names)
             except Exception:
                 if look(self._root, self._recent) == before:
                     raise
                 continue
             if look(self._root, self._recent) == before:
                 return loaded
-        return await self._loader.load()
+        return await self._loader.load(names)
 
     def _tell_fault(self, error: Exception) -> None:
         """Says what is wrong, unless that was the last thing said."""

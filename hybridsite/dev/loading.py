@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from hybridsite.config import Settings
 from hybridsite.dev.files import LiveFiles, LiveIndex, given_paths, guarded_paths
 from hybridsite.given import ErrorFile
+from hybridsite.inheritance import Inheritance
 from hybridsite.island_props import Island
 from hybridsite.rendering import Failed, respond
 from hybridsite.routes import Match
@@ -22,7 +23,6 @@ from hybridsite.server.app import App
 from hybridsite.server.state import make_sessions
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.site import Mode, Site, load_site, with_plan
-from hybridsite.sources import Heads, remembering
 from hybridsite.urls import RequestPath
 
 _DEV = Mode(prerendering=True, drafts=True, serving=True)
@@ -77,12 +77,13 @@ class Loader:
         self._failed = failed
         self._sessions: tuple[object, SessionManager | None] | None = None
         self._islands: dict[str, Island] = {}
-        self._heads: Heads = {}
+        self._inheritance = Inheritance()
 
-    async def load(self) -> Loaded:
-        """Reads the site as it is now. Raises SiteError and SiteErrors."""
+    async def load(self, changed: Iterable[str] = ()) -> Loaded:
+        """Reads the site as it is now. What `changed` doesn't touch is taken over. Raises SiteError and SiteErrors."""
         cache_folder = self._state / "cache" / "assets"
-        with remembering(self._heads):
+        self._inheritance.note_changes(changed)
+        with self._inheritance.passed_on():
             site = await asyncio.to_thread(load_site, self.root, _DEV, environ=self._environ, cache=cache_folder)
         key = cache(lambda: derived_key(signing_keys(self._environ, self._state)[0], "islands"))
         if site.templates.has_islands():

@@ -89,6 +89,8 @@ async def _serve(
     stop = asyncio.Event()
     watching = asyncio.create_task(_watch(app, root, stop))
     await app.reload()
+    # What the next loads take over stays for good: it is not looked through again and again.
+    gc.freeze()
     config = uvicorn.Config(
         app,
         http=Protocol,
