@@ -34,6 +34,11 @@ class Inheritance:
         self._before: dict[tuple[str, Hashable], tuple[tuple[object, ...], Any]] = {}
         self._now: dict[tuple[str, Hashable], tuple[tuple[object, ...], Any]] = {}
 
+    @property
+    def progress(self) -> int:
+        """How many parts the load under way has asked for."""
+        return len(self._now)
+
     def note_changes(self, names: Iterable[str]) -> None:
         """Takes note of files that have changed, by their paths below the site's root."""
         self.code += runs_code_again(names)

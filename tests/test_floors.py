@@ -87,13 +87,13 @@ FLOORS: dict[float, str] = {
     6.72: "check.check",
     6.8: "asgi",
     6.9: "server.run",
-    7.0: "dev.concerns dev.faults dev.files dev.reload dev.watch",
-    7.1: "dev.error_page dev.loading",
+    7.0: "dev.concerns dev.faults dev.files dev.news dev.reload dev.watch",
+    7.1: "dev.error_page dev.loading dev.telling",
     7.2: "dev.app",
     7.3: "dev.run",
     8.0: "cli.console",
     8.1: "cli.command",
-    8.2: "cli.sessions",
+    8.2: "cli.completion cli.sessions",
     8.3: "cli.main",
     8.4: "__main__",
 }
@@ -262,7 +262,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.")  # features, and what takes another's place
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 20850
+    assert lines < 20970
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from hybridsite import __version__
-from hybridsite.cli.command import SITE, command
+from hybridsite.cli.command import SITE, command, telling
+from hybridsite.cli.completion import complete_route, completion
 from hybridsite.cli.console import Console, log_settings
 from hybridsite.cli.sessions import sessions
 from hybridsite.errors import count
@@ -59,7 +60,14 @@ def main() -> None:
 @click.option("--drafts", is_flag=True, help="Build pages with draft: true too.")
 @click.option("--jobs", type=click.IntRange(min=1), help="How many processes render.  [default: as many as pay]")
 @click.option("--clean", is_flag=True, help="Build every page anew, whatever the last build has made.")
-@click.option("--why", default="", metavar="ROUTE", help="Tell what made the page at ROUTE stale, or that it was kept.")
+@click.option(
+    "--why",
+    default="",
+    metavar="ROUTE",
+    shell_complete=complete_route,
+    help="Tell what made the page at ROUTE stale, or that it was kept.",
+)
+@telling
 @command
 def build(console: Console, site: Path, strict: bool, drafts: bool, jobs: int | None, clean: bool, why: str) -> None:
     """Writes SITE's prerendered pages, and what the rest needs, to SITE/dist/. Pages that hold are kept."""
@@ -72,6 +80,7 @@ def build(console: Console, site: Path, strict: bool, drafts: bool, jobs: int | 
 @click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 takes a free one.  [default: 8000]")
 @click.option("--workers", type=click.IntRange(min=1), help="How many processes.  [default: 1]")
 @click.option("--no-build", is_flag=True, help="Serve dist/ as it is, even where sources are newer.")
+@telling
 @command
 def serve(
     console: Console, site: Path, host: str | None, port: int | None, workers: int | None, no_build: bool
@@ -104,9 +113,9 @@ def serve(
 @click.option("--host", help="The address to listen on; 0.0.0.0 for other devices.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port, or the next free one.  [default: 8000]")
 @click.option("--open", "opens", is_flag=True, help="Open the site in the browser.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but what is wrong.")
+@telling
 @command
-def dev(console: Console, site: Path, host: str | None, port: int | None, opens: bool, quiet: bool) -> None:
+def dev(console: Console, site: Path, host: str | None, port: int | None, opens: bool) -> None:
     """Shows SITE while it is written: nothing is built, a change is on the screen at once, faults tell their mend."""
     from hybridsite.dev.run import DevOptions, run
     from hybridsite.errors import ServeError
@@ -116,10 +125,10 @@ def dev(console: Console, site: Path, host: str | None, port: int | None, opens:
         raise ServeError(f"{site} is no site", why="there is no site.toml", mend=mend)
     run(
         site,
-        DevOptions(host, 8000 if port is None else port, click.launch if opens else None),
+        DevOptions(host, 8000 if port is None else port, click.launch if opens else None, verbose=console.verbose),
         environ=os.environ,
         log_config=log_settings(verbose=console.verbose),
-        say=(lambda line: None) if quiet else console.say,
+        say=console.say,
         wrong=console.wrong,
     )
 
@@ -179,6 +188,7 @@ def info(console: Console, site: Path) -> None:
 
 
 main.add_command(sessions)
+main.add_command(completion)
 
 
 @main.group()

@@ -6,7 +6,7 @@ import contextlib
 import ipaddress
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from starlette.requests import Request
@@ -17,7 +17,9 @@ from hybridsite.dev.concerns import concerned
 from hybridsite.dev.error_page import error_page
 from hybridsite.dev.faults import report, told_in_a_line
 from hybridsite.dev.loading import Loaded, Loader
+from hybridsite.dev.news import News
 from hybridsite.dev.reload import EVENTS, PLACE, SCRIPT, Channel, Injector, client_script
+from hybridsite.dev.telling import Faults, Say, Told, told_when_long
 from hybridsite.dev.watch import look, settled
 from hybridsite.inheritance import runs_code_again
 from hybridsite.modules import forget_modules
@@ -34,28 +36,33 @@ _BAD_REQUEST = PlainTextResponse("Bad Request\n", 400, {"Connection": "close"})
 # So many files that changed last are looked at, and so often a site is read anew that changes while it is read.
 _RECENT, _READINGS = 50, 5
 
-Say = Callable[[str], None]
-
 
 class DevApp:
     """Answers from the last good state of a site. Where sources are at fault, the pages that they concern say so.
 
     `hosts` are the names that requests may be for, beside this machine's own and [server] allowed_hosts; `say` hears
-    of each change in a line, and `wrong` of each fault, once.
+    of each change in a line, and with `tells_requests` of each request; `wrong` of each fault, once.
     """
 
     def __init__(
-        self, root: Path, environ: Mapping[str, str], *, hosts: Iterable[str] = (), say: Say = print, wrong: Say = print
+        self,
+        root: Path,
+        environ: Mapping[str, str],
+        *,
+        hosts: Iterable[str] = (),
+        say: Say = print,
+        wrong: Say = print,
+        tells_requests: bool = False,
     ) -> None:
         self._root = root.resolve()
         self._environ = environ
         self._hosts = LOOPBACK | {name.casefold() for name in hosts}
         self._say = say
-        self._wrong = wrong
+        self._tells_requests = tells_requests
+        self._faults = Faults(wrong)
         self._loader = Loader(self._root, state_folder(root, environ), environ, self._failed)
         self._loaded: Loaded | None = None
         self._fault: Exception | None = None
-        self._said = ""
         self._recent: dict[str, None] = {}
         self.channel = Channel(f"{time.time_ns():x}")
 
@@ -65,22 +72,30 @@ class DevApp:
         began = time.perf_counter()
         if runs_code_again(names):
             forget_modules(self._root)
+        self._faults.next_state()
         try:
-            loaded = await self._read(names)
+            async with told_when_long(self._say, self._progress):
+                loaded = await self._read(names)
         except Exception as error:
             self._fault = error
             self._tell_fault(error)
         else:
-            if self._fault is not None:
-                self._said = ""
-            self._loaded, self._fault = loaded, None
-            loaded.site.notices.listen(lambda fault: self._wrong(str(fault)))
-            if names:
-                more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-                took = (time.perf_counter() - began) * 1000
-                self._say(f"changed {names[0]}{more} · reloaded in {took:.0f} ms")
+            is_mended, self._loaded, self._fault = self._fault is not None, loaded, None
+            loaded.site.notices.listen(lambda fault: self._faults.tell(str(fault), fault))
+            self._tell_change(names, (time.perf_counter() - began) * 1000, is_mended)
         files = [f"/{name.partition('/')[2]}" for name in names if name.startswith("public/")]
         await self.channel.tell(files=files)
+
+    def _progress(self) -> str:
+        return f"reading the site: {self._loader.progress:,} parts so far"
+
+    def _tell_change(self, names: list[str], took: float, is_mended: bool) -> None:
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            mended = " · mended" if is_mended else ""
+            text = f"changed {names[0]}{more}{mended} · reloaded in {took:.0f} ms{self._faults.as_before()}"
+            kind = "mended" if is_mended else "changed"
+            self._say(News(text, kind, files=names, milliseconds=round(took, 1)))
 
     async def _read(self, names: list[str]) -> Loaded:
         """Loads the site; once more where a file that changes often was written meanwhile."""
@@ -99,12 +114,9 @@ class DevApp:
         return await self._loader.load(names)
 
     def _tell_fault(self, error: Exception) -> None:
-        """Says what is wrong, unless that was the last thing said."""
-        text = told_in_a_line(error, self._root)
-        if text != self._said:
-            self._said = text
-            self._wrong(text)
-            _log.debug("how it came to this", exc_info=error)
+        """Says what is wrong, unless that is known."""
+        self._faults.tell(told_in_a_line(error, self._root), error)
+        _log.debug("how it came to this", exc_info=error)
 
     async def close(self) -> None:
         """Ends what is open: the pages' connections, the store of the sessions."""
@@ -124,6 +136,7 @@ class DevApp:
         elif scope["path"].startswith(PLACE):
             await self._own(scope, receive, send)
         else:
+            send = Told(scope, send, self._say) if self._tells_requests else send
             await self._page(scope, receive, Injector(send, self.channel.state, lambda: self._notes(scope)))
 
     def _refusal(self, scope: Scope) -> str | None:

@@ -79,6 +79,11 @@ class Loader:
         self._islands: dict[str, Island] = {}
         self._inheritance = Inheritance()
 
+    @property
+    def progress(self) -> int:
+        """How many parts of the site the load under way has gone through."""
+        return self._inheritance.progress
+
     async def load(self, changed: Iterable[str] = ()) -> Loaded:
         """Reads the site as it is now. What `changed` doesn't touch is taken over. Raises SiteError and SiteErrors."""
         cache_folder = self._state / "cache" / "assets"

@@ -15,6 +15,7 @@ from typing import Any
 import uvicorn
 
 from hybridsite.dev.app import DevApp
+from hybridsite.dev.news import News
 from hybridsite.dev.watch import changes
 from hybridsite.errors import ServeError
 from hybridsite.server.protocol import Protocol
@@ -32,6 +33,7 @@ class DevOptions:
     host: str | None = None
     port: int = 8000
     opened: Callable[[str], object] | None = None
+    verbose: bool = False
 
 
 class _Server(uvicorn.Server):
@@ -72,7 +74,7 @@ def run(
     with _listener(host, options.port, say) as listener:
         port = listener.getsockname()[1]
         own = _names(host)
-        app = DevApp(root, environ, hosts=own, say=say, wrong=wrong)
+        app = DevApp(root, environ, hosts=own, say=say, wrong=wrong, tells_requests=options.verbose)
         addresses = [f"http://{name}:{port}" for name in own if name not in ("0.0.0.0", "[::]")]
         asyncio.run(_serve(app, root, listener, addresses, options, log_config, say))
 
@@ -103,9 +105,9 @@ async def _serve(
     )
 
     def started() -> None:
-        say(f"{root} is shown at {addresses[0]} (Ctrl-C stops)")
+        say(News(f"{root} is shown at {addresses[0]} (Ctrl-C stops)", "shown", site=str(root), address=addresses[0]))
         for address in addresses[1:]:
-            say(f"on other devices: {address}")
+            say(News(f"on other devices: {address}", "shown", site=str(root), address=address))
         if options.opened is not None:
             options.opened(addresses[0])
 
@@ -144,7 +146,7 @@ def _listener(host: str, port: int, say: Callable[[str], None]) -> socket.socket
             reason = getattr(error, "strerror", None) or str(error)
             continue
         if tried != port:
-            say(f"the port {port} is taken: {tried} instead")
+            say(News(f"the port {port} is taken: {tried} instead", "port", wanted=port, port=tried))
         return listener
     raise ServeError(f"{host}:{port} can't be listened on", why=reason, mend="choose another port: --port 9000")
 
