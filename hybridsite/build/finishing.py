@@ -44,7 +44,7 @@ def finish(
         return output.read(f"{CLIENT}/{name}")
 
     with faults.collect():
-        site.plugins.built(FinishedBuild(site, [_built(site, page) for page in pages], read=read, add=add))
+        site.plugins.built(FinishedBuild(site, [built_page(site, page) for page in pages], read=read, add=add))
     return added
 
 
@@ -52,7 +52,8 @@ def _key(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _built(site: Site, page: PlannedPage) -> BuiltPage:
+def built_page(site: Site, page: PlannedPage) -> BuiltPage:
+    """Gives a page as plugins see it."""
     route, resource = page.match.route, site.resources[page.match.route.source]
     match = page.match
     return BuiltPage(

@@ -21,6 +21,7 @@ from hybridsite.dev.news import News
 from hybridsite.dev.reload import EVENTS, PLACE, SCRIPT, Channel, Injector, client_script
 from hybridsite.dev.telling import Faults, Say, Told, told_when_long
 from hybridsite.dev.watch import look, settled
+from hybridsite.errors import SiteError
 from hybridsite.inheritance import runs_code_again
 from hybridsite.modules import forget_modules
 from hybridsite.places import state_folder
@@ -60,7 +61,7 @@ class DevApp:
         self._say = say
         self._tells_requests = tells_requests
         self._faults = Faults(wrong)
-        self._loader = Loader(self._root, state_folder(root, environ), environ, self._failed)
+        self._loader = Loader(self._root, state_folder(root, environ), environ, self._failed, say)
         self._loaded: Loaded | None = None
         self._fault: Exception | None = None
         self._recent: dict[str, None] = {}
@@ -81,7 +82,7 @@ class DevApp:
             self._tell_fault(error)
         else:
             is_mended, self._loaded, self._fault = self._fault is not None, loaded, None
-            loaded.site.notices.listen(lambda fault: self._faults.tell(str(fault), fault))
+            loaded.site.notices.listen(self._tell_notice)
             self._tell_change(names, (time.perf_counter() - began) * 1000, is_mended)
         files = [f"/{name.partition('/')[2]}" for name in names if name.startswith("public/")]
         await self.channel.tell(files=files)
@@ -115,8 +116,11 @@ class DevApp:
 
     def _tell_fault(self, error: Exception) -> None:
         """Says what is wrong, unless that is known."""
-        self._faults.tell(told_in_a_line(error, self._root), error)
-        _log.debug("how it came to this", exc_info=error)
+        if self._faults.tell(told_in_a_line(error, self._root), error):
+            _log.debug("how it came to this", exc_info=error)
+
+    def _tell_notice(self, fault: SiteError) -> None:
+        self._faults.tell(str(fault), fault)
 
     async def close(self) -> None:
         """Ends what is open: the pages' connections, the store of the sessions."""

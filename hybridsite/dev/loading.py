@@ -10,9 +10,12 @@ from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from hybridsite.config import Settings
 from hybridsite.dev.files import LiveFiles, LiveIndex, given_paths, guarded_paths
+from hybridsite.dev.late import LateFiles
+from hybridsite.dev.telling import Say
 from hybridsite.given import ErrorFile
 from hybridsite.inheritance import Inheritance
 from hybridsite.island_props import Island
@@ -31,10 +34,16 @@ _DEV = Mode(prerendering=True, drafts=True, serving=True)
 class SiteApp(App):
     """One state of a site. What goes wrong is told to its author."""
 
-    def __init__(self, site: Site, files: LiveFiles, failed: Failed) -> None:
+    def __init__(self, site: Site, files: LiveFiles, late: LateFiles, failed: Failed) -> None:
         super().__init__(site, LiveIndex(files))
         self._hosts = frozenset()  # dev's own door has asked
+        self._late = late
         self._failed = failed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speaks ASGI 3."""
+        await self._late.prepare(scope)
+        await super().__call__(scope, receive, send)
 
     async def _answer(self, request: Request, path: RequestPath | None) -> Response:
         return await respond(self._site, request, path, failed=self._failed)
@@ -70,11 +79,14 @@ class ErrorFiles(Mapping[int, ErrorFile]):
 class Loader:
     """Loads a site again and again; its sessions stay open over that, while nothing is changed that they rest on."""
 
-    def __init__(self, root: Path, state: Path, environ: Mapping[str, str], failed: Failed) -> None:
+    def __init__(
+        self, root: Path, state: Path, environ: Mapping[str, str], failed: Failed, say: Say = lambda line: None
+    ) -> None:
         self.root = root.resolve()
         self._state = state
         self._environ = environ
         self._failed = failed
+        self._say = say
         self._sessions: tuple[object, SessionManager | None] | None = None
         self._islands: dict[str, Island] = {}
         self._inheritance = Inheritance()
@@ -109,7 +121,7 @@ class Loader:
             error_files=ErrorFiles(errors),
             sessions=await self._opened_sessions(site.settings),
         )
-        return Loaded(served, SiteApp(served, files, self._failed))
+        return Loaded(served, SiteApp(served, files, LateFiles(site, files, self._say), self._failed))
 
     @staticmethod
     async def _error_files(site: Site, files: LiveFiles) -> dict[int, ErrorFile | Exception]:

@@ -27,13 +27,15 @@ class Faults:
         self._now: set[str] = set()
         self._folded: set[str] = set()
 
-    def tell(self, text: str, error: Exception) -> None:
-        """Tells of a fault, unless that is known."""
-        if text in self._before or text in self._now:
+    def tell(self, text: str, error: Exception) -> bool:
+        """Tells of a fault, unless that is known. Gives whether it has told."""
+        is_known = text in self._before or text in self._now
+        if is_known:
             self._folded.add(text)
         else:
             self._wrong(fault_news(text, error))
         self._now.add(text)
+        return not is_known
 
     def next_state(self) -> None:
         """Begins with another state of the site. Those that nobody meets in it are told when they come again."""
