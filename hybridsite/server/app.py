@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Awaitable, Container, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -148,8 +148,8 @@ class App:
             if scope["method"] not in ("GET", "HEAD"):
                 await request.close()
 
-    async def _answer(self, request: Request, path: RequestPath | None) -> Response:
-        return await respond(self._site, request, path)
+    def _answer(self, request: Request, path: RequestPath | None) -> Awaitable[Response]:
+        return respond(self._site, request, path)
 
 
 def _without_body(response: Response) -> Response:
