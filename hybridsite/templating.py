@@ -88,7 +88,9 @@ class _SiteLoader(jinja2.BaseLoader):
         self._with_nonces = with_nonces
         self.facts: dict[str, TemplateFacts] = {}
         self._imports: dict[str, tuple[str, ...]] = {}
-        self._trees: dict[str, nodes.Template] = {}  # those that were parsed and not yet compiled
+        # What was read, and what was parsed, and is not yet compiled.
+        self._sources: dict[str, sources.Source] = {}
+        self._trees: dict[str, nodes.Template] = {}
         self._options = (*variable, with_nonces)
         self._opening = variable[0]
 
@@ -98,7 +100,7 @@ class _SiteLoader(jinja2.BaseLoader):
             raise TemplateNotFound(name)
         self._facts_of(environment, name)
         needing = tuple(each for each in self._imports[name] if self._needs_context(environment, each))
-        source = sources.load(path, name)
+        source = self._sources.pop(name, None) or sources.load(path, name)
         rests_on = (source, self._options, needing, code_state())
         code = inherited("code", name, rests_on, partial(self._compiled, environment, name, source, needing))
         return environment.template_class.from_code(environment, code, globals)
@@ -126,13 +128,13 @@ class _SiteLoader(jinja2.BaseLoader):
 
     def _analysed(
         self, environment: jinja2.Environment, name: str, source: sources.Source
-    ) -> tuple[TemplateFacts, tuple[str, ...]]:
-        """Gives what is known of a template, and the templates that it imports."""
+    ) -> tuple[tuple[str, ...], TemplateFacts]:
+        """Gives the templates that a template imports, and what is known of it."""
         parsed = self._trees[name] = self._parse(environment, name, source)
         facts = analyse(parsed)
         if any(used.name in FILTERS for used in parsed.find_all(nodes.Filter)):  # they ask for the page's language
             facts = replace(facts, names=facts.names | {"locale"})
-        return facts, tuple(dict.fromkeys(name for _, name in imports(parsed) if name))
+        return tuple(dict.fromkeys(name for _, name in imports(parsed) if name)), facts
 
     def _needs_context(self, environment: jinja2.Environment, name: str) -> bool:
         """Tells whether an imported template uses names of the page that imports it."""
@@ -144,10 +146,11 @@ class _SiteLoader(jinja2.BaseLoader):
     def _facts_of(self, environment: jinja2.Environment, name: str) -> TemplateFacts | None:
         path = self.index.get(name)
         if path is not None and name not in self.facts:
-            source = sources.load(path, name)
+            source = self._sources[name] = sources.load(path, name)
             analysed = partial(self._analysed, environment, name, source)
             rests_on = (source, self._options, code_state())
-            self.facts[name], self._imports[name] = inherited("facts", name, rests_on, analysed)
+            # The facts last: whoever finds them, in another thread, finds the rest.
+            self._imports[name], self.facts[name] = inherited("facts", name, rests_on, analysed)
         return self.facts.get(name)
 
     def _syntax_fault(self, error: TemplateSyntaxError, name: str, source: sources.Source) -> TemplateError:

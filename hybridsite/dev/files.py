@@ -184,6 +184,11 @@ class LiveFiles(Mapping[str, GivenFile]):
         """Lets a URL tell what keeps its file from being made."""
         self.added[url] = Made(self._site, partial(_raise, error), self._failed, None)
 
+    def forget_fault(self, url: str) -> None:
+        """Forgets what was wrong with a file that is added."""
+        if isinstance(self.added.get(url), Made):
+            del self.added[url]
+
     async def rendered(self, match: Match, segments: Segments) -> Content:
         """Renders a page as a build does, with its checks and headers. Raises SiteError and SiteErrors."""
         site, route = self._site, match.route

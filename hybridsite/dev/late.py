@@ -38,6 +38,7 @@ class LateFiles:
         except PathRefused:
             return
         url = raw.decode("ascii", "replace")
+        self._files.forget_fault(url)  # it is tried again: its cause may lie outside of the site
         if not segments or url in self._files or next(self._site.router.match(segments), None) is not None:
             return
         async with self._lock:
@@ -48,7 +49,7 @@ class LateFiles:
                     async with told_when_long(self._say, lambda name=name: f"{name} is made"):  # type: ignore[misc]
                         self._files.added |= await self._made(name)
                 except (SiteError, SiteErrors) as error:
-                    self._done.discard(name)  # the next request tries again: its cause may lie outside of the site
+                    self._done.discard(name)
                     self._files.add_fault(url, error)
 
     async def _made(self, name: str) -> Mapping[str, Content]:
@@ -76,7 +77,7 @@ class LateFiles:
 
     async def _read(self, file: str, pages: Mapping[str, PlannedPage]) -> bytes:
         page = pages.get(file)
-        if page is not None:
+        if page is not None and not self._site.resources[page.match.route.source].guard:
             body = (await self._files.rendered(page.match, page.segments)).body
         else:
             found = self._files.get(self._site.policy.url("file", tuple(file.split("/"))))

@@ -104,6 +104,43 @@ def test_a_plugin_that_fails_is_told_where_its_file_would_stand_and_nowhere_else
     assert "nothing.html" in failed.text
 
 
+def test_a_guarded_page_is_read_by_no_plugin(tmp_path: Path) -> None:
+    files = {
+        "site.toml": 'plugins = ["lists:Lists"]\n',
+        "lists.py": PLUGIN,
+        "middleware.py": "async def on_request(context, call_next):\n    return await call_next(context)\n",
+        "pages/index.html": "---\nguard: true\n---\nhi",
+        "public/hello.txt": "hello",
+    }
+    answer = asked_of_dev(write_site(tmp_path / "site", files), "/list/all.txt")[0]
+    assert answer.status == 500
+    assert "there is no index.html in dist/client/" in answer.text
+
+
+def test_what_failed_is_tried_again_when_it_is_asked_for_again(tmp_path: Path) -> None:
+    plugin = PLUGIN.replace(
+        'build.read("nothing.html")',
+        """
+        import pathlib
+        mark = pathlib.Path(__file__).with_name(".mark")
+        if not mark.exists():
+            mark.write_text("")
+            raise ValueError("not yet")
+        build.add("never.txt", "now")""",
+    )
+    files = {"site.toml": 'plugins = ["lists:Fails"]\n', "lists.py": plugin, "pages/index.html": "hi"}
+    root = write_site(tmp_path / "site", files)
+
+    async def run() -> list[int]:
+        app = DevApp(root, ENVIRON, say=lambda line: None, wrong=lambda line: None)
+        await app.reload()
+        found = [(await asked(app, scope_of("/never.txt"))).status for _ in range(3)]
+        await app.close()
+        return found
+
+    assert asyncio.run(run()) == [500, 200, 200]
+
+
 def test_the_search_index_without_its_package_tells_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
