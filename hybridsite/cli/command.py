@@ -23,10 +23,10 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks, and what the server does.")
     @click.pass_context
     def run(
-        context: click.Context, /, verbose: bool, quiet: bool = False, as_json: bool = False, **options: Any
+        context: click.Context, /, verbose: bool, quiet: bool = False, in_json: bool = False, **options: Any
     ) -> None:
-        colored = "NO_COLOR" not in os.environ and not as_json
-        console = Console(verbose=verbose, color=colored, quiet=quiet, as_json=as_json)
+        colored = "NO_COLOR" not in os.environ and not in_json
+        console = Console(verbose=verbose, color=colored, quiet=quiet, as_json=in_json)
         logging.config.dictConfig(log_settings(verbose=verbose))
         try:
             function(console, **options)
@@ -39,5 +39,5 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def telling(function: Callable[..., Any]) -> Callable[..., Any]:
     """Lets a command be told how to tell what happens: not at all, or in JSON. Stands above `command`."""
-    as_json = click.option("--json", "as_json", is_flag=True, help="Tell each thing that happens as a line of JSON.")
-    return click.option("-q", "--quiet", is_flag=True, help="Say nothing but what is wrong.")(as_json(function))
+    in_json = click.option("--json", "in_json", is_flag=True, help="Tell each thing that happens as a line of JSON.")
+    return click.option("-q", "--quiet", is_flag=True, help="Say nothing but what is wrong.")(in_json(function))
