@@ -12,6 +12,7 @@ import click
 
 from hybridsite.dev.news import News, fault_fields
 from hybridsite.errors import SiteError, SiteErrors, count
+from hybridsite.units import size_text
 
 if TYPE_CHECKING:  # `--help` shall not wait for all that a build needs
     from hybridsite.build.rows import BuildReport, RouteRow
@@ -150,15 +151,6 @@ def _cells(row: RouteRow) -> tuple[str, ...]:
         size_text(row.size),
         f"{row.seconds * 1000:.0f} ms",
     )
-
-
-def size_text(size: int) -> str:
-    """Gives a size in the unit that suits it."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000  # type: ignore[assignment]
-    return f"{size:.1f} GB"
 
 
 def log_settings(*, verbose: bool) -> dict[str, Any]:
