@@ -7,20 +7,22 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
-from functools import cached_property, lru_cache
+from datetime import date, datetime, tzinfo
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from hybridsite import markdown, sources
 from hybridsite.collections import Collection, EntryReference
 from hybridsite.dates import aware, moment, now
 from hybridsite.declarations import COLLECTIONS_FILE, CONTENT_FOLDER, Declared, read_declarations
 from hybridsite.entries import Entries, Entry, field, order
-from hybridsite.errors import ContentError, Faults, Location, did_you_mean
+from hybridsite.errors import ContentError, Faults, Location, SiteError, SiteErrors, did_you_mean
 from hybridsite.frozen import FrozenDict, frozen
+from hybridsite.inheritance import code_state, inherited
 from hybridsite.records import Record
-from hybridsite.schemas import Schema
+from hybridsite.schemas import Schema, make_schema
 
 _log = logging.getLogger("hybridsite")
 
@@ -165,6 +167,15 @@ def _collections_told(names: Iterable[str]) -> str:
     return f"{told}; a folder {CONTENT_FOLDER}/NAME makes one, or {COLLECTIONS_FILE}"
 
 
+class _Parts(NamedTuple):
+    """What an entry is made of that is none of its collection's: the next load of the site may take it over."""
+
+    record: Record
+    data: Any
+    draft: bool
+    date: datetime | None
+
+
 class _Home:
     """One collection: its records, the entries that were made of them, and the HTML that was asked for last."""
 
@@ -206,7 +217,7 @@ class _Home:
         """Keeps the records of all entries that are shown. Two of one slug are a fault."""
         found: dict[str, Record] = {}
         for record in records:
-            with faults.collect():
+            try:
                 reason = _left_out(record, self.policy, self.declared.place)
                 if reason:
                     self.left_out[record.slug] = reason
@@ -221,29 +232,53 @@ class _Home:
                     mend = "rename one, or give it a `slug`"
                     location = record.place() or self.declared.place
                     raise ContentError(what, why=why, mend=mend, location=location)
+            except (SiteError, SiteErrors) as fault:
+                faults.take(fault)
         self._records = found
         self.is_read = True
 
     def check(self, faults: Faults) -> None:
         """Makes entries of the records. Each that doesn't fit the schema is a fault."""
         policy, declared = self.policy, self.declared
-        schema = self._schema = self._schema or _schema(declared, policy.zone)
+        schema = self._schema = self._schema or make_schema(declared.schema, policy.zone, declared.place)
         has_dates = any(record.values.get("date") is not None for record in self._records.values())
         needs_date = schema.needs_date if schema else has_dates
+        today = policy.now.astimezone(policy.zone).date()
+        # A schema that calls functions may find another answer than the last time, or refers to other entries.
+        can_inherit = bool(declared.folder) and (schema is None or schema.is_pure)
+        rests_on = (needs_date, today, policy.zone, declared.schema, code_state())
         made: list[tuple[Entry, datetime | None]] = []
+        bare: dict[str, Record] = {}
         for slug, record in self._records.items():
-            with faults.collect():
-                draft = _is_draft(record, declared.place)
-                _check_jinja(record)
-                if draft and needs_date and record.values.get("date") is None:  # a draft may have none yet
-                    today = policy.now.astimezone(policy.zone).date()
-                    record = replace(record, values={**record.values, "date": today})
-                data = schema.data(record, self._content, declared.place) if schema else _data(record, policy.zone)
-                entry = Entry(declared.name, slug, data, record.file, draft, self)
-                made.append((entry, moment(field(entry, "date"), policy.zone)))
+            make = partial(self._read_data, record, schema, today if needs_date else None)
+            key = (declared.name, slug)
+            try:
+                parts = inherited("entry", key, (record, *rests_on), make) if can_inherit else make()
+            except (SiteError, SiteErrors) as fault:
+                faults.take(fault)
+                bare[slug] = replace(record, values={})
+                continue
+            bare[slug] = parts.record
+            made.append((Entry(declared.name, slug, parts.data, record.file, parts.draft, self), parts.date))
         self._entries = Entries(declared.name, order(made), policy.zone)
+        self._records = bare
+
+    def _read_data(self, record: Record, schema: Schema | None, today: date | None) -> _Parts:
+        """Reads a record by the schema. A draft of a collection that needs dates may have none yet: then it is `today`.
+
+        Raises ContentError, or SiteErrors.
+        """
+        policy, place = self.policy, self.declared.place
+        draft = _is_draft(record, place)
+        _check_jinja(record)
+        values = record.values
+        if draft and today is not None and values.get("date") is None:
+            values = {**values, "date": today}
+        whole = record if values is record.values else replace(record, values=values)
+        data = schema.data(whole, self._content, place) if schema else _data(whole, policy.zone)
+        entry = Entry(self.declared.name, record.slug, data, record.file, draft, self)
         # What the data was made of is not kept beside it.
-        self._records = {slug: replace(record, values={}) for slug, record in self._records.items()}
+        return _Parts(replace(record, values={}), data, draft, moment(field(entry, "date"), policy.zone))
 
     # What entries ask.
 
@@ -328,19 +363,6 @@ def load_content(
     with faults.collect():
         own.raise_any()
     return content
-
-
-def _schema(declared: Declared, zone: tzinfo) -> Schema | None:
-    if declared.schema is None:
-        return None
-    try:
-        return Schema(declared.schema, zone)
-    except Exception as error:  # whatever pydantic raises for a class
-        what = f"{declared.schema.__name__} is no schema"
-        why = str(error).partition("\n")[0]
-        raise ContentError(
-            what, why=why, mend="derive it from pydantic's BaseModel", location=declared.place
-        ) from error
 
 
 def _data(record: Record, zone: tzinfo) -> FrozenDict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hybridsite.collections import Resolver
@@ -19,6 +20,9 @@ _OWN = ("slug", "id", "draft", "body")
 """Names that say something to hybridsite: a schema gets them only where it has a field for them."""
 
 
+_PURE_FACTORIES = (list, dict, set, tuple, frozenset)
+
+
 class Schema:
     """A pydantic model (or a dataclass, or a TypedDict) that the entries of a collection have to fit."""
 
@@ -28,11 +32,18 @@ class Schema:
 
         self.name = kind.__name__
         self._zone = zone
-        self._validate = TypeAdapter(kind).validate_python
+        adapter = TypeAdapter(kind)
+        self._core = adapter.core_schema
+        self._validate = adapter.validate_python
         fields: Mapping[str, Any] = getattr(kind, "model_fields", None) or getattr(kind, "__annotations__", {})
         aliases = [getattr(field, name, None) for field in fields.values() for name in ("alias", "validation_alias")]
         self.names = {*fields, *(alias for alias in aliases if isinstance(alias, str))}
         self.needs_date = bool((date := fields.get("date")) and getattr(date, "is_required", bool)())
+
+    @cached_property
+    def is_pure(self) -> bool:
+        """Whether the same record always gives the same data: no function is called, and nothing is referred to."""
+        return not _calls(self._core)
 
     def data(self, record: Record, resolver: Resolver, place: Location) -> Any:
         """Gives an entry's data. Raises ContentError, or SiteErrors where there are several faults.
@@ -80,3 +91,29 @@ class Schema:
         if kind == "reference":
             return ContentError(f'"{name}"{of} refers to no entry', why=why, location=at)
         return ContentError(f'"{name}"{of} doesn\'t fit {self.name}', why=clause(why), location=at)
+
+
+def make_schema(kind: type[Any] | None, zone: tzinfo, place: Location) -> Schema | None:
+    """Makes the schema of a collection that is declared at `place`. Raises ContentError for a class that is none."""
+    if kind is None:
+        return None
+    try:
+        return Schema(kind, zone)
+    except Exception as error:  # whatever pydantic raises for a class
+        why = str(error).partition("\n")[0]
+        mend = "derive it from pydantic's BaseModel"
+        raise ContentError(f"{kind.__name__} is no schema", why=why, mend=mend, location=place) from error
+
+
+def _calls(core: object) -> bool:
+    """Tells whether a schema of pydantic's core calls a function: a validator, a default's factory, a constructor."""
+    if isinstance(core, Mapping):
+        kind = core.get("type")
+        if isinstance(kind, str) and kind.startswith(("function-", "call")):
+            return True
+        if any(core.get(name) for name in ("post_init", "custom_init", "missing")):
+            return True
+        if callable(core.get("discriminator")) or core.get("default_factory", list) not in _PURE_FACTORIES:
+            return True
+        return any(_calls(part) for name, part in core.items() if name not in ("serialization", "metadata", "cls"))
+    return isinstance(core, list | tuple) and any(map(_calls, core))

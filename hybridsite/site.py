@@ -27,6 +27,7 @@ from hybridsite.errors import Faults, Location
 from hybridsite.files import copied_files
 from hybridsite.given import ErrorFile, GivenFile
 from hybridsite.headers import HeaderRules
+from hybridsite.inheritance import inherited, signatures
 from hybridsite.island_table import IslandTable, load_components
 from hybridsite.languages import LOCALE, Alternate, Languages
 from hybridsite.links import Links
@@ -301,7 +302,7 @@ def load_site(
     data = load_all_data(files, faults)
     content = load_collections(setup, not mode.prerendering, mode.drafts, environ, files, faults)
     actions = load_all_actions(root, faults)
-    assets = Workshop(below(files, FOLDER), cache) if assets is None else assets
+    assets = _workshop(below(files, FOLDER), cache) if assets is None else assets
     languages = Languages.of(settings)
     catalogues = load_catalogues(below(files, LOCALES), languages.locales, languages.chain, faults)
     templates = make_templates(setup, template_sources(files), actions, assets.names())
@@ -328,6 +329,10 @@ def load_site(
     )
     _join(site)
     return site
+
+
+def _workshop(files: Mapping[str, Path], cache: Path | None) -> Workshop:
+    return inherited("workshop", "", (signatures(files), cache), lambda: Workshop(files, cache))
 
 
 def with_plan(site: Site, paths: Iterable[tuple[str, ...]]) -> Site:

@@ -20,9 +20,9 @@ PACKAGE = ROOT / "hybridsite"
 # The one table: each module below those that may import it. Where modules of one floor of docs/architecture.md stand on
 # each other, the floor has steps (1.0, 1.1 …): a module imports from lower steps alone.
 FLOORS: dict[float, str] = {
-    0.0: "decorators errors garbage uploads used",
+    0.0: "decorators errors garbage inheritance uploads used",
     0.05: "collections",
-    0.1: "__init__ tags",
+    0.1: "__init__ news tags",
     0.2: "assets.calls assets.encoder assets.store assets.table island_tag previous reads",
     0.25: "check.finding check.markup",
     0.26: "check.report",
@@ -92,6 +92,8 @@ FLOORS: dict[float, str] = {
     6.8: "asgi",
     6.9: "server.run",
     7.0: "dev.concerns dev.faults dev.files dev.look.notation dev.look.trying dev.reload dev.watch",
+    7.05: "dev.telling",
+    7.07: "dev.late",
     7.1: "dev.error_page dev.history dev.loading dev.look.sessions",
     7.12: "dev.look.origins dev.look.routes",
     7.15: "dev.look.look",
@@ -99,7 +101,7 @@ FLOORS: dict[float, str] = {
     7.3: "dev.run",
     8.0: "cli.console",
     8.1: "cli.command cli.progress",
-    8.2: "cli.new cli.sessions",
+    8.2: "cli.completion cli.new cli.sessions",
     8.3: "cli.main",
     8.4: "__main__",
 }
@@ -295,7 +297,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.", "testing", "visitor")
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 22200
+    assert lines < 22300
 
 
 @pytest.mark.parametrize("name", sorted(modules()))
