@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from functools import cached_property, lru_cache
+from math import inf
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,11 +17,12 @@ from hybridsite import markdown, sources
 from hybridsite.collections import Collection, EntryReference
 from hybridsite.dates import aware, moment, now
 from hybridsite.declarations import COLLECTIONS_FILE, CONTENT_FOLDER, Declared, read_declarations
-from hybridsite.entries import Entries, Entry, field, order
+from hybridsite.entries import BODY, Entries, Entry, field, order
 from hybridsite.errors import ContentError, Faults, Location, did_you_mean
 from hybridsite.frozen import FrozenDict, frozen
 from hybridsite.records import Record
 from hybridsite.schemas import Schema
+from hybridsite.used import HOME, Notes, note, note_field, noting, repeat
 
 _log = logging.getLogger("hybridsite")
 
@@ -77,12 +79,17 @@ class Content:
         return frozenset(file for home in self._homes.values() for file in home.left_out_files)
 
     @property
-    def is_volatile(self) -> bool:
-        """Whether another build may find other entries though no file changed: by a function, or as time goes on."""
-        return any(
-            home.declared.function is not None or any(reason != DRAFT for reason in home.left_out.values())
-            for home in self._homes.values()
-        )
+    def holds_until(self) -> float:
+        """The time, in seconds since 1970, up to which the same files give the same entries.
+
+        0 where they come from a function.
+        """
+        return min((home.holds_until for home in self._homes.values()), default=inf)
+
+    def is_of_files_alone(self, name: str) -> bool:
+        """Tells whether the entries of a collection are made of its files, and of nothing that Python might ask."""
+        home = self._home(name)
+        return home.declared.function is None and home.is_pure
 
     def publish(
         self,
@@ -105,7 +112,7 @@ class Content:
         """Gives the URL of the entry that a file is, or None where it is none."""
         home = next((home for home in self._homes.values() if home.declared.has(file)), None)
         entry = home.by_file.get(file) if home else None
-        return self.url(entry) if entry else None
+        return entry.url if entry else None
 
     def files(self) -> frozenset[str]:
         """The files that are entries."""
@@ -173,6 +180,7 @@ class _Home:
         self.policy = policy
         self.is_read = False
         self.left_out: dict[str, str] = {}
+        self.holds_until = inf if declared.function is None else 0.0
         self.left_out_files: set[str] = set()
         self._content = content
         self._records: Mapping[str, Record] = {}
@@ -193,6 +201,11 @@ class _Home:
         assert self._entries is not None
         return self._entries
 
+    @property
+    def is_pure(self) -> bool:
+        """Whether what its schema makes of a record depends on that record, and on the entries that it refers to."""
+        return self._schema is None or self._schema.is_pure
+
     @cached_property
     def by_file(self) -> Mapping[str, Entry]:
         """The entries of a folder by their files."""
@@ -210,6 +223,8 @@ class _Home:
                 reason = _left_out(record, self.policy, self.declared.place)
                 if reason:
                     self.left_out[record.slug] = reason
+                    if (when := moment(record.values.get("date"), self.policy.zone)) and when > self.policy.now:
+                        self.holds_until = min(self.holds_until, when.timestamp())
                     if self.declared.folder:  # a file of several entries stays where it is
                         self.left_out_files.add(record.file)
                     continue
@@ -236,6 +251,7 @@ class _Home:
                 draft = _is_draft(record, declared.place)
                 _check_jinja(record)
                 if draft and needs_date and record.values.get("date") is None:  # a draft may have none yet
+                    self.holds_until = 0.0
                     today = policy.now.astimezone(policy.zone).date()
                     record = replace(record, values={**record.values, "date": today})
                 data = schema.data(record, self._content, declared.place) if schema else _data(record, policy.zone)
@@ -256,12 +272,17 @@ class _Home:
         return sources.load_body(record.path, record.file)
 
     def rendered(self, entry: Entry) -> markdown.Rendered:
-        """Gives the HTML of an entry, of which the last few are kept."""
-        return self._rendered(entry)
+        """Gives the HTML of an entry, of which the last few are kept, each with what was used to make it."""
+        rendered, noted = self._rendered(entry)
+        repeat(noted)
+        return rendered
 
-    def _render(self, entry: Entry) -> markdown.Rendered:
-        body, line = self.body(entry)
-        return self._content.render(body, entry, line, trusted=self.declared.trusted)
+    def _render(self, entry: Entry) -> tuple[markdown.Rendered, Notes]:
+        with noting() as noted:
+            note(f"{HOME}{self.declared.name}")
+            note_field(entry.collection, BODY, entry.slug)
+            body, line = self.body(entry)
+            return self._content.render(body, entry, line, trusted=self.declared.trusted), noted
 
     def url(self, entry: Entry) -> str:
         """Gives the URL of an entry's page."""

@@ -14,10 +14,17 @@ from hybridsite.collections import EntryReference
 from hybridsite.dates import moment
 from hybridsite.errors import ContentError, did_you_mean
 from hybridsite.markdown import Heading, Rendered
+from hybridsite.used import EVERYTHING, HOME, PYTHON, is_noting, note, note_field, note_fields
+from hybridsite.values import fields_of, is_plain, runs_python, told
 
 T = TypeVar("T")
 
 _MOST_REMEMBERED = 256
+
+WHOLE, FILE, DRAFT, BODY, URL, NEAR = "@data", "@file", "@draft", "@body", "@url", "@near"
+"""What a page may depend on of an entry beside the fields of its data: all of these, and what the entry has itself."""
+# What a query finds of an entry where its data has no such field: this is all that it depends on then.
+_OWN = {"slug": "", "collection": "", "file": FILE, "draft": DRAFT}
 
 
 class Home(Protocol):
@@ -48,20 +55,42 @@ class Entry:
     it is asked for.
     """
 
-    __slots__ = ("_home", "_url", "collection", "data", "draft", "file", "slug")
+    __slots__ = ("_data", "_draft", "_file", "_home", "_url", "collection", "slug")
 
     def __init__(self, collection: str, slug: str, data: Any, file: str, draft: bool, home: Home) -> None:
         self.collection = collection
         self.slug = slug
-        self.data = data
-        self.file = file
-        self.draft = draft
+        self._data = data
+        self._file = file
+        self._draft = draft
         self._home = home
         self._url: str | None = None
+
+    # What is read is noted for the build: a page depends on the fields that it reads.
+
+    @property
+    def data(self) -> Any:
+        """What its schema made of it."""
+        if is_noting():
+            _note_whole(self)
+        return self._data
+
+    @property
+    def file(self) -> str:
+        """Its file; "" for one that a function gave."""
+        note_field(self.collection, FILE, self.slug)
+        return self._file
+
+    @property
+    def draft(self) -> bool:
+        """Whether it is a draft."""
+        note_field(self.collection, DRAFT, self.slug)
+        return self._draft
 
     @property
     def body(self) -> str:
         """The Markdown, as it is written; "" where there is none."""
+        note_field(self.collection, BODY, self.slug)
         return self._home.body(self)[0]
 
     @property
@@ -82,6 +111,8 @@ class Entry:
     @property
     def url(self) -> str:
         """The URL of its page. Raises ContentError where no route, or several, have a page for each entry."""
+        note(f"{HOME}{self.collection}")
+        note_field(self.collection, URL, self.slug)
         if self._url is None:  # lists and layouts ask for it again and again
             self._url = self._home.url(self)
         return self._url
@@ -89,11 +120,13 @@ class Entry:
     @property
     def previous(self) -> Entry | None:
         """The entry before it in the collection's order, or None."""
+        note_field(self.collection, NEAR, self.slug)
         return self._home.entries.neighbour(self, -1)
 
     @property
     def next(self) -> Entry | None:
         """The entry after it in the collection's order, or None."""
+        note_field(self.collection, NEAR, self.slug)
         return self._home.entries.neighbour(self, 1)
 
     def __eq__(self, other: object) -> bool:
@@ -111,14 +144,22 @@ class Entry:
 class Entries(Sequence[Entry]):
     """Entries in an order, which never changes: what is made of it is another one, and is remembered."""
 
-    __slots__ = ("_items", "_numbers", "_remembered", "collection", "zone")
+    __slots__ = ("_items", "_numbers", "_remembered", "_told", "collection", "zone")
 
     def __init__(self, collection: str, items: Iterable[Entry], zone: tzinfo) -> None:
         self.collection = collection
         self.zone = zone
         self._items = tuple(items)
         self._numbers: dict[str, int] | None = None
+        self._told = ""
         self._remembered: dict[Hashable, Any] = {}
+
+    @property
+    def told(self) -> str:
+        """A text that is the same for the same entries in the same order alone."""
+        if not self._told:
+            self._told = told([entry.slug for entry in self._items])
+        return self._told
 
     @overload
     def __getitem__(self, index: int) -> Entry: ...
@@ -148,6 +189,7 @@ class Entries(Sequence[Entry]):
         Of a field that is a list it is enough to hold the value. Raises ContentError for a field that no entry has.
         """
         for name in fields:
+            self._note(name)
             self._check(name)
         key = ("where", *sorted(fields.items(), key=lambda pair: pair[0])) if test is None else None
         return self._once(
@@ -155,7 +197,7 @@ class Entries(Sequence[Entry]):
             lambda: self._of(
                 entry
                 for entry in self._items
-                if all(_matches(field(entry, name), value) for name, value in fields.items())
+                if all(_matches(_field(entry, name), value) for name, value in fields.items())
                 and (test is None or test(entry))
             ),
         )
@@ -168,7 +210,7 @@ class Entries(Sequence[Entry]):
         """
 
         def make() -> Entries:
-            values = [(by(entry) if callable(by) else field(entry, by), entry) for entry in self._items]
+            values = [(by(entry) if callable(by) else _field(entry, by), entry) for entry in self._items]
             known = [(self._rank(value), entry) for value, entry in values if value is not None]
             try:
                 known.sort(key=lambda pair: pair[0], reverse=reverse)
@@ -177,6 +219,7 @@ class Entries(Sequence[Entry]):
             return self._of([*(entry for _, entry in known), *(entry for value, entry in values if value is None)])
 
         if not callable(by):
+            self._note(by)
             self._check(by)
         return self._once(None if callable(by) else ("sorted", by, bool(reverse)), make)
 
@@ -189,7 +232,7 @@ class Entries(Sequence[Entry]):
         def make() -> Mapping[Any, Entries]:
             groups: dict[Any, list[Entry]] = {}
             for entry in self._items:
-                value = field(entry, name)
+                value = _field(entry, name)
                 for key in value if isinstance(value, list | tuple | set | frozenset) else (value,):
                     if key is not None:
                         group = groups.setdefault(plain(key), [])
@@ -198,6 +241,7 @@ class Entries(Sequence[Entry]):
             ordered = sorted(groups.items(), key=lambda pair: (str(pair[0]).casefold(), str(pair[0])))
             return MappingProxyType({key: self._of(group) for key, group in ordered})
 
+        self._note(name)
         self._check(name)
         return self._once(("by", name), make)
 
@@ -227,6 +271,19 @@ class Entries(Sequence[Entry]):
                 self._remembered[key] = found
         return found
 
+    def _note(self, name: str) -> None:
+        """Notes that a query reads a field of each entry. What comes of it is remembered, so this is said each time."""
+        if is_noting():
+            own = _OWN.get(name)
+            if own is None and hasattr(Entry, name):  # a URL, or the HTML of each body
+                note(EVERYTHING)
+            slugs = self._by_slug()
+            note_fields(self.collection, f".{name}", slugs)
+            if own:
+                note_fields(self.collection, own, slugs)
+            if any(not is_plain(_field(entry, name)) for entry in self._items):
+                note(EVERYTHING)
+
     def _check(self, name: str) -> None:
         """Raises ContentError for a name that is a field of no entry: a slip would give an empty list."""
         if not self._items or hasattr(Entry, name) or any(has_field(entry, name) for entry in self._items):
@@ -244,15 +301,46 @@ class Entries(Sequence[Entry]):
 
 def field(entry: Entry, name: str) -> Any:
     """Gives a field of an entry's data, or None; `slug` and its like where the data has none of that name."""
-    data = entry.data
+    if is_noting():
+        note_read(entry, name)
+    return _field(entry, name)
+
+
+def _field(entry: Entry, name: str) -> Any:
+    data = entry._data
     if isinstance(data, Mapping):
         return data[name] if name in data else getattr(entry, name, None)
     return getattr(data, name) if has_field(entry, name) else getattr(entry, name, None)
 
 
+def note_read(entry: Entry, name: str) -> None:
+    """Notes for the build that a field of an entry's data is read.
+
+    What runs Python of the site to be read, as a property does, may depend on anything.
+    """
+    note_field(entry.collection, f".{name}", entry.slug)
+    data = entry._data
+    fields = fields_of(data)
+    if fields is not None and name in fields:
+        if not is_plain(fields[name]):
+            note(EVERYTHING)
+    elif fields is None or hasattr(data, name):  # a method, or a property
+        _note_whole(entry)
+
+
+def _note_whole(entry: Entry) -> None:
+    note_field(entry.collection, WHOLE, entry.slug)
+    data = entry._data
+    fields = fields_of(data)
+    if fields is None or runs_python(type(data)) or not all(map(is_plain, fields.values())):
+        note(EVERYTHING)
+    if not isinstance(data, Mapping):
+        note(PYTHON)
+
+
 def has_field(entry: Entry, name: str) -> bool:
     """Tells whether an entry's data has a field of that name."""
-    data = entry.data
+    data = entry._data
     if isinstance(data, Mapping):
         return name in data
     return name in field_names(entry) or (hasattr(data, name) and not callable(getattr(data, name)))
@@ -260,7 +348,7 @@ def has_field(entry: Entry, name: str) -> bool:
 
 def field_names(entry: Entry) -> Iterable[str]:
     """Gives the names of the fields of an entry's data."""
-    data = entry.data
+    data = entry._data
     if isinstance(data, Mapping):
         return [str(key) for key in data]
     names: Mapping[str, Any] = getattr(type(data), "model_fields", None) or getattr(data, "__dict__", {})

@@ -5,7 +5,7 @@ A build goes through all pages of a listing; a server looks up the one that was 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -78,6 +78,11 @@ class Listing:
         self._content = content
         self._url_for = url_for
         self._others = tuple(name for name in route.parameters if name != "slug")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of an entry that its path is made of, beside the slug."""
+        return self._others
 
     @property
     def shows_entries(self) -> bool:
@@ -189,6 +194,10 @@ class Listings:
     def by_source(self, source: str) -> Listing | None:
         """Gives the listing of a route by its file, as `of` does."""
         return self._by_source.get(source)
+
+    def showing(self, collection: str) -> Sequence[Listing]:
+        """Gives the listings that have a page for each entry of a collection."""
+        return self._pages.get(collection, ())
 
     def shows(self, collection: str) -> bool:
         """Tells whether a route has a page for each entry of a collection."""

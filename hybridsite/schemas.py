@@ -20,7 +20,10 @@ _OWN = ("slug", "id", "draft", "body")
 
 
 class Schema:
-    """A pydantic model (or a dataclass, or a TypedDict) that the entries of a collection have to fit."""
+    """A pydantic model (or a dataclass, or a TypedDict) that the entries of a collection have to fit.
+
+    `is_pure` where no Python of the site takes part in that: a validator may ask for the time, or for other files.
+    """
 
     def __init__(self, kind: type[Any], zone: tzinfo) -> None:
         """Raises what pydantic raises for a class that it can make no schema of."""
@@ -28,7 +31,9 @@ class Schema:
 
         self.name = kind.__name__
         self._zone = zone
-        self._validate = TypeAdapter(kind).validate_python
+        adapter = TypeAdapter(kind)
+        self._validate = adapter.validate_python
+        self.is_pure = _is_pure(adapter.core_schema)
         fields: Mapping[str, Any] = getattr(kind, "model_fields", None) or getattr(kind, "__annotations__", {})
         aliases = [getattr(field, name, None) for field in fields.values() for name in ("alias", "validation_alias")]
         self.names = {*fields, *(alias for alias in aliases if isinstance(alias, str))}
@@ -80,3 +85,24 @@ class Schema:
         if kind == "reference":
             return ContentError(f'"{name}"{of} refers to no entry', why=why, location=at)
         return ContentError(f'"{name}"{of} doesn\'t fit {self.name}', why=clause(why), location=at)
+
+
+def _is_pure(schema: object) -> bool:
+    """Tells whether pydantic's schema runs no function but pydantic's own, and what makes references."""
+    if isinstance(schema, list | tuple):
+        return all(map(_is_pure, schema))
+    if not isinstance(schema, Mapping):
+        return schema is None or isinstance(schema, str | int | float | bool | type) or not callable(schema)
+    if schema.get("post_init") or schema.get("custom_init") or schema.get("type") in ("call", "callable"):
+        return False
+    return all(_is_own(value) or _is_pure(value) for key, value in schema.items() if key not in _NO_VALIDATION)
+
+
+_NO_VALIDATION = frozenset({"metadata", "serialization", "cls", "computed_fields", "ref", "schema_ref"})
+_MAKERS = (list, dict, set, tuple, frozenset)
+
+
+def _is_own(function: object) -> bool:
+    """Tells whether a function of a schema is pydantic's, or that of a reference."""
+    module = getattr(function, "__module__", None) or ""
+    return (isinstance(function, type) and function in _MAKERS) or (callable(function) and module.partition(".")[0] in ("pydantic", "hybridsite"))

@@ -55,6 +55,7 @@ from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates, make_templates, unknown_action
 from hybridsite.tree import below, index_files
 from hybridsite.urls import UrlPolicy
+from hybridsite.used import LIST, note
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +236,7 @@ class Site:
 
     def collection(self, name: str) -> Entries:
         """Gives the entries of a collection: `collection()` in templates. Raises ContentError for a name of none."""
+        note(f"{LIST}{name}")
         return self.content.collection(name)
 
     def action_url(self, name: str) -> str:

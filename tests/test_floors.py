@@ -51,11 +51,12 @@ FLOORS: dict[float, str] = {
     " sessions.cookie sessions.store",
     2.02: "island_props",
     2.03: "island_memory",
-    2.05: "languages links markdown",
+    2.05: "languages links markdown values",
     2.1: "entries records redirects sessions.changes sessions.contract sessions.drivers sessions.dynamodb"
     " sessions.flashes sessions.fs sessions.index sessions.key_value"
     " sessions.memory sessions.postgres_connections sessions.redis_scripts"
-    " sessions.sqlite templating",
+    " sessions.sqlite",
+    2.12: "templating",
     2.2: "declarations schemas sessions.lifetime sessions.postgres sessions.redis sessions.session sessions.upstash",
     2.3: "content sessions.outage",
     2.4: "sessions.records sessions.sweeping",
@@ -75,6 +76,7 @@ FLOORS: dict[float, str] = {
     6.0: "features.feeds features.search features.sitemap adapters.static build.needs build.plan build.rows"
     " build.snapshot build.traces",
     6.1: "adapters.adapter build.store",
+    6.15: "build.fields",
     6.2: "build.kept build.output build.report",
     6.22: "build.headers",
     6.25: "build.finishing",

@@ -21,6 +21,7 @@ from hybridsite.build.assets import ask_again, write_assets
 from hybridsite.build.copying import copy_files, copy_sources
 from hybridsite.build.executors import Work, outcomes
 from hybridsite.build.finishing import finish
+from hybridsite.build.fields import Known, known_entries
 from hybridsite.build.islands import keep_previous, placed, with_island_key, write_client
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
 from hybridsite.build.making import Outcome, built_file, identity, place_of_page
@@ -109,7 +110,7 @@ def build_site(
         site = with_plan(site, (page.segments for page in pages))
         kept = NOTHING
         if last is not None and last.variables == sources.variables:
-            kept = what_holds(last, root, sources.files, route_facts(site))
+            kept = what_holds(site, last, sources.files)
         reason = "" if kept is not NOTHING else "nothing is kept of the last build, which isn't there or can't be used"
         why = explain(site, pages, kept, options.why, reason) if options.why and not faults else ""
         with Output(site.root, state / SPARE) as output:
@@ -121,8 +122,8 @@ def build_site(
             output.exchange()
         rows = _rows(site, pages, written.pages)
         outside = {**kept.outside, **seen_outside(root, written.outside, began_at)}
-        if not site.content.is_volatile:
-            stores.write(state, _store(site, sources, options, written, rows, outside))
+        known = kept.known if kept is not NOTHING else known_entries(site, {}, ())
+        stores.write(state, _store(site, sources, options, written, rows, outside, known))
     seconds = time.perf_counter() - began
     last_made = set(map(id, kept.made.values()))
     number = sum(id(one) in last_made for one in written.pages)
@@ -201,6 +202,7 @@ def _store(
     written: _Written,
     rows: list[RouteRow],
     outside: dict[str, Signature | None],
+    known: Known,
 ) -> Store:
     """Gives what the next build is to know of this one."""
     return Store(
@@ -211,6 +213,8 @@ def _store(
         files=sources.files,
         outside=outside,
         variables=sources.variables,
+        until=site.content.holds_until,
+        entries=known,
         routes=route_facts(site),
         made=written.made,
         rows=rows,

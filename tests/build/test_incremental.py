@@ -51,7 +51,7 @@ READS = st.sampled_from(
         "<< url.path >> << route >> << locale >>",
         "<< asset('site.css') >>",
         "{% island 'components/a.html', word=page.title %}wait{% endisland %}",
-        "{% for entry in collection('blog') %}<< entry.title >> {% endfor %}",
+        "{% for entry in collection('blog') %}<< entry.data.title >> {% endfor %}",
         "{% if site.collection %}<< site.collection('blog') | length >>{% endif %}",
     ]
 )
@@ -106,7 +106,7 @@ class Edits(RuleBasedStateMachine):
                 "assets/site.css": "body { color: red }",
                 "assets/_part.css": "p { color: red }",
                 "content/blog/x.md": "---\ntitle: X\n---\nbody",
-                "pages/blog/[slug].html": "---\npaths: blog\n---\n<< entry.title >> << entry.html >>",
+                "pages/blog/[slug].html": "---\npaths: blog\n---\n<< entry.data.title >> << entry.html >>",
                 "pages/fixed.html": "fixed",
                 "pages/post.md": "---\nlayout: layouts/text.html\ntitle: Post\n---\n# Post\n",
                 "data/a.json": '"first"',
