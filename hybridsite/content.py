@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from functools import cached_property, lru_cache
 from math import inf
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from hybridsite import markdown, sources
 from hybridsite.collections import Collection, EntryReference
 from hybridsite.dates import aware, moment, now
 from hybridsite.declarations import COLLECTIONS_FILE, CONTENT_FOLDER, Declared, read_declarations
-from hybridsite.entries import BODY, Entries, Entry, field, order
+from hybridsite.entries import BODY, FILE, LATE, Entries, Entry, field_of, order
+from hybridsite.entry_memory import GROUPS, MOMENT, EntryMemory, Fields
 from hybridsite.errors import ContentError, Faults, Location, did_you_mean
 from hybridsite.frozen import FrozenDict, frozen
-from hybridsite.records import Record
+from hybridsite.records import Record, folder_records
 from hybridsite.schemas import Schema
 from hybridsite.used import HOME, Notes, note, note_field, noting, repeat
 
@@ -45,8 +47,9 @@ class Policy:
 class Content:
     """All collections of a site, by name."""
 
-    def __init__(self, policy: Policy, collections: Iterable[Declared] = ()) -> None:
+    def __init__(self, policy: Policy, collections: Iterable[Declared] = (), memory: EntryMemory | None = None) -> None:
         self.policy = policy
+        self.memory = memory
         self._homes = {declared.name: _Home(declared, self, policy) for declared in collections}
         self._live = tuple(home for home in self._homes.values() if home.declared.ttl is not None)
         self._url: Callable[[Entry], str] | None = None
@@ -141,9 +144,9 @@ class Content:
         if home is None:
             near = did_you_mean(collection, self._homes) or _collections_told(self._homes)
             raise ValueError(f'there is no collection "{collection}"; {near}')
-        if slug not in home.records() and home.is_read:
+        if not home.has(slug) and home.is_read:
             reason = home.left_out.get(slug)
-            near = reason or did_you_mean(slug, home.records())
+            near = reason or did_you_mean(slug, home.slugs())
             raise ValueError(f'there is no "{slug}" in the collection "{collection}"{"; " if near else ""}{near}')
         return EntryReference(collection, slug, self)
 
@@ -157,13 +160,28 @@ class Content:
     def read(self, faults: Faults, *, serving: bool) -> None:
         """Reads and checks every collection; where the site is served, a live one waits for its first request."""
         homes = [home for home in self._homes.values() if not (serving and home.declared.ttl is not None)]
+        recalled = self._recalled(homes)
         for home in homes:
-            with faults.collect():
-                home.collect(home.declared.records(faults), faults)
+            if home not in recalled:
+                with faults.collect():
+                    home.forget()
+                    home.collect(home.declared.records(faults), faults)
         for home in homes:
             if home.is_read:
                 with faults.collect():
                     home.check(faults)
+
+    def _recalled(self, homes: list[_Home]) -> set[_Home]:
+        """Gives the collections of which only those files were read that have changed since the last build."""
+        memory = self.memory
+        if memory is None or not memory.holds or self.policy.drafts:
+            return set()
+        found = {home for home in homes if home.recall(memory)}
+        same = self._homes.keys() == memory.known.keys() and all(
+            home in found and home.slugs() == memory.known[home.declared.name].keys() for home in homes
+        )
+        # What a reference leads to may be gone.
+        return found if same else {home for home in found if not home.refers}
 
 
 def _collections_told(names: Iterable[str]) -> str:
@@ -184,6 +202,7 @@ class _Home:
         self.left_out_files: set[str] = set()
         self._content = content
         self._records: Mapping[str, Record] = {}
+        self._late: Mapping[str, Fields] = {}
         self._entries: Entries | None = None
         self._rendered = lru_cache(maxsize=_REMEMBERED)(self._render)
         self._schema: Schema | None = None
@@ -211,9 +230,43 @@ class _Home:
         """The entries of a folder by their files."""
         return {entry.file: entry for entry in self.entries if entry.file}
 
-    def records(self) -> Mapping[str, Record]:
-        """The records by slug."""
-        return self._records
+    @property
+    def refers(self) -> bool:
+        """Whether its schema has references to entries."""
+        return self._schema is not None and self._schema.refers
+
+    def has(self, slug: str) -> bool:
+        """Tells whether an entry of that slug was read."""
+        return slug in self._records or slug in self._late
+
+    def slugs(self) -> Set[str]:
+        """The slugs of the entries that were read."""
+        return self._records.keys() | self._late.keys()
+
+    def forget(self) -> None:
+        """Begins anew."""
+        self._records, self._late = {}, {}
+        self.left_out, self.left_out_files = {}, set()
+        self.holds_until = inf if self.declared.function is None else 0.0
+
+    def recall(self, memory: EntryMemory) -> bool:
+        """Takes over the entries whose files are as they were, and reads the others.
+
+        Gives False, and has to be asked anew, where that can't be done, or a fault is to be told.
+        """
+        declared, faults = self.declared, Faults()
+        if not declared.folder:
+            return False
+        with faults.collect():
+            self._schema = _schema(declared, self.policy.zone)
+            if not self.is_pure:
+                return False
+            late = memory.unchanged(declared.name)
+            known = {fields[FILE] for fields in late.values()}
+            files = {file: path for file, path in (declared.files or {}).items() if file not in known}
+            self.collect(folder_records(declared.folder, files, faults), faults)
+            self._late = late
+        return not faults and self._records.keys().isdisjoint(self._late)
 
     def collect(self, records: Iterator[Record], faults: Faults) -> None:
         """Keeps the records of all entries that are shown. Two of one slug are a fault."""
@@ -236,6 +289,8 @@ class _Home:
                     mend = "rename one, or give it a `slug`"
                     location = record.place() or self.declared.place
                     raise ContentError(what, why=why, mend=mend, location=location)
+                if self._content.memory is not None and record.path is not None and record.body is None:
+                    self._content.memory.remember(record.file, record.values)
         self._records = found
         self.is_read = True
 
@@ -245,7 +300,10 @@ class _Home:
         schema = self._schema = self._schema or _schema(declared, policy.zone)
         has_dates = any(record.values.get("date") is not None for record in self._records.values())
         needs_date = schema.needs_date if schema else has_dates
-        made: list[tuple[Entry, datetime | None]] = []
+        made: list[tuple[Entry, datetime | None]] = [
+            (Entry(declared.name, slug, LATE, fields[FILE], False, self), _when(fields))
+            for slug, fields in self._late.items()
+        ]
         for slug, record in self._records.items():
             with faults.collect():
                 draft = _is_draft(record, declared.place)
@@ -254,9 +312,8 @@ class _Home:
                     self.holds_until = 0.0
                     today = policy.now.astimezone(policy.zone).date()
                     record = replace(record, values={**record.values, "date": today})
-                data = schema.data(record, self._content, declared.place) if schema else _data(record, policy.zone)
-                entry = Entry(declared.name, slug, data, record.file, draft, self)
-                made.append((entry, moment(field(entry, "date"), policy.zone)))
+                entry = Entry(declared.name, slug, self._made(record), record.file, draft, self)
+                made.append((entry, moment(field_of(entry, "date"), policy.zone)))
         self._entries = Entries(declared.name, order(made), policy.zone)
         # What the data was made of is not kept beside it.
         self._records = {slug: replace(record, values={}) for slug, record in self._records.items()}
@@ -265,11 +322,31 @@ class _Home:
 
     def body(self, entry: Entry) -> tuple[str, int]:
         """Gives the Markdown of an entry, and the line on which it begins: 0 where it isn't known."""
+        if entry.slug in self._late:
+            return sources.load_body(self.declared.root / entry._file, entry._file)
         record = self._records.get(entry.slug)
         if record is None or record.body is not None:
             return (record.body or "", 0) if record else ("", 0)
         assert record.path is not None
         return sources.load_body(record.path, record.file)
+
+    def data(self, entry: Entry) -> Any:
+        """Makes the data of an entry whose file is as it was."""
+        assert self._content.memory is not None
+        file = entry._file
+        record = Record(entry.slug, self._content.memory.values(file), file, self.declared.root / file, body=None)
+        return self._made(record)
+
+    def _made(self, record: Record) -> Any:
+        schema = self._schema
+        if schema is None:
+            return _data(record, self.policy.zone)
+        return schema.data(record, self._content, self.declared.place)
+
+    def groups(self, entry: Entry, name: str) -> Sequence[str] | None:
+        """Gives the groups of such an entry by a field, if they were told."""
+        text = self._late[entry.slug].get(f"{GROUPS}{name}")
+        return None if text is None else text.split("\n") if text else ()
 
     def rendered(self, entry: Entry) -> markdown.Rendered:
         """Gives the HTML of an entry, of which the last few are kept, each with what was used to make it."""
@@ -337,18 +414,24 @@ def load_content(
     *,
     serving: bool,
     added: Mapping[str, Collection] = MappingProxyType({}),
+    memory: EntryMemory | None = None,
 ) -> Content:
     """Loads the collections of a site. `files` are those below content/ and data/, `added` what plugins add.
 
-    All faults of all entries are added to `faults`.
+    All faults of all entries are added to `faults`. `memory` has what the last build knew.
     """
     own = Faults()
     declared = read_declarations(root, files, own, added)
-    content = Content(policy, declared)
+    content = Content(policy, declared, memory)
     content.read(own, serving=serving)
     with faults.collect():
         own.raise_any()
     return content
+
+
+def _when(fields: Fields) -> datetime | None:
+    text = fields.get(MOMENT)
+    return datetime.fromisoformat(text) if text else None
 
 
 def _schema(declared: Declared, zone: tzinfo) -> Schema | None:

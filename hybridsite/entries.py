@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from datetime import datetime, tzinfo
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, Final, Protocol, TypeVar, overload
 
 from markupsafe import Markup
 
@@ -23,6 +23,8 @@ _MOST_REMEMBERED = 256
 
 WHOLE, FILE, DRAFT, BODY, URL, NEAR = "@data", "@file", "@draft", "@body", "@url", "@near"
 """What a page may depend on of an entry beside the fields of its data: all of these, and what the entry has itself."""
+LATE: Final = object()
+"""Stands for the data of an entry whose file is as it was at the last build, until somebody asks for it."""
 # What a query finds of an entry where its data has no such field: this is all that it depends on then.
 _OWN = {"slug": "", "collection": "", "file": FILE, "draft": DRAFT}
 
@@ -47,6 +49,14 @@ class Home(Protocol):
         """Gives the URL of the page that shows an entry."""
         ...
 
+    def data(self, entry: Entry) -> Any:
+        """Makes the data of an entry that was given LATE in its place."""
+        ...
+
+    def groups(self, entry: Entry, name: str) -> Sequence[str] | None:
+        """Gives the groups that such an entry is in by a field; None where its data has to be asked."""
+        ...
+
 
 class Entry:
     """One entry of a collection.
@@ -55,16 +65,22 @@ class Entry:
     it is asked for.
     """
 
-    __slots__ = ("_data", "_draft", "_file", "_home", "_url", "collection", "slug")
+    __slots__ = ("_draft", "_file", "_home", "_made", "_url", "collection", "slug")
 
     def __init__(self, collection: str, slug: str, data: Any, file: str, draft: bool, home: Home) -> None:
         self.collection = collection
         self.slug = slug
-        self._data = data
+        self._made = data
         self._file = file
         self._draft = draft
         self._home = home
         self._url: str | None = None
+
+    @property
+    def _data(self) -> Any:
+        if self._made is LATE:
+            self._made = self._home.data(self)
+        return self._made
 
     # What is read is noted for the build: a page depends on the fields that it reads.
 
@@ -197,7 +213,7 @@ class Entries(Sequence[Entry]):
             lambda: self._of(
                 entry
                 for entry in self._items
-                if all(_matches(_field(entry, name), value) for name, value in fields.items())
+                if all(_matches(field_of(entry, name), value) for name, value in fields.items())
                 and (test is None or test(entry))
             ),
         )
@@ -210,7 +226,7 @@ class Entries(Sequence[Entry]):
         """
 
         def make() -> Entries:
-            values = [(by(entry) if callable(by) else _field(entry, by), entry) for entry in self._items]
+            values = [(by(entry) if callable(by) else field_of(entry, by), entry) for entry in self._items]
             known = [(self._rank(value), entry) for value, entry in values if value is not None]
             try:
                 known.sort(key=lambda pair: pair[0], reverse=reverse)
@@ -232,12 +248,10 @@ class Entries(Sequence[Entry]):
         def make() -> Mapping[Any, Entries]:
             groups: dict[Any, list[Entry]] = {}
             for entry in self._items:
-                value = _field(entry, name)
-                for key in value if isinstance(value, list | tuple | set | frozenset) else (value,):
-                    if key is not None:
-                        group = groups.setdefault(plain(key), [])
-                        if not group or group[-1] is not entry:
-                            group.append(entry)
+                for key in group_keys(entry, name):
+                    group = groups.setdefault(key, [])
+                    if not group or group[-1] is not entry:
+                        group.append(entry)
             ordered = sorted(groups.items(), key=lambda pair: (str(pair[0]).casefold(), str(pair[0])))
             return MappingProxyType({key: self._of(group) for key, group in ordered})
 
@@ -281,7 +295,7 @@ class Entries(Sequence[Entry]):
             note_fields(self.collection, f".{name}", slugs)
             if own:
                 note_fields(self.collection, own, slugs)
-            if any(not is_plain(_field(entry, name)) for entry in self._items):
+            if any(not is_plain(field_of(entry, name)) for entry in self._items):
                 note(EVERYTHING)
 
     def _check(self, name: str) -> None:
@@ -303,14 +317,25 @@ def field(entry: Entry, name: str) -> Any:
     """Gives a field of an entry's data, or None; `slug` and its like where the data has none of that name."""
     if is_noting():
         note_read(entry, name)
-    return _field(entry, name)
+    return field_of(entry, name)
 
 
-def _field(entry: Entry, name: str) -> Any:
+def field_of(entry: Entry, name: str) -> Any:
+    """Gives a field as `field` does, for those who need no note of it."""
     data = entry._data
     if isinstance(data, Mapping):
         return data[name] if name in data else getattr(entry, name, None)
     return getattr(data, name) if has_field(entry, name) else getattr(entry, name, None)
+
+
+def group_keys(entry: Entry, name: str) -> Sequence[Any]:
+    """Gives the groups that an entry is in by a field: its value, or each item of it."""
+    known = entry._home.groups(entry, name) if entry._made is LATE else None
+    if known is not None:
+        return known
+    value = field_of(entry, name)
+    several = value if isinstance(value, list | tuple | set | frozenset) else (value,)
+    return [plain(key) for key in several if key is not None]
 
 
 def note_read(entry: Entry, name: str) -> None:

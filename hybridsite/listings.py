@@ -199,6 +199,11 @@ class Listings:
         """Gives the listings that have a page for each entry of a collection."""
         return self._pages.get(collection, ())
 
+    def grouping(self, collection: str) -> set[str]:
+        """Gives the fields that the entries of a collection are grouped by."""
+        every = (listing.paths for listing in self._by_source.values())
+        return {paths.by for paths in every if paths.by is not None and paths.collection == collection}
+
     def shows(self, collection: str) -> bool:
         """Tells whether a route has a page for each entry of a collection."""
         return collection in self._pages

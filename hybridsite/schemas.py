@@ -34,6 +34,7 @@ class Schema:
         adapter = TypeAdapter(kind)
         self._validate = adapter.validate_python
         self.is_pure = _is_pure(adapter.core_schema)
+        self.refers = _refers(adapter.core_schema)
         fields: Mapping[str, Any] = getattr(kind, "model_fields", None) or getattr(kind, "__annotations__", {})
         aliases = [getattr(field, name, None) for field in fields.values() for name in ("alias", "validation_alias")]
         self.names = {*fields, *(alias for alias in aliases if isinstance(alias, str))}
@@ -98,6 +99,16 @@ def _is_pure(schema: object) -> bool:
     return all(_is_own(value) or _is_pure(value) for key, value in schema.items() if key not in _NO_VALIDATION)
 
 
+def _refers(schema: object) -> bool:
+    """Tells whether pydantic's schema has references to entries."""
+    if isinstance(schema, Mapping):
+        function = schema.get("function")
+        if isinstance(function, Mapping) and "hybridsite" in str(getattr(function.get("function"), "__module__", "")):
+            return True
+        return any(_refers(value) for key, value in schema.items() if key not in _NO_VALIDATION)
+    return isinstance(schema, list | tuple) and any(map(_refers, schema))
+
+
 _NO_VALIDATION = frozenset({"metadata", "serialization", "cls", "computed_fields", "ref", "schema_ref"})
 _MAKERS = (list, dict, set, tuple, frozenset)
 
@@ -105,4 +116,6 @@ _MAKERS = (list, dict, set, tuple, frozenset)
 def _is_own(function: object) -> bool:
     """Tells whether a function of a schema is pydantic's, or that of a reference."""
     module = getattr(function, "__module__", None) or ""
-    return (isinstance(function, type) and function in _MAKERS) or (callable(function) and module.partition(".")[0] in ("pydantic", "hybridsite"))
+    return (isinstance(function, type) and function in _MAKERS) or (
+        callable(function) and module.partition(".")[0] in ("pydantic", "hybridsite")
+    )

@@ -23,6 +23,7 @@ from hybridsite.content import Content
 from hybridsite.csp import Policy
 from hybridsite.declarations import CONTENT_FOLDER
 from hybridsite.entries import Entries, Entry
+from hybridsite.entry_memory import EntryMemory
 from hybridsite.errors import Faults, Location
 from hybridsite.files import copied_files
 from hybridsite.given import ErrorFile, GivenFile
@@ -286,12 +287,14 @@ def load_site(
     faults: Faults | None = None,
     assets: Assets | None = None,
     cache: Path | None = None,
+    memory: EntryMemory | None = None,
 ) -> Site:
     """Reads a site folder (or the sources in dist/server/) into a Site.
 
     Raises SiteErrors with every fault that can be found without rendering, or the only one as itself. Where `faults` is
     given, those of single pages are added to it, and the site comes without these pages: a build renders the others,
     to tell their faults too. `assets` are a build's; without, they are made here, and remembered in the folder `cache`.
+    `memory` has what the last build knew of entries.
     """
     root = root.resolve()
     make_importable(root)
@@ -299,7 +302,7 @@ def load_site(
     goes_on, faults = faults is not None, Faults() if faults is None else faults
     files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER, FOLDER, LOCALES), faults)
     data = load_all_data(files, faults)
-    content = load_collections(setup, not mode.prerendering, mode.drafts, environ, files, faults)
+    content = load_collections(setup, not mode.prerendering, mode.drafts, environ, files, faults, memory)
     actions = load_all_actions(root, faults)
     assets = Workshop(below(files, FOLDER), cache) if assets is None else assets
     languages = Languages.of(settings)

@@ -1,4 +1,4 @@
-"""What the values of entries are to a build: told apart by a text, and plain, or of a type that is the site's Python."""
+"""What the values of entries are to a build: told apart by a text, and plain or of a type that runs Python."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def is_plain(value: object) -> bool:
 
 
 @lru_cache(maxsize=256)
-def runs_python(kind: type) -> bool:
+def runs_python(kind: Any) -> bool:
     """Tells whether a class, or one that it is derived from, defines functions or properties of its own."""
     return any(
         _is_code(name, value, each.__module__)

@@ -57,6 +57,7 @@ FLOORS: dict[float, str] = {
     " sessions.memory sessions.postgres_connections sessions.redis_scripts"
     " sessions.sqlite",
     2.12: "templating",
+    2.15: "entry_memory",
     2.2: "declarations schemas sessions.lifetime sessions.postgres sessions.redis sessions.session sessions.upstash",
     2.3: "content sessions.outage",
     2.4: "sessions.records sessions.sweeping",
@@ -113,7 +114,7 @@ HOMES = {
     "uvicorn": ("cli.", "dev.run", "server.run", "server.protocol"),
     "watchfiles": ("dev.",),
     "itsdangerous": ("sessions.cookie",),
-    "msgspec": ("sessions.codec", "sessions.fs", "cache.redis", "build.store"),
+    "msgspec": ("sessions.codec", "sessions.fs", "cache.redis", "build.store", "entry_memory"),
     "redis": ("sessions.redis.", "cache.redis.", "redis_client."),
     "psycopg": ("sessions.postgres",),
     "upstash_redis": ("sessions.upstash",),

@@ -20,18 +20,28 @@ from hybridsite.build import store as stores
 from hybridsite.build.assets import ask_again, write_assets
 from hybridsite.build.copying import copy_files, copy_sources
 from hybridsite.build.executors import Work, outcomes
+from hybridsite.build.fields import known_entries, remembered
 from hybridsite.build.finishing import finish
-from hybridsite.build.fields import Known, known_entries
 from hybridsite.build.islands import keep_previous, placed, with_island_key, write_client
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
 from hybridsite.build.making import Outcome, built_file, identity, place_of_page
 from hybridsite.build.output import Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.rows import BuildReport, RouteRow
-from hybridsite.build.snapshot import SECRET, Signature, secret, snapshot, tool, variables
+from hybridsite.build.snapshot import (
+    SECRET,
+    Signature,
+    changed_files,
+    changed_outside,
+    secret,
+    snapshot,
+    tool,
+    variables,
+)
 from hybridsite.build.store import Damaged, Made, Place, Store, Told
 from hybridsite.build.traces import route_facts
 from hybridsite.build.why import explain
+from hybridsite.entry_memory import EntryMemory, Known
 from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, server_sources
 from hybridsite.pages import plain_markdown
@@ -100,7 +110,9 @@ def build_site(
         names = list(server_sources(root))  # what vanishes later is a fault
         last = _last_build(root, state, sources, options, listener)
         mode, folder = Mode(prerendering=True, drafts=options.drafts), state / "cache" / "assets"
-        site = load_site(root, mode, environ=environ, faults=faults, cache=folder)
+        changed = () if last is None else _changed(last, root, sources)
+        memory = remembered(last, changed, sources.variables)
+        site = load_site(root, mode, environ=environ, faults=faults, cache=folder, memory=memory)
         site = with_island_key(site, state, environ)
         if site.templates.has_islands():
             sources.variables[SECRET] = secret(environ, state)
@@ -110,7 +122,7 @@ def build_site(
         site = with_plan(site, (page.segments for page in pages))
         kept = NOTHING
         if last is not None and last.variables == sources.variables:
-            kept = what_holds(site, last, sources.files)
+            kept = what_holds(site, last, sources.files, changed, memory)
         reason = "" if kept is not NOTHING else "nothing is kept of the last build, which isn't there or can't be used"
         why = explain(site, pages, kept, options.why, reason) if options.why and not faults else ""
         with Output(site.root, state / SPARE) as output:
@@ -122,8 +134,8 @@ def build_site(
             output.exchange()
         rows = _rows(site, pages, written.pages)
         outside = {**kept.outside, **seen_outside(root, written.outside, began_at)}
-        known = kept.known if kept is not NOTHING else known_entries(site, {}, ())
-        stores.write(state, _store(site, sources, options, written, rows, outside, known))
+        known = kept.known if kept is not NOTHING else known_entries(site, EntryMemory())
+        stores.write(state, _store(site, sources, options, written, rows, outside, known, memory.kept(known)))
     seconds = time.perf_counter() - began
     last_made = set(map(id, kept.made.values()))
     number = sum(id(one) in last_made for one in written.pages)
@@ -203,6 +215,7 @@ def _store(
     rows: list[RouteRow],
     outside: dict[str, Signature | None],
     known: Known,
+    heads: dict[str, bytes],
 ) -> Store:
     """Gives what the next build is to know of this one."""
     return Store(
@@ -215,6 +228,7 @@ def _store(
         variables=sources.variables,
         until=site.content.holds_until,
         entries=known,
+        heads=heads,
         routes=route_facts(site),
         made=written.made,
         rows=rows,
@@ -242,6 +256,11 @@ def _last_build(root: Path, state: Path, now: _Sources, options: BuildOptions, l
     except OSError:
         return None
     return last if hashlib.sha256(manifest).hexdigest() == last.dist else None
+
+
+def _changed(last: Store, root: Path, now: _Sources) -> tuple[str, ...]:
+    """Names the files, of the site and outside, that are others than the last build knew."""
+    return (*changed_files(last.files, root, now.files), *changed_outside(last.outside))
 
 
 def _make(

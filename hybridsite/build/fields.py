@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import tzinfo
 
-from hybridsite.entries import BODY, DRAFT, FILE, NEAR, URL, WHOLE, Entry
+from hybridsite.build.snapshot import SECRET
+from hybridsite.build.store import Store
+from hybridsite.build.traces import SETTINGS
+from hybridsite.dates import moment
+from hybridsite.entries import BODY, DRAFT, FILE, NEAR, URL, WHOLE, Entry, field_of, group_keys
+from hybridsite.entry_memory import GROUPS, MOMENT, EntryMemory, Fields, Known
 from hybridsite.site import Site
 from hybridsite.used import ALL, EVERYTHING, LIST
 from hybridsite.values import fields_of, told
-
-Fields = Mapping[str, str]
-"""What is told of one entry by the names of its fields: `.title` of its data, `@file` and its like of itself."""
-Known = dict[str, dict[str, Fields]]
-"""The entries of every collection by slug, in the order of each collection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,36 +38,52 @@ class Changes:
                 yield key, min(found)
 
 
-def known_entries(site: Site, last: Known, changed: Collection[str]) -> Known:
+def remembered(last: Store | None, changed: Collection[str], variables: Mapping[str, str | None]) -> EntryMemory:
+    """Gives what the last build knew of entries, for a build that finds those files `changed`."""
+    if last is None:
+        return EntryMemory()
+    holds = not any(name.endswith(".py") or name == SETTINGS or name.startswith("/") for name in changed)
+    holds = holds and {**last.variables, SECRET: None} == {**variables, SECRET: None}
+    return EntryMemory(last.entries, last.heads, frozenset(changed), holds)
+
+
+def known_entries(site: Site, memory: EntryMemory) -> Known:
     """Tells the fields of all entries of a site.
 
-    `last` has what was told of them, which holds for entries of files that aren't among the `changed`, unless Python
-    of the site makes them, or the time: those are told anew.
+    What was told of them holds for entries of files that are as they were, unless Python of the site makes them, or
+    the time: those are told anew.
     """
-    holds = not any(name.endswith(".py") or name == "site.toml" or name.startswith("/") for name in changed)
-    return {
-        name: _of_collection(site, name, last.get(name, {}) if holds else {}, changed) for name in site.content.names
-    }
-
-
-def _of_collection(
-    site: Site, name: str, last: Mapping[str, Fields], changed: Collection[str]
-) -> dict[str, Fields]:
-    last = last if site.content.is_of_files_alone(name) else {}
     found = {}
-    for entry in site.content.collection(name):
-        then = last.get(entry.slug)
-        holds = then is not None and not entry._draft and then.get(FILE) == entry._file not in changed
-        found[entry.slug] = then if then is not None and holds else _tell(entry)
+    for name in site.content.names:
+        holds = memory.holds and site.content.is_of_files_alone(name)
+        last = memory.known.get(name, {}) if holds else {}
+        found[name] = _of_collection(site, name, last, memory.changed)
     return found
 
 
-def _tell(entry: Entry) -> Fields:
+def _of_collection(site: Site, name: str, last: Mapping[str, Fields], changed: Collection[str]) -> dict[str, Fields]:
+    groups = site.listings.grouping(name)
+    found = {}
+    for entry in site.content.collection(name):
+        then = last.get(entry.slug)
+        if then is None or entry._draft or then[FILE] != entry._file or entry._file in changed:
+            then = _tell(entry, site.content.policy.zone, groups)
+        found[entry.slug] = then
+    return found
+
+
+def _tell(entry: Entry, zone: tzinfo, groups: Iterable[str]) -> Fields:
     values = fields_of(entry._data)
     fields = {WHOLE: ""} if values is None else {f".{name}": told(value) for name, value in values.items()}
     fields[FILE] = entry._file
     if entry._draft:
         fields[DRAFT] = "draft"
+    if (when := moment(field_of(entry, "date"), zone)) is not None:
+        fields[MOMENT] = when.isoformat()
+    for name in groups:
+        keys = group_keys(entry, name)
+        if all(type(key) is str and "\n" not in key and key for key in keys):
+            fields[f"{GROUPS}{name}"] = "\n".join(keys)
     if not entry._file.endswith(".md"):  # the body of such a file changes with the file
         fields[BODY] = told(entry.body)
     return fields

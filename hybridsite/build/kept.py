@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import hybridsite
-from hybridsite.build.fields import Changes, Known, compare, known_entries
-from hybridsite.build.snapshot import Signature, changed_files, changed_outside, signature_of
+from hybridsite.build.fields import Changes, compare, known_entries
+from hybridsite.build.snapshot import Signature, signature_of
 from hybridsite.build.store import Made, Store
 from hybridsite.build.traces import changed_routes, keys_of, route_facts
 from hybridsite.entries import FILE
+from hybridsite.entry_memory import EntryMemory, Known
 from hybridsite.site import Site
 
 
@@ -60,11 +61,12 @@ class Kept:
 NOTHING = Kept({}, frozenset(), ())
 
 
-def what_holds(site: Site, store: Store, files: Mapping[str, Signature]) -> Kept:
-    """Compares the last build's sources, routes and entries with those of now."""
-    beyond = changed_outside(store.outside)
-    names = (*changed_files(store.files, site.root, files), *beyond)
-    known = known_entries(site, store.entries, set(names))
+def what_holds(
+    site: Site, store: Store, files: Mapping[str, Signature], names: tuple[str, ...], memory: EntryMemory
+) -> Kept:
+    """Compares the last build's sources, routes and entries with those of now. `names` are the files that changed."""
+    beyond = [name for name in names if name in store.outside]
+    known = known_entries(site, memory)
     entries = compare(site, store.entries, known, set(names))
     changed = keys_of(names) | changed_routes(store.routes, route_facts(site)) | entries.keys
     # Where one of them has changed, every page that may have read any is rendered, and notes them anew.

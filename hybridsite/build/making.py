@@ -129,7 +129,11 @@ def _listed(site: Site, page: PlannedPage) -> str:
         text += f" {entries.told}" if isinstance(entries, Entries) else ""
     if "props" in names or "pagination" in names:
         some = props.get("pagination")
-        text += f" {some.number} {some.total} {some.size} {some.count} {some.items.told}" if isinstance(some, Pagination) else ""
+        text += (
+            f" {some.number} {some.total} {some.size} {some.count} {some.items.told}"
+            if isinstance(some, Pagination)
+            else ""
+        )
     return text
 
 

@@ -75,7 +75,7 @@ class Store(msgspec.Struct):
     `files` has the signatures of the sources, `outside` those of files that lie elsewhere (None for one that wasn't
     there), `variables` hashes of the environment, `routes` what other pages may know of a route. `dist` is the hash of
     the manifest that this belongs to, `until` the time from which on the same files may give other entries, and `entries`
-    has the fields of all, by collection and slug.
+    has the fields of all, by collection and slug. `heads` has the front matter of their files, packed.
     """
 
     tool: str
@@ -88,6 +88,7 @@ class Store(msgspec.Struct):
     until: float
     routes: dict[str, str]
     entries: dict[str, dict[str, dict[str, str]]]
+    heads: dict[str, bytes]
     made: dict[str, Made]
     rows: list[RouteRow]
     notices: list[Told]

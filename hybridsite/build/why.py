@@ -17,7 +17,14 @@ _NOUNS = {
     "python": "the Python of the site",
     "data:*": "what lies in data/",
 }
-_FIELDS = {WHOLE: "the data", FILE: "the file", DRAFT: "draft", BODY: "the body", URL: "the URL", NEAR: "the neighbours"}
+_FIELDS = {
+    WHOLE: "the data",
+    FILE: "the file",
+    DRAFT: "draft",
+    BODY: "the body",
+    URL: "the URL",
+    NEAR: "the neighbours",
+}
 
 
 def explain(site: Site, pages: list[PlannedPage], kept: Kept, url: str, reason: str) -> str:
