@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,24 +64,33 @@ class Manifest:
             "format": FORMAT,
             "hybridsite": self.version,
             "drafts": self.drafts,
-            "files": [
-                {
-                    "url": file.url,
-                    "file": file.file,
-                    "type": file.type,
-                    "etag": file.etag,
-                    **({"headers": list(map(list, file.headers))} if file.headers else {}),
-                    **({"alias": file.alias} if file.alias else {}),
-                    **({"guard": file.guard} if file.guard else {}),
-                }
-                for file in self.files
-            ],
             "errors": {str(status): file for status, file in sorted(self.errors.items())},
             "sources": dict(sorted(self.sources.items())),
             "islands": {digest: list(island) for digest, island in sorted(self.islands.items())},
             "assets": self.assets.to_plain(),
         }
-        return json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"
+        head = json.dumps(content, ensure_ascii=False, indent=1).removesuffix("\n}")
+        # A line for each file, by the part of json that is written in C: there are many.
+        return f'{head},\n "files": [\n{_lines(self.files)}\n ]\n}}\n'.encode()
+
+
+def _lines(files: Iterable[BuiltFile]) -> str:
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    return ",\n".join(
+        "  "
+        + encode(
+            {
+                "url": file.url,
+                "file": file.file,
+                "type": file.type,
+                "etag": file.etag,
+                **({"headers": list(map(list, file.headers))} if file.headers else {}),
+                **({"alias": file.alias} if file.alias else {}),
+                **({"guard": file.guard} if file.guard else {}),
+            }
+        )
+        for file in files
+    )
 
 
 def read_manifest(dist: Path) -> Manifest:
@@ -129,10 +138,12 @@ def server_sources(root: Path) -> Iterator[str]:
 
 
 def _below(root: Path, folder: str, suffix: str) -> Iterator[str]:
-    for place, folders, files in os.walk(root / folder):
+    top = f"{root}{os.sep}"
+    for place, folders, files in os.walk(f"{top}{folder}"):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
+        inner = place[len(top) :].replace(os.sep, "/")
         for name in sorted(files):
             if not name.startswith(".") and name.endswith(suffix) and not name.endswith(".pyc"):
-                source = (Path(place) / name).relative_to(root).as_posix()
+                source = f"{inner}/{name}"
                 if copied_name(source) is None:  # what is copied is a file of its own
                     yield source

@@ -280,9 +280,11 @@ def _make(
         output.wrote(place_of_page(site, pages[number]))
         _take(outcome, number, made, outside, faults)
     for number in sorted(made):
-        site.notices.repeat(made[number].notices)
-        with faults.collect():
-            ask_again(site, made[number].assets)
+        if made[number].notices:
+            site.notices.repeat(made[number].notices)
+        if made[number].assets:
+            with faults.collect():
+                ask_again(site, made[number].assets)
     return made, outside
 
 

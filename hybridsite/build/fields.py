@@ -26,7 +26,7 @@ class Changes:
 
     def of(self, reads: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         """Yields what has changed of the fields that a page has read, each with the slug of an entry."""
-        for key, slugs in reads.items():
+        for key, slugs in reads.items() if self.fields else ():
             changed = self.fields.get(key)
             if not changed:
                 continue

@@ -22,11 +22,11 @@ def fingerprint(root: Path) -> str:
     names.extend(file.source for file in copied_files(root))
     for place, folders, files in os.walk(root / FOLDER):
         folders.sort()
-        names.extend((Path(place) / name).relative_to(root).as_posix() for name in sorted(files))
+        names.extend(os.path.relpath(os.path.join(place, name), root) for name in sorted(files))
     digest = hashlib.sha256(__version__.encode())
     for name in names:
         try:
-            status = (root / name).stat()
+            status = os.stat(f"{root}/{name}")
         except FileNotFoundError:
             continue  # a build says what is missing
         digest.update(f"\0{name}\0{status.st_size}\0{status.st_mtime_ns}".encode("utf-8", "surrogateescape"))

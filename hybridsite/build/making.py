@@ -31,7 +31,7 @@ from hybridsite.errors import (
     place_of,
 )
 from hybridsite.listings import Pagination
-from hybridsite.manifest import BuiltFile, etag
+from hybridsite.manifest import CLIENT, GUARDED, BuiltFile, etag
 from hybridsite.media import media_type
 from hybridsite.rendering import render
 from hybridsite.site import Site
@@ -139,7 +139,7 @@ def _listed(site: Site, page: PlannedPage) -> str:
 
 def place_of_page(site: Site, page: PlannedPage) -> str:
     """Gives the path below dist/ of a page's file."""
-    return BuiltFile(page.url, page.output, "", "", guard=guard_of(site, page)).place
+    return f"{CLIENT if guard_of(site, page) is None else GUARDED}/{page.output}"
 
 
 def guard_of(site: Site, page: PlannedPage) -> str | None:

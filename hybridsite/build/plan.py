@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import unicodedata
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from hybridsite.action_table import ACTIONS
@@ -87,8 +87,7 @@ async def matches(site: Site, resource: Resource) -> AsyncIterator[tuple[Match, 
         except RouteError as fault:
             raise fault.at(place) from None
         # The values are read off the path, so that they are what a server would read.
-        match = next(match for match in site.router.match(segments) if match.route is route)
-        yield replace(match, props=props), segments
+        yield site.router.match_own(route, segments, props), segments
 
 
 def _paths_place(resource: Resource) -> Location:
@@ -156,7 +155,8 @@ def _check_outputs(pages: list[PlannedPage]) -> None:
     faults = Faults()
     owners: dict[str, PlannedPage] = {}
     for page in pages:
-        key = unicodedata.normalize("NFC", page.output).casefold()
+        output = page.output
+        key = (output if output.isascii() else unicodedata.normalize("NFC", output)).casefold()
         other = owners.setdefault(key, page)
         if other is not page:
             source, known = page.match.route.source, other.match.route.source
