@@ -357,10 +357,10 @@ def _note_whole(entry: Entry) -> None:
     note_field(entry.collection, WHOLE, entry.slug)
     data = entry._data
     fields = fields_of(data)
-    if fields is None or runs_python(type(data)) or not all(map(is_plain, fields.values())):
+    if fields is None or not all(map(is_plain, fields.values())):
         note(EVERYTHING)
     if not isinstance(data, Mapping):
-        note(PYTHON)
+        note(EVERYTHING if runs_python(type(data)) else PYTHON)
 
 
 def has_field(entry: Entry, name: str) -> bool:

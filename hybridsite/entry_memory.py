@@ -92,6 +92,8 @@ def _plain(value: Any) -> Any:
         return value
     if kind is int:
         return value if -(2**63) <= value < 2**63 else _ext(_NUMBER, str(value).encode())
+    if kind in (datetime, time) and value.fold:  # which ISO 8601 can't say
+        raise TypeError("fold")
     if kind is datetime:
         return _ext(_MOMENT, value.isoformat().encode())
     if kind is date:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
@@ -60,8 +61,8 @@ def runs_python(kind: Any) -> bool:
 
 
 def _is_code(name: str, value: object, module: str) -> bool:
-    if isinstance(value, FunctionType):  # a dataclass has some that are made of text
-        return value.__module__ == module and value.__code__.co_filename != "<string>"
+    if isinstance(value, FunctionType):  # a dataclass has some that are made for it
+        return value.__module__ == module and value.__code__.co_filename not in ("<string>", dataclasses.__file__)
     if isinstance(value, GetSetDescriptorType | MemberDescriptorType) or not hasattr(type(value), "__get__"):
         return False
     return not (name.startswith("__") and type(value).__module__.startswith("pydantic"))

@@ -30,7 +30,7 @@ class Kept:
     files: Container[str]
     outside: Mapping[str, Signature | None] = field(default_factory=dict)
     names: tuple[str, ...] = ()
-    entries: Changes = Changes()
+    entries: Changes = field(default_factory=Changes)
     known: Known = field(default_factory=dict)
 
     def page(self, place: str, identity: str) -> Made | None:

@@ -47,7 +47,9 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Made(msgspec.Struct, frozen=True):
-    """One file below dist/: what it was made from (`trace`, and of entries `reads`), how it is given out, and what there was to tell of it.
+    """One file below dist/: what it was made from (`trace`), how it is given out, and what there was to tell of it.
+
+    `reads` has the fields of entries that it was made from, each with the slugs.
 
     `page` names the source and what else the plan says of it; a page planned in another way is another page. `islands`
     is JSON: component and props by digest. `given` is the URL of a copy, if the server gives it out.
@@ -74,8 +76,8 @@ class Store(msgspec.Struct):
 
     `files` has the signatures of the sources, `outside` those of files that lie elsewhere (None for one that wasn't
     there), `variables` hashes of the environment, `routes` what other pages may know of a route. `dist` is the hash of
-    the manifest that this belongs to, `until` the time from which on the same files may give other entries, and `entries`
-    has the fields of all, by collection and slug. `heads` has the front matter of their files, packed.
+    the manifest that this belongs to, `until` the time from which on the same files may give other entries. `entries`
+    has the fields of all entries by collection and slug, and `heads` the front matter of their files, packed.
     """
 
     tool: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from hybridsite.build import traces
+from hybridsite.build.store import Store
+from hybridsite.entries import BODY, NEAR, URL, WHOLE
+from hybridsite.entry_memory import EntryMemory
 from hybridsite.errors import SiteError, SiteErrors
-from hybridsite.reads import WHOLE
-from hybridsite.used import EVERYTHING
+from hybridsite.reads import WHOLE as WHOLE_NAME
+from hybridsite.used import EVERYTHING, HOME, LIST
 from tests.e2e.support import tree, write_site
 from tests.inprocess import built_here
 
@@ -124,7 +127,8 @@ PAGE_READS = st.sampled_from(
         "fixed",
     ]
 )
-NOTES = "    path = Path(__file__).with_name('notes.txt')\n    return [{'slug': line, 'text': line} for line in sorted(set(path.read_text().split()))]"
+NOTES = """    words = Path(__file__).with_name('notes.txt').read_text().split()
+    return [{'slug': line, 'text': line} for line in sorted(set(words))]"""
 PLAIN = f"""from pathlib import Path
 from hybridsite import Collection
 
@@ -436,6 +440,17 @@ FORGOTTEN: Mapping[str, Callable[[str], bool]] = {
     "pages": lambda key: key.startswith("pages/"),
     "settings": lambda key: key == "site.toml",
     "everything": lambda key: key == EVERYTHING,
+    "lists": lambda key: key.startswith(LIST),
+    "homes": lambda key: key.startswith(HOME),
+    "links": lambda key: key.startswith("content/"),
+}
+# The same for the fields of entries: of their data, and what they have themselves.
+FORGOTTEN_FIELDS: Mapping[str, Callable[[str], bool]] = {
+    "data": lambda key: "." in key,
+    "whole": lambda key: key.endswith(WHOLE),
+    "bodies": lambda key: key.endswith(BODY),
+    "urls": lambda key: key.endswith(URL),
+    "neighbours": lambda key: key.endswith(NEAR),
 }
 
 
@@ -453,5 +468,38 @@ def test_a_kind_of_dependency_that_is_forgotten_is_found(monkeypatch: pytest.Mon
         run_state_machine_as_test(Edits, settings=examples(300, 12))
 
 
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", sorted(FORGOTTEN_FIELDS))
+def test_a_kind_of_field_that_is_forgotten_is_found(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    real = traces.reads
+
+    def forgetful(fields: Mapping[str, Collection[str]]) -> dict[str, str]:
+        return {key: slugs for key, slugs in real(fields).items() if not FORGOTTEN_FIELDS[kind](key)}
+
+    monkeypatch.setattr("hybridsite.build.making.reads", forgetful)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Edits, settings=examples(300, 12))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_the_entries_of_a_page_that_are_forgotten_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hybridsite.build.making._listed", lambda site, page: "")
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Edits, settings=examples(300, 12))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_entries_that_are_remembered_though_python_has_changed_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def credulous(last: Store | None, changed: Collection[str], variables: object) -> EntryMemory:
+        return EntryMemory() if last is None else EntryMemory(last.entries, last.heads, frozenset(changed), True)
+
+    monkeypatch.setattr("hybridsite.build.build.remembered", credulous)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Edits, settings=examples(300, 12))
+
+
 def test_whole_is_no_key_of_a_mapping() -> None:
-    assert not WHOLE.isidentifier()
+    assert not WHOLE_NAME.isidentifier()
