@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -418,9 +418,11 @@ def told(build: Callable[[], object]) -> str:
     return ""
 
 
-def examples(number: int, steps: int = 8) -> settings:
+def examples(number: int, steps: int = 8, *, phases: Collection[Phase] = tuple(Phase)) -> settings:
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    return settings(max_examples=number, stateful_step_count=steps, suppress_health_check=checks, deadline=None)
+    return settings(
+        max_examples=number, stateful_step_count=steps, suppress_health_check=checks, deadline=None, phases=phases
+    )
 
 
 def test_any_series_of_edits_gives_what_a_clean_build_writes() -> None:
@@ -465,7 +467,7 @@ def test_a_kind_of_dependency_that_is_forgotten_is_found(monkeypatch: pytest.Mon
 
     monkeypatch.setattr("hybridsite.build.making.trace", forgetful)
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(Edits, settings=examples(300, 12))
+        run_state_machine_as_test(Edits, settings=examples(300, 12, phases=[Phase.generate]))
 
 
 @pytest.mark.long
@@ -479,7 +481,7 @@ def test_a_kind_of_field_that_is_forgotten_is_found(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("hybridsite.build.making.reads", forgetful)
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(Edits, settings=examples(300, 12))
+        run_state_machine_as_test(Edits, settings=examples(300, 12, phases=[Phase.generate]))
 
 
 @pytest.mark.long
@@ -487,7 +489,7 @@ def test_a_kind_of_field_that_is_forgotten_is_found(monkeypatch: pytest.MonkeyPa
 def test_the_entries_of_a_page_that_are_forgotten_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hybridsite.build.making._listed", lambda site, page: "")
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(Edits, settings=examples(300, 12))
+        run_state_machine_as_test(Edits, settings=examples(300, 12, phases=[Phase.generate]))
 
 
 @pytest.mark.long
@@ -498,7 +500,7 @@ def test_entries_that_are_remembered_though_python_has_changed_are_found(monkeyp
 
     monkeypatch.setattr("hybridsite.build.build.remembered", credulous)
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(Edits, settings=examples(300, 12))
+        run_state_machine_as_test(Edits, settings=examples(300, 12, phases=[Phase.generate]))
 
 
 def test_whole_is_no_key_of_a_mapping() -> None:

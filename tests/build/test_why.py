@@ -57,7 +57,8 @@ BLOG: dict[str, str | bytes] = {
 @pytest.mark.parametrize(
     ("file", "text", "url", "told"),
     [
-        ("b", "---\ntitle: N\n---\n", "/titles/", "/titles/ was made anew: title of blog/b changed, by content/blog/b.md"),
+        ("b", "---\ntitle: N\n---\n", "/titles/",
+         "/titles/ was made anew: title of blog/b changed, by content/blog/b.md"),
         ("b", "---\ntitle: N\n---\n", "/blog/a/", "/blog/a/ was kept: nothing that it was made from has changed ("),
         ("b", "---\ntitle: N\n---\n", "/whole/",
          "/whole/ was made anew: the data of blog/b changed, by content/blog/b.md"),
