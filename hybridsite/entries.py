@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
-from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar, overload
 
@@ -14,15 +13,27 @@ from hybridsite.collections import EntryReference
 from hybridsite.dates import moment
 from hybridsite.errors import ContentError, did_you_mean
 from hybridsite.markdown import Heading, Rendered
-from hybridsite.used import EVERYTHING, HOME, PYTHON, is_noting, note, note_field, note_fields
-from hybridsite.values import fields_of, is_plain, runs_python, told
+from hybridsite.used import (
+    BODY,
+    DRAFT,
+    EVERYTHING,
+    FILE,
+    HOME,
+    NEAR,
+    PYTHON,
+    URL,
+    WHOLE,
+    is_noting,
+    note,
+    note_field,
+    note_fields,
+)
+from hybridsite.values import fields_of, is_plain, matches, plain, runs_python, told
 
 T = TypeVar("T")
 
 _MOST_REMEMBERED = 256
 
-WHOLE, FILE, DRAFT, BODY, URL, NEAR = "@data", "@file", "@draft", "@body", "@url", "@near"
-"""What a page may depend on of an entry beside the fields of its data: all of these, and what the entry has itself."""
 LATE: Final = object()
 """Stands for the data of an entry whose file is as it was at the last build, until somebody asks for it."""
 # What a query finds of an entry where its data has no such field: this is all that it depends on then.
@@ -213,7 +224,7 @@ class Entries(Sequence[Entry]):
             lambda: self._of(
                 entry
                 for entry in self._items
-                if all(_matches(field_of(entry, name), value) for name, value in fields.items())
+                if all(matches(field_of(entry, name), value) for name, value in fields.items())
                 and (test is None or test(entry))
             ),
         )
@@ -315,8 +326,7 @@ class Entries(Sequence[Entry]):
 
 def field(entry: Entry, name: str) -> Any:
     """Gives a field of an entry's data, or None; `slug` and its like where the data has none of that name."""
-    if is_noting():
-        note_read(entry, name)
+    note_read(entry, name)
     return field_of(entry, name)
 
 
@@ -343,6 +353,8 @@ def note_read(entry: Entry, name: str) -> None:
 
     What runs Python of the site to be read, as a property does, may depend on anything.
     """
+    if not is_noting():
+        return
     note_field(entry.collection, f".{name}", entry.slug)
     data = entry._data
     fields = fields_of(data)
@@ -360,7 +372,8 @@ def _note_whole(entry: Entry) -> None:
     if fields is None or not all(map(is_plain, fields.values())):
         note(EVERYTHING)
     if not isinstance(data, Mapping):
-        note(EVERYTHING if runs_python(type(data)) else PYTHON)
+        kind: Any = type(data)
+        note(EVERYTHING if runs_python(kind) else PYTHON)
 
 
 def has_field(entry: Entry, name: str) -> bool:
@@ -378,21 +391,6 @@ def field_names(entry: Entry) -> Iterable[str]:
         return [str(key) for key in data]
     names: Mapping[str, Any] = getattr(type(data), "model_fields", None) or getattr(data, "__dict__", {})
     return names.keys()
-
-
-def plain(value: Any) -> Any:
-    """Gives what a value stands for in an address or a group: the slug of a reference, the value of an enumeration."""
-    if isinstance(value, EntryReference):
-        return value.slug
-    return value.value if isinstance(value, Enum) else value
-
-
-def _matches(value: Any, wanted: Any) -> bool:
-    if isinstance(value, list | tuple | set | frozenset) and not isinstance(wanted, list | tuple | set | frozenset):
-        return any(_matches(item, wanted) for item in value)
-    if isinstance(value, EntryReference) and isinstance(wanted, str):
-        return value.slug == wanted
-    return bool(value == wanted or plain(value) == wanted)
 
 
 def order(dated: Iterable[tuple[Entry, datetime | None]]) -> list[Entry]:

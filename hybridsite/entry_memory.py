@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from hybridsite.entries import FILE
 from hybridsite.frozen import frozen
+from hybridsite.used import FILE
 
 Fields = dict[str, str]
 """What is told of one entry by the names of its fields: `.title` of its data, `@file` and its like of itself."""

@@ -11,11 +11,12 @@ from math import ceil
 from typing import Any
 
 from hybridsite.content import Content
-from hybridsite.entries import Entries, Entry, field, plain
+from hybridsite.entries import Entries, Entry, field
 from hybridsite.errors import ContentError, Faults, FrontMatterError, Location, RouteError, SiteErrors
 from hybridsite.frontmatter import Paths
 from hybridsite.resources import Resource
 from hybridsite.routes import Route
+from hybridsite.values import plain
 
 PAGE = "page"
 """The parameter that holds the number of a page."""

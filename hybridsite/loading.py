@@ -9,7 +9,8 @@ from types import MappingProxyType
 from hybridsite import dates
 from hybridsite.action_table import Action, load_actions
 from hybridsite.config import Settings, setting_locations
-from hybridsite.content import Content, Policy, load_content
+from hybridsite.content import Content, load_content
+from hybridsite.content_home import Policy
 from hybridsite.data import load_data
 from hybridsite.declarations import CONTENT_FOLDER
 from hybridsite.entry_memory import EntryMemory

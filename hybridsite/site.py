@@ -293,11 +293,10 @@ def load_site(
 
     Raises SiteErrors with every fault that can be found without rendering, or the only one as itself. Where `faults` is
     given, those of single pages are added to it, and the site comes without these pages: a build renders the others,
-    to tell their faults too. `assets` are a build's; without, they are made here, and remembered in the folder `cache`.
+    to tell their faults too. `assets` are a build's; without, they are made here, and remembered in `cache`.
     `memory` has what the last build knew of entries.
     """
-    root = root.resolve()
-    make_importable(root)
+    make_importable(root := root.resolve())
     settings, plugins, setup = plug_in(root, load_settings(root, environ, serving=mode.answers))
     goes_on, faults = faults is not None, Faults() if faults is None else faults
     files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER, FOLDER, LOCALES), faults)
@@ -329,8 +328,7 @@ def load_site(
         *(chain, actions or {}, broken, islands, assets, languages, catalogues),
         plugins=plugins,
     )
-    _join(site)
-    return site
+    return _join(site)
 
 
 def with_plan(site: Site, paths: Iterable[tuple[str, ...]]) -> Site:
@@ -350,11 +348,11 @@ def _routed(
     return None
 
 
-def _join(site: Site) -> None:
+def _join(site: Site) -> Site:
     """Gives templates and entries what they ask of the site, now that there is one."""
     site.content.publish(site.entry_url, site.links.resolver, site.markdown_style)
-    named(site)
-    _check_session(site)
+    _check_session(named(site))
+    return site
 
 
 def named(site: Site) -> Site:

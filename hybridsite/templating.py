@@ -31,7 +31,6 @@ from hybridsite.nonces import HTML, add_nonces
 from hybridsite.plugins import Setup
 from hybridsite.printing import PrintingCodeGenerator, print_escaped, print_plain
 from hybridsite.undefined import MissingValue, SiteUndefined
-from hybridsite.used import is_noting
 
 AUTOESCAPED = (".html", ".htm", ".xml", ".svg", ".md")
 # Every name that a template gets from its context; a mapping from `load` may not hide one.
@@ -93,8 +92,7 @@ class _SiteEnvironment(jinja2.Environment):
             owner = owner.entry
         if type(owner) is not Entry or type(name) is not str:
             return self.getattr(owner, "data")
-        if is_noting():
-            note_read(owner, name)
+        note_read(owner, name)
         return owner._data
 
 

@@ -26,6 +26,8 @@ HOME = "home:"
 """Before the name of a collection: the key of a page that needs to know where its entries come from or have pages."""
 PYTHON = "python"
 """The key of what depends on the site's Python files by what they define, though it runs none."""
+WHOLE, FILE, DRAFT, BODY, URL, NEAR = "@data", "@file", "@draft", "@body", "@url", "@near"
+"""What a page may depend on of an entry beside the fields of its data: all of these, and what the entry has itself."""
 ALL = "*"
 """Stands for every entry of a collection, where a page has read a field of more than are told apart."""
 MOST_TOLD = 500

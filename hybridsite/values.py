@@ -36,7 +36,7 @@ def told(value: object) -> str:
 
 def is_plain(value: object) -> bool:
     """Tells whether nothing that a template asks of a value runs Python of the site."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _SCALARS or kind is EntryReference or kind.__module__ in _LIBRARIES:
         return True
     if isinstance(value, dict):
@@ -71,6 +71,22 @@ def _is_code(name: str, value: object, module: str) -> bool:
 def fields_of(data: object) -> Mapping[str, Any] | None:
     """Gives the fields of an entry's data by their names; None where they can't be told."""
     return data if isinstance(data, Mapping) else _parts(data)
+
+
+def plain(value: Any) -> Any:
+    """Gives what a value stands for in an address or a group: the slug of a reference, the value of an enumeration."""
+    if isinstance(value, EntryReference):
+        return value.slug
+    return value.value if isinstance(value, Enum) else value
+
+
+def matches(value: Any, wanted: Any) -> bool:
+    """Tells whether a field of an entry is what a query wants: of a list, it is enough to hold it."""
+    if isinstance(value, list | tuple | set | frozenset) and not isinstance(wanted, list | tuple | set | frozenset):
+        return any(matches(item, wanted) for item in value)
+    if isinstance(value, EntryReference) and isinstance(wanted, str):
+        return value.slug == wanted
+    return bool(value == wanted or plain(value) == wanted)
 
 
 def _parts(value: object) -> Mapping[str, Any] | None:

@@ -59,7 +59,8 @@ FLOORS: dict[float, str] = {
     2.12: "templating",
     2.15: "entry_memory",
     2.2: "declarations schemas sessions.lifetime sessions.postgres sessions.redis sessions.session sessions.upstash",
-    2.3: "content sessions.outage",
+    2.3: "content_home sessions.outage",
+    2.35: "content",
     2.4: "sessions.records sessions.sweeping",
     2.5: "sessions.manager",
     2.6: "sessions.office",
@@ -265,7 +266,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.")  # features, and what takes another's place
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 20700
+    assert lines < 21700
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

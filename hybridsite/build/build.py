@@ -110,8 +110,7 @@ def build_site(
         names = list(server_sources(root))  # what vanishes later is a fault
         last = _last_build(root, state, sources, options, listener)
         mode, folder = Mode(prerendering=True, drafts=options.drafts), state / "cache" / "assets"
-        changed = () if last is None else _changed(last, root, sources)
-        memory = remembered(last, changed, sources.variables)
+        memory = remembered(last, _changed(last, root, sources), sources.variables)
         site = load_site(root, mode, environ=environ, faults=faults, cache=folder, memory=memory)
         site = with_island_key(site, state, environ)
         if site.templates.has_islands():
@@ -122,7 +121,7 @@ def build_site(
         site = with_plan(site, (page.segments for page in pages))
         kept = NOTHING
         if last is not None and last.variables == sources.variables:
-            kept = what_holds(site, last, sources.files, changed, memory)
+            kept = what_holds(site, last, sources.files, memory)
         reason = "" if kept is not NOTHING else "nothing is kept of the last build, which isn't there or can't be used"
         why = explain(site, pages, kept, options.why, reason) if options.why and not faults else ""
         with Output(site.root, state / SPARE) as output:
@@ -258,9 +257,9 @@ def _last_build(root: Path, state: Path, now: _Sources, options: BuildOptions, l
     return last if hashlib.sha256(manifest).hexdigest() == last.dist else None
 
 
-def _changed(last: Store, root: Path, now: _Sources) -> tuple[str, ...]:
+def _changed(last: Store | None, root: Path, now: _Sources) -> tuple[str, ...]:
     """Names the files, of the site and outside, that are others than the last build knew."""
-    return (*changed_files(last.files, root, now.files), *changed_outside(last.outside))
+    return () if last is None else (*changed_files(last.files, root, now.files), *changed_outside(last.outside))
 
 
 def _make(

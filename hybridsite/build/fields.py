@@ -10,10 +10,10 @@ from hybridsite.build.snapshot import SECRET
 from hybridsite.build.store import Store
 from hybridsite.build.traces import SETTINGS
 from hybridsite.dates import moment
-from hybridsite.entries import BODY, DRAFT, FILE, NEAR, URL, WHOLE, Entry, field_of, group_keys
+from hybridsite.entries import Entry, field_of, group_keys
 from hybridsite.entry_memory import GROUPS, MOMENT, EntryMemory, Fields, Known
 from hybridsite.site import Site
-from hybridsite.used import ALL, EVERYTHING, LIST
+from hybridsite.used import ALL, BODY, DRAFT, EVERYTHING, FILE, LIST, NEAR, URL, WHOLE
 from hybridsite.values import fields_of, told
 
 

@@ -12,9 +12,9 @@ from hybridsite.build.fields import Changes, compare, known_entries
 from hybridsite.build.snapshot import Signature, signature_of
 from hybridsite.build.store import Made, Store
 from hybridsite.build.traces import changed_routes, keys_of, route_facts
-from hybridsite.entries import FILE
 from hybridsite.entry_memory import EntryMemory, Known
 from hybridsite.site import Site
+from hybridsite.used import FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,12 @@ class Kept:
 NOTHING = Kept({}, frozenset(), ())
 
 
-def what_holds(
-    site: Site, store: Store, files: Mapping[str, Signature], names: tuple[str, ...], memory: EntryMemory
-) -> Kept:
-    """Compares the last build's sources, routes and entries with those of now. `names` are the files that changed."""
+def what_holds(site: Site, store: Store, files: Mapping[str, Signature], memory: EntryMemory) -> Kept:
+    """Compares the last build's sources, routes and entries with those of now."""
+    names = tuple(sorted(memory.changed))
     beyond = [name for name in names if name in store.outside]
     known = known_entries(site, memory)
-    entries = compare(site, store.entries, known, set(names))
+    entries = compare(site, store.entries, known, memory.changed)
     changed = keys_of(names) | changed_routes(store.routes, route_facts(site)) | entries.keys
     # Where one of them has changed, every page that may have read any is rendered, and notes them anew.
     outside = {} if beyond else store.outside

@@ -6,10 +6,9 @@ from hybridsite.build.kept import Kept
 from hybridsite.build.making import identity, place_of_page
 from hybridsite.build.plan import PlannedPage
 from hybridsite.build.traces import SETTINGS
-from hybridsite.entries import BODY, DRAFT, FILE, NEAR, URL, WHOLE
 from hybridsite.errors import BuildError, did_you_mean
 from hybridsite.site import Site
-from hybridsite.used import ALL, ASSETS, EVERYTHING, HOME, LIST, ROUTES
+from hybridsite.used import ALL, ASSETS, BODY, DRAFT, EVERYTHING, FILE, HOME, LIST, NEAR, ROUTES, URL, WHOLE
 
 _NOUNS = {
     ASSETS: "what lies in assets/",

@@ -14,11 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from hybridsite.build import traces
 from hybridsite.build.store import Store
-from hybridsite.entries import BODY, NEAR, URL, WHOLE
 from hybridsite.entry_memory import EntryMemory
 from hybridsite.errors import SiteError, SiteErrors
 from hybridsite.reads import WHOLE as WHOLE_NAME
-from hybridsite.used import EVERYTHING, HOME, LIST
+from hybridsite.used import BODY, EVERYTHING, HOME, LIST, NEAR, URL, WHOLE
 from tests.e2e.support import tree, write_site
 from tests.inprocess import built_here
 

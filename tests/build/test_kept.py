@@ -373,10 +373,21 @@ def test_what_a_function_gives_is_compared_with_what_it_gave(tmp_path: Path) -> 
         assert (f"kept {kept}" in text) == bool(kept)
 
 
-def test_entries_whose_files_are_as_they_were_are_not_read(blog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def watch_reading(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Gives the list of the files whose front matter is read from now on."""
     read = list[str]()
     real = sources.load_head
-    monkeypatch.setattr(sources, "load_head", lambda path, file: read.append(file) or real(path, file))
+
+    def load_head(path: Path, file: str) -> sources.Source:
+        read.append(file)
+        return real(path, file)
+
+    monkeypatch.setattr(sources, "load_head", load_head)
+    return read
+
+
+def test_entries_whose_files_are_as_they_were_are_not_read(blog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = watch_reading(monkeypatch)
     edit(blog, "b", "title: B", "title: N")
     built_here(blog)
     assert read == ["content/blog/b.md"]
@@ -387,9 +398,7 @@ def test_entries_whose_files_are_as_they_were_are_not_read(blog: Path, monkeypat
 def test_settings_and_python_have_every_entry_read_anew(
     blog: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
-    read = list[str]()
-    real = sources.load_head
-    monkeypatch.setattr(sources, "load_head", lambda path, file: read.append(file) or real(path, file))
+    read = watch_reading(monkeypatch)
     write_files(blog, {changed: str(BLOG.get(changed, "")) + "# new\n"})
     built_here(blog)
     assert len(read) == 3
