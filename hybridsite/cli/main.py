@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import click
 from hybridsite import __version__
 from hybridsite.cli.command import SITE, command
 from hybridsite.cli.console import Console, log_settings
+from hybridsite.cli.new import new
 from hybridsite.cli.sessions import sessions
 from hybridsite.errors import count
 
@@ -110,10 +112,13 @@ def dev(console: Console, site: Path, host: str | None, port: int | None, opens:
     """Shows SITE while it is written: nothing is built, a change is on the screen at once, faults tell their mend."""
     from hybridsite.dev.run import DevOptions, run
     from hybridsite.errors import ServeError
+    from hybridsite.starting import keep_schema
 
     if not (site / "site.toml").is_file():
         mend = "name the folder that has the site's site.toml, or make an empty one"
         raise ServeError(f"{site} is no site", why="there is no site.toml", mend=mend)
+    with suppress(OSError):  # a help for editors: where it can't be kept, nobody misses it
+        keep_schema(site)
     run(
         site,
         DevOptions(host, 8000 if port is None else port, click.launch if opens else None),
@@ -166,18 +171,33 @@ def routes(console: Console, site: Path, drafts: bool) -> None:
 
 @main.command()
 @SITE
+@click.option("--json", "as_json", is_flag=True, help="Tell it in JSON.")
 @command
-def info(console: Console, site: Path) -> None:
-    """Tells versions, and what is known of SITE: what to put into a report of a fault."""
+def info(console: Console, site: Path, as_json: bool) -> None:
+    """Tells versions, and what is known of SITE: what to put into a report of a fault. Never a secret."""
+    import json
+
     from hybridsite.build.report import site_facts, version_facts
-    from hybridsite.places import is_dist, state_folder
+    from hybridsite.errors import SiteError, SiteErrors
+    from hybridsite.places import state_folder
 
-    console.facts(version_facts())
-    if not is_dist(site):
-        state = state_folder(site, os.environ)
-        console.facts(site_facts(site, state, environ=os.environ, stale=_is_stale(site)))
+    told = version_facts()
+    if not as_json:
+        console.facts(told)
+    try:
+        facts = site_facts(site, state_folder(site, os.environ), environ=os.environ, stale=partial(_is_stale, site))
+    except (SiteError, SiteErrors) as error:
+        if as_json:
+            faults = error.faults if isinstance(error, SiteErrors) else (error,)
+            console.say(json.dumps({**told, "faults": [str(fault) for fault in faults]}, indent=2, ensure_ascii=False))
+        raise
+    if as_json:
+        console.say(json.dumps({**told, **facts}, indent=2, ensure_ascii=False))
+    else:
+        console.facts(facts)
 
 
+main.add_command(new)
 main.add_command(sessions)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Awaitable, Container, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +27,7 @@ from hybridsite.rendering import respond
 from hybridsite.security import forwarded
 from hybridsite.server.door import host_name, is_refused
 from hybridsite.server.islands import answered_islands
-from hybridsite.server.state import make_cache, make_sessions
+from hybridsite.server.state import make_cache, make_sessions, own_memory
 from hybridsite.server.static import FileIndex
 from hybridsite.site import Mode, Site, load_site, named
 from hybridsite.urls import PathRefused, RequestPath, UrlPolicy
@@ -61,6 +61,11 @@ class App:
         self._segments = index.segments(site.policy)
         self._hosts = frozenset(name.casefold() for name in site.settings.server.allowed_hosts)
         self._read = lru_cache(maxsize=1024)(site.policy.read)  # most requests are for the same paths
+
+    @property
+    def site(self) -> Site:
+        """The site that is answered from."""
+        return self._site
 
     @property
     def keeps_pages(self) -> bool:
@@ -148,8 +153,8 @@ class App:
             if scope["method"] not in ("GET", "HEAD"):
                 await request.close()
 
-    async def _answer(self, request: Request, path: RequestPath | None) -> Response:
-        return await respond(self._site, request, path)
+    def _answer(self, request: Request, path: RequestPath | None) -> Awaitable[Response]:
+        return respond(self._site, request, path)
 
 
 def _without_body(response: Response) -> Response:
@@ -175,9 +180,10 @@ def _limited(receive: Receive, scope: Scope, limit: int) -> Receive:
     return counting
 
 
-def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -> App:
+def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None, alone: bool = False) -> App:
     """Makes the ASGI application of a built site. `place` is the site's folder, or its dist/.
 
+    With `alone`, sessions and kept answers are in the memory of this process, whatever drivers the settings name.
     Its store is opened by the server's lifespan. Raises SiteError where the site isn't built, its settings don't
     hold, or its secret is none.
     """
@@ -187,8 +193,10 @@ def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -
     place = Path(place)
     dist = place if is_dist(place) else place / "dist"
     manifest = read_manifest(dist)
-    mode = Mode(prerendering=False, drafts=manifest.drafts)
+    mode = Mode(prerendering=False, drafts=manifest.drafts, alone=alone)
     site = load_site(dist / "server", mode, environ=environ, assets=manifest.assets)
+    if alone:
+        site = replace(site, settings=own_memory(site.settings))
     index = FileIndex.load(manifest, dist, kept_assets(state_folder(place, environ), site.policy, time.time()))
     guarded = frozenset(
         site.policy.read(url.encode()).segments for url, file in index.built.items() if file.guard is not None
