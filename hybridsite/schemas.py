@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hybridsite.collections import Resolver
@@ -20,11 +19,11 @@ _OWN = ("slug", "id", "draft", "body")
 """Names that say something to hybridsite: a schema gets them only where it has a field for them."""
 
 
-_PURE_FACTORIES = (list, dict, set, tuple, frozenset)
-
-
 class Schema:
-    """A pydantic model (or a dataclass, or a TypedDict) that the entries of a collection have to fit."""
+    """A pydantic model (or a dataclass, or a TypedDict) that the entries of a collection have to fit.
+
+    `is_pure` where no Python of the site takes part in that: a validator may ask for the time, or for other files.
+    """
 
     def __init__(self, kind: type[Any], zone: tzinfo) -> None:
         """Raises what pydantic raises for a class that it can make no schema of."""
@@ -33,17 +32,13 @@ class Schema:
         self.name = kind.__name__
         self._zone = zone
         adapter = TypeAdapter(kind)
-        self._core = adapter.core_schema
         self._validate = adapter.validate_python
+        self.is_pure = _is_pure(adapter.core_schema)
+        self.refers = _refers(adapter.core_schema)
         fields: Mapping[str, Any] = getattr(kind, "model_fields", None) or getattr(kind, "__annotations__", {})
         aliases = [getattr(field, name, None) for field in fields.values() for name in ("alias", "validation_alias")]
         self.names = {*fields, *(alias for alias in aliases if isinstance(alias, str))}
         self.needs_date = bool((date := fields.get("date")) and getattr(date, "is_required", bool)())
-
-    @cached_property
-    def is_pure(self) -> bool:
-        """Whether the same record always gives the same data: no function is called, and nothing is referred to."""
-        return not _calls(self._core)
 
     def data(self, record: Record, resolver: Resolver, place: Location) -> Any:
         """Gives an entry's data. Raises ContentError, or SiteErrors where there are several faults.
@@ -105,15 +100,34 @@ def make_schema(kind: type[Any] | None, zone: tzinfo, place: Location) -> Schema
         raise ContentError(f"{kind.__name__} is no schema", why=why, mend=mend, location=place) from error
 
 
-def _calls(core: object) -> bool:
-    """Tells whether a schema of pydantic's core calls a function: a validator, a default's factory, a constructor."""
-    if isinstance(core, Mapping):
-        kind = core.get("type")
-        if isinstance(kind, str) and kind.startswith(("function-", "call")):
+def _is_pure(schema: object) -> bool:
+    """Tells whether pydantic's schema runs no function but pydantic's own, and what makes references."""
+    if isinstance(schema, list | tuple):
+        return all(map(_is_pure, schema))
+    if not isinstance(schema, Mapping):
+        return schema is None or isinstance(schema, str | int | float | bool | type) or not callable(schema)
+    if schema.get("post_init") or schema.get("custom_init") or schema.get("type") in ("call", "callable"):
+        return False
+    return all(_is_own(value) or _is_pure(value) for key, value in schema.items() if key not in _NO_VALIDATION)
+
+
+def _refers(schema: object) -> bool:
+    """Tells whether pydantic's schema has references to entries."""
+    if isinstance(schema, Mapping):
+        function = schema.get("function")
+        if isinstance(function, Mapping) and "hybridsite" in str(getattr(function.get("function"), "__module__", "")):
             return True
-        if any(core.get(name) for name in ("post_init", "custom_init", "missing")):
-            return True
-        if callable(core.get("discriminator")) or core.get("default_factory", list) not in _PURE_FACTORIES:
-            return True
-        return any(_calls(part) for name, part in core.items() if name not in ("serialization", "metadata", "cls"))
-    return isinstance(core, list | tuple) and any(map(_calls, core))
+        return any(_refers(value) for key, value in schema.items() if key not in _NO_VALIDATION)
+    return isinstance(schema, list | tuple) and any(map(_refers, schema))
+
+
+_NO_VALIDATION = frozenset({"metadata", "serialization", "cls", "computed_fields", "ref", "schema_ref"})
+_MAKERS = (list, dict, set, tuple, frozenset)
+
+
+def _is_own(function: object) -> bool:
+    """Tells whether a function of a schema is pydantic's, or that of a reference."""
+    module = getattr(function, "__module__", None) or ""
+    return (isinstance(function, type) and function in _MAKERS) or (
+        callable(function) and module.partition(".")[0] in ("pydantic", "hybridsite")
+    )

@@ -51,13 +51,16 @@ FLOORS: dict[float, str] = {
     " sessions.cookie sessions.store",
     2.02: "island_props",
     2.03: "island_memory",
-    2.05: "languages links markdown template_loader",
+    2.05: "languages links markdown template_loader values",
     2.1: "entries records redirects sessions.changes sessions.contract sessions.drivers sessions.dynamodb"
     " sessions.flashes sessions.fs sessions.index sessions.key_value"
     " sessions.memory sessions.postgres_connections sessions.redis_scripts"
-    " sessions.sqlite templating",
+    " sessions.sqlite",
+    2.12: "templating",
+    2.15: "entry_memory",
     2.2: "declarations schemas sessions.lifetime sessions.postgres sessions.redis sessions.session sessions.upstash",
-    2.3: "content sessions.outage",
+    2.3: "content_home sessions.outage",
+    2.35: "content",
     2.4: "sessions.records sessions.sweeping",
     2.5: "sessions.manager",
     2.6: "sessions.office",
@@ -75,6 +78,7 @@ FLOORS: dict[float, str] = {
     6.0: "features.feeds features.search features.sitemap adapters.static build.needs build.plan build.rows"
     " build.snapshot build.timing build.traces build.versions",
     6.1: "adapters.adapter build.account build.parcel build.store",
+    6.15: "build.fields",
     6.2: "build.kept build.output build.report",
     6.22: "build.headers",
     6.25: "build.finishing",
@@ -128,6 +132,7 @@ HOMES = {
         "build.cluster",
         "build.renderer",
         "build.store",
+        "entry_memory",
     ),
     "distributed": ("build.cluster",),
     "redis": ("sessions.redis.", "cache.redis.", "redis_client."),
@@ -297,7 +302,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.", "testing", "visitor")
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 22300
+    assert lines < 23400
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

@@ -303,5 +303,6 @@ class Data:
         (After, False),
     ],
 )
-def test_a_schema_that_calls_functions_is_asked_again(kind: type[Any], pure: bool) -> None:
-    assert Schema(kind, zone("UTC")).is_pure is pure
+def test_a_schema_that_calls_functions_or_refers_is_asked_again(kind: type[Any], pure: bool) -> None:
+    schema = Schema(kind, zone("UTC"))
+    assert (schema.is_pure and not schema.refers) is pure

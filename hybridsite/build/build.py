@@ -20,6 +20,7 @@ from hybridsite.build.account import forget_account, write_account
 from hybridsite.build.assets import ask_again, write_assets
 from hybridsite.build.copying import copy_files, copy_sources
 from hybridsite.build.executors import Work, outcomes
+from hybridsite.build.fields import known_entries, remembered
 from hybridsite.build.finishing import finish
 from hybridsite.build.islands import keep_previous, placed, with_island_key, write_client
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
@@ -27,12 +28,22 @@ from hybridsite.build.making import Outcome, built_file, identity, place_of_page
 from hybridsite.build.output import Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan, rendered_now
 from hybridsite.build.rows import BuildReport, PageRow, RouteRow
-from hybridsite.build.snapshot import SECRET, Signature, secret, snapshot, tool, variables
+from hybridsite.build.snapshot import (
+    SECRET,
+    Signature,
+    changed_files,
+    changed_outside,
+    secret,
+    snapshot,
+    tool,
+    variables,
+)
 from hybridsite.build.store import Damaged, Made, Place, Store, Told
 from hybridsite.build.timing import Phases, Stopwatch, watched
 from hybridsite.build.traces import route_facts
 from hybridsite.build.why import explain, reason_of
 from hybridsite.compiled import keeping
+from hybridsite.entry_memory import EntryMemory, Known
 from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
 from hybridsite.garbage import seldom_collecting
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, server_sources
@@ -108,7 +119,8 @@ def build_site(
         sources = _Sources.of(root, environ)  # before anything is read: what changes later has changed
         names = list(server_sources(root))  # what vanishes later is a fault
         last = _last_build(root, state, sources, options, listener)
-        site = with_island_key(_loaded(root, state, environ, options, sources.tool, faults), state, environ)
+        memory = remembered(last, _changed(last, root, sources), sources.variables)
+        site = with_island_key(_loaded(root, state, environ, options, sources.tool, memory, faults), state, environ)
         if site.templates.has_islands():
             sources.variables[SECRET] = secret(environ, state)
         adapter = find_adapter(site.settings.build.adapter)
@@ -117,7 +129,7 @@ def build_site(
         site = with_plan(site, (page.segments for page in pages))
         kept = NOTHING
         if last is not None and last.variables == sources.variables:
-            kept = what_holds(last, root, sources.files, route_facts(site))
+            kept = what_holds(site, last, sources.files, memory)
         reason = "" if kept is not NOTHING else "nothing is kept of the last build, which isn't there or can't be used"
         why = explain(site, pages, kept, options.why, reason) if options.why and not faults else ""
         with Output(site.root, state / SPARE) as output:
@@ -131,8 +143,8 @@ def build_site(
             output.exchange()
         rows = _rows(site, pages, written.pages)
         outside = {**kept.outside, **seen_outside(root, written.outside, began_at)}
-        if not site.content.is_volatile:
-            stores.write(state, _store(site, sources, options, written, rows, outside))
+        known = kept.known if kept is not NOTHING else known_entries(site, EntryMemory())
+        stores.write(state, _store(site, sources, options, written, rows, outside, known, memory.kept(known)))
         report = _report(tuple(rows), written, began, why, phases, tuple(_told(site, pages, written, kept, reason)))
         write_account(state, report, drafts=options.drafts)
     return report
@@ -161,12 +173,18 @@ class _Pages(NamedTuple):
 
 
 def _loaded(
-    root: Path, state: Path, environ: Mapping[str, str], options: BuildOptions, tool: str, faults: Faults
+    root: Path,
+    state: Path,
+    environ: Mapping[str, str],
+    options: BuildOptions,
+    tool: str,
+    memory: EntryMemory,
+    faults: Faults,
 ) -> Site:
     """Loads the site, with all templates that its pages are made from compiled once for this build and the next."""
     mode, folder = Mode(prerendering=True, drafts=options.drafts), state / "cache" / "assets"
     with keeping(state / TEMPLATES, tool):
-        site = load_site(root, mode, environ=environ, faults=faults, cache=folder)
+        site = load_site(root, mode, environ=environ, faults=faults, cache=folder, memory=memory)
         site.templates.prepare(rendered_now(site))
     return site
 
@@ -248,6 +266,8 @@ def _store(
     written: _Written,
     rows: list[RouteRow],
     outside: dict[str, Signature | None],
+    known: Known,
+    heads: dict[str, bytes],
 ) -> Store:
     """Gives what the next build is to know of this one."""
     return Store(
@@ -258,6 +278,9 @@ def _store(
         files=sources.files,
         outside=outside,
         variables=sources.variables,
+        until=site.content.holds_until,
+        entries=known,
+        heads=heads,
         routes=route_facts(site),
         made=written.made,
         rows=rows,
@@ -288,6 +311,11 @@ def _last_build(root: Path, state: Path, now: _Sources, options: BuildOptions, l
     return last if hashlib.sha256(manifest).hexdigest() == last.dist else None
 
 
+def _changed(last: Store | None, root: Path, now: _Sources) -> tuple[str, ...]:
+    """Names the files, of the site and outside, that are others than the last build knew."""
+    return () if last is None else (*changed_files(last.files, root, now.files), *changed_outside(last.outside))
+
+
 def _make(site: Site, pages: list[PlannedPage], output: Output, kept: Kept, means: _Means, faults: Faults) -> _Pages:
     """Makes the pages that aren't kept; a page at fault is left out."""
     made: dict[int, Made] = {}
@@ -309,9 +337,11 @@ def _make(site: Site, pages: list[PlannedPage], output: Output, kept: Kept, mean
         output.wrote(place_of_page(site, pages[number]))
         _take(outcome, number, made, outside, faults)
     for number in sorted(made):
-        site.notices.repeat(made[number].notices)
-        with faults.collect():
-            ask_again(site, made[number].assets)
+        if made[number].notices:
+            site.notices.repeat(made[number].notices)
+        if made[number].assets:
+            with faults.collect():
+                ask_again(site, made[number].assets)
     spent = {number: outcome.spent for number, outcome in zip(stale, fresh, strict=True)}
     return _Pages(made, spent, outside)
 
