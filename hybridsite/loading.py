@@ -8,16 +8,18 @@ from types import MappingProxyType
 
 from hybridsite import dates
 from hybridsite.action_table import Action, load_actions
+from hybridsite.adapters.adapter import host_of
+from hybridsite.capabilities import EVERY
 from hybridsite.config import Settings, setting_locations
 from hybridsite.content import Content, load_content
 from hybridsite.content_home import Policy
 from hybridsite.data import load_data
 from hybridsite.declarations import CONTENT_FOLDER
 from hybridsite.entry_memory import EntryMemory
-from hybridsite.errors import ConfigError, DriverError, Faults
+from hybridsite.errors import ConfigError, DriverError, Faults, Location
 from hybridsite.modules import Handler, load_module, middleware_functions
 from hybridsite.plugins import Setup
-from hybridsite.sessions.drivers import find_store
+from hybridsite.sessions.drivers import drivers_for, find_store
 from hybridsite.tree import below
 
 TEMPLATE_FOLDERS = ("components", "layouts", "pages")
@@ -76,6 +78,12 @@ def load_all_actions(root: Path, faults: Faults) -> Mapping[str, Action] | None:
     return actions
 
 
+def drivers_of(settings: Settings) -> list[str] | None:
+    """Names the session drivers that work on the site's host; None where all do."""
+    host = host_of(settings)
+    return None if host.answers and host.offers == EVERY else drivers_for(host.offers) if host.answers else []
+
+
 def check_driver(root: Path, settings: Settings, faults: Faults) -> None:
     """Adds a fault for a name that is no driver. A stranger's class is imported when a server starts."""
     driver = settings.session.driver
@@ -83,4 +91,5 @@ def check_driver(root: Path, settings: Settings, faults: Faults) -> None:
         try:
             find_store(driver)
         except DriverError as error:
-            faults.add(error.at(setting_locations(root)["session", "driver"]))
+            places = setting_locations(root)  # the driver may be the host's default
+            faults.add(error.at(places.get(("session", "driver")) or Location("site.toml")))

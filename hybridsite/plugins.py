@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, TypeVar
 
+from hybridsite.adapters.adapter import fitted
 from hybridsite.collections import Collection
 from hybridsite.config import load_settings, setting_locations
 from hybridsite.errors import Answer, Location, PluginError, RouteError, SiteError, SiteErrors, did_you_mean, place_of
@@ -308,9 +309,12 @@ def _found(name: str) -> object:
 
 
 def plug_in(root: Path, settings: Settings) -> tuple[Settings, Plugins, Setup]:
-    """Makes a site's plugins, and gives the settings as they leave them, and what they add. Raises SiteErrors."""
+    """Makes a site's plugins, and gives the settings as they and the host leave them, and what they add.
+
+    Raises SiteErrors.
+    """
     plugins = load_plugins(root, settings)
-    settings = plugins.configure(settings)
+    settings = fitted(root, plugins.configure(settings))
     setup = Setup(root, settings)
     plugins.load(setup)
     return settings, plugins, setup

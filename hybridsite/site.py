@@ -38,6 +38,7 @@ from hybridsite.loading import (
     MIDDLEWARE,
     TEMPLATE_FOLDERS,
     check_driver,
+    drivers_of,
     load_all_actions,
     load_all_data,
     load_collections,
@@ -46,7 +47,7 @@ from hybridsite.loading import (
 )
 from hybridsite.markdown import MarkdownStyle
 from hybridsite.modules import Handler, make_importable
-from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
+from hybridsite.notices import MEND_PRERENDERED, SessionNotices, no_driver
 from hybridsite.plugins import Plugins, plug_in
 from hybridsite.redirects import make_router
 from hybridsite.resources import Resource, load_resources, made_resources, refuse_guards
@@ -277,9 +278,13 @@ class Site:
         """Whether requests for it have a session: the site has a driver, and the page isn't rendered at build."""
         return self.settings.session.driver is not False and not resource.prerender
 
+    @cached_property
+    def _no_driver(self) -> str:
+        return no_driver(drivers_of(self.settings))
+
     def mend(self, resource: Resource) -> str:
         """What to do where `resource` uses a session that it doesn't have."""
-        return MEND_NO_DRIVER if self.settings.session.driver is False else MEND_PRERENDERED
+        return self._no_driver if self.settings.session.driver is False else MEND_PRERENDERED
 
 
 def load_site(

@@ -20,7 +20,7 @@ PACKAGE = ROOT / "hybridsite"
 # The one table: each module below those that may import it. Where modules of one floor of docs/architecture.md stand on
 # each other, the floor has steps (1.0, 1.1 …): a module imports from lower steps alone.
 FLOORS: dict[float, str] = {
-    0.0: "decorators errors garbage inheritance uploads used",
+    0.0: "capabilities decorators errors garbage inheritance uploads used",
     0.05: "collections",
     0.1: "__init__ news tags",
     0.2: "assets.calls assets.encoder assets.store assets.table island_tag previous reads",
@@ -45,7 +45,9 @@ FLOORS: dict[float, str] = {
     1.8: "senders",
     1.9: "routes",
     1.95: "files",
-    1.96: "manifest plugins",
+    1.96: "manifest",
+    1.961: "adapters.adapter",
+    1.962: "plugins",
     1.97: "assets.previous places",
     2.0: "cleaning data forms frontmatter headings highlighting island_client routing security sessions.codec"
     " sessions.cookie sessions.store",
@@ -75,10 +77,13 @@ FLOORS: dict[float, str] = {
     5.0: "rendering",
     5.1: "check.external check.links check.places",
     5.9: "features.xml",
-    6.0: "features.feeds features.search features.sitemap adapters.static build.needs build.plan build.rows"
-    " build.snapshot build.timing build.traces build.versions",
-    6.1: "adapters.adapter build.account build.parcel build.store",
-    6.15: "build.fields",
+    6.0: "features.feeds features.search features.sitemap adapters.checks adapters.rules"
+    " build.needs build.plan build.rows build.snapshot build.timing build.traces build.versions",
+    6.1: "adapters.underscore build.account build.parcel build.store",
+    6.12: "adapters.netlify",
+    6.14: "adapters.caddy adapters.nginx",
+    6.15: "adapters.webservers build.fields",
+    6.16: "adapters.cloudflare adapters.container adapters.standalone adapters.static",
     6.2: "build.kept build.output build.report",
     6.22: "build.headers",
     6.25: "build.finishing",
@@ -302,7 +307,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.", "testing", "visitor")
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 23400
+    assert lines < 23600
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

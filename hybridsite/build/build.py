@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hybridsite import __version__
-from hybridsite.adapters.adapter import Adapter, find_adapter
+from hybridsite.adapters.adapter import Adapter, HostedBuild, adapter_of
+from hybridsite.adapters.checks import check_host
 from hybridsite.assets.table import NO_ASSETS
 from hybridsite.build import store as stores
 from hybridsite.build.account import forget_account, write_account
@@ -25,7 +26,7 @@ from hybridsite.build.finishing import finish
 from hybridsite.build.islands import keep_previous, placed, with_island_key, write_client
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
 from hybridsite.build.making import Outcome, built_file, identity, place_of_page
-from hybridsite.build.output import Output, build_lock
+from hybridsite.build.output import DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan, rendered_now
 from hybridsite.build.rows import BuildReport, PageRow, RouteRow
 from hybridsite.build.snapshot import (
@@ -123,8 +124,8 @@ def build_site(
         site = with_island_key(_loaded(root, state, environ, options, sources.tool, memory, faults), state, environ)
         if site.templates.has_islands():
             sources.variables[SECRET] = secret(environ, state)
-        adapter = find_adapter(site.settings.build.adapter)
-        adapter.check(site, faults)
+        adapter = adapter_of(root, site.settings)
+        check_host(site, adapter, faults)
         pages = asyncio.run(plan(site, faults))
         site = with_plan(site, (page.segments for page in pages))
         kept = NOTHING
@@ -141,6 +142,7 @@ def build_site(
             stores.forget(state)  # it doesn't belong to what comes now
             forget_account(state)
             output.exchange()
+        adapter.placed(root, root / DIST)
         rows = _rows(site, pages, written.pages)
         outside = {**kept.outside, **seen_outside(root, written.outside, began_at)}
         known = kept.known if kept is not NOTHING else known_entries(site, EntryMemory())
@@ -219,15 +221,17 @@ def _write(
     phases.enter("write")
     made = [by_number[number] for number in sorted(by_number)]
     _check_markdown(site, faults)
-    public, copies = copy_files(site, pages, output, kept, faults)
+    public, copies = copy_files(site, pages, output, kept, faults, claimed=adapter.claims)
     files = [built_file(site, pages[number], by_number[number]) for number in sorted(by_number)] + public
     phases.enter("assets")
     forged, assets = write_assets(site, output, files, faults, partial(listener.progress, "encoded", "picture"))
     files += forged + write_client(site, output)
     files += finish(site, pages, files, output, faults, phases.enter, listener.progress)
     phases.enter("write")
-    taken = {file.file for file in files}
-    warnings = [*_warnings(site, made), *adapter.finish(site, taken, output.write)]
+    warnings = list(_warnings(site, made))
+    if not faults:  # with faults, it isn't the build that the host would get
+        with faults.collect():
+            warnings += adapter.finish(HostedBuild(site, files, output.write, output.read))
     notices = site.notices.faults()
     reviewed = listener.review(Built(site, pages, files, output.folder))
     for fault in (*(notices if means.options.strict else ()), *reviewed):

@@ -108,6 +108,7 @@ def serve(
     console: Console, site: Path, host: str | None, port: int | None, workers: int | None, no_build: bool
 ) -> None:
     """Serves SITE, or a dist/ folder; builds first where dist/ is missing or older than its sources."""
+    from hybridsite.adapters.adapter import fitted
     from hybridsite.config import load_settings
     from hybridsite.places import is_dist
     from hybridsite.server.run import run
@@ -120,7 +121,7 @@ def serve(
         settings = load_settings(site / "server", os.environ, serving=True)
     run(
         site,
-        settings,
+        fitted(site / "server" if is_dist(site) else site, settings),
         host=host or settings.server.host,
         port=settings.server.port if port is None else port,
         workers=workers or settings.server.workers,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 import math
+import os
 import signal
 import socket
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,12 @@ _CACHES = (
 _PIECES = (
     "each worker knows only those islands with computed props that it has rendered itself: on kept pages some "
     'stay fallbacks; write [cache] driver = "redis", or give these islands constant props'
+)
+# A folder that has to be a volume, as the image of a container says.
+VOLUME = "HYBRIDSITE_VOLUME"
+_NO_VOLUME = (
+    "%s is no volume: the sessions and the secret that signs their cookies end with this container; "
+    "start it with --volume state:/state"
 )
 # How many objects more there are before garbage is looked for.
 _NEW_OBJECTS = 10_000
@@ -58,6 +65,7 @@ def run(
             why="each process would have sessions of its own",
             mend='use [session] driver = "sqlite", or one worker',
         )
+    _ask_for_volume(environ)
     app = create_app(place, environ=environ)  # faults of the site show here, once, before any worker starts
     if workers > 1 and settings.cache.driver == "memory" and app.keeps_pages:
         _log.warning(_CACHES, workers)
@@ -84,6 +92,12 @@ def run(
         else:
             _tell_workers(place, environ)
             Multiprocess(config, sockets=[listener]).run()
+
+
+def _ask_for_volume(environ: Mapping[str, str]) -> None:
+    """Warns where a container has no volume for what it keeps."""
+    if (volume := environ.get(VOLUME)) and not os.path.ismount(volume):
+        _log.warning(_NO_VOLUME, volume)
 
 
 def _tell_workers(place: Path, environ: MutableMapping[str, str]) -> None:
