@@ -25,7 +25,6 @@ MAX_SIZE: Final = 1_000_000
 
 _LATER: Final = (
     ("prefetch",),
-    ("limits",),
     ("origin",),
     ("build", "origin"),
 )
@@ -33,6 +32,7 @@ _LATER: Final = (
 _LATER_ADAPTERS: Final = ("container", "netlify", "cloudflare", "vercel", "lambda")
 _WHEN_SERVING: Final = (
     ("server",),
+    ("limits",),
     ("cache", "options"),
     *(("session", key) for key in ("options", "ttl", "max_age", "cookie")),
 )

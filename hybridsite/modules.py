@@ -125,6 +125,13 @@ def forget_modules(root: Path) -> None:
             del sys.modules[name]
 
 
+def forget_root(root: Path) -> None:
+    """Forgets a site's folder that nothing is imported from any more."""
+    forget_modules(root)
+    if str(root) in sys.path:
+        sys.path.remove(str(root))
+
+
 def _is_of_another_site(origin: Path, root: Path) -> bool:
     return not origin.is_relative_to(root) and any((folder / "site.toml").exists() for folder in origin.parents)
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from hybridsite import actions, caching, endpoints, islands, middleware, pages
 from hybridsite.action_table import ACTIONS
 from hybridsite.answers import (
+    NOTES,
     FileAnswer,
     add_policy,
     error_answer,
@@ -89,6 +90,8 @@ async def render(
     response = await _answer(steps, file, fresh)
     context, cookie = steps[-1], None
     session = context._session
+    if session is not None and session.touched and NOTES in request.scope:
+        request.scope[NOTES]["session"] = True
     if session is not None and site.sessions is not None:
         cookie = (await site.sessions.save(session, https=_is_https(site, request))).set_cookie
     response = finished(site, request, context.resource, response, context, session, cookie)

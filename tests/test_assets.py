@@ -14,7 +14,7 @@ import pytest
 
 from hybridsite.errors import SiteError, SiteErrors
 from hybridsite.manifest import read_manifest
-from hybridsite.server.app import create_app
+from hybridsite.server.deployment import create_app
 from tests.assets.support import drawn
 from tests.e2e.support import page, write_files, write_site
 from tests.inprocess import ENVIRON, MEMORY, ON_DEMAND, app_of, ask, built_here

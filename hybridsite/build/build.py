@@ -21,10 +21,10 @@ from hybridsite.build.assets import ask_again, write_assets
 from hybridsite.build.copying import copy_files, copy_sources
 from hybridsite.build.executors import Work, outcomes
 from hybridsite.build.finishing import finish
-from hybridsite.build.islands import keep_previous, placed, with_island_key, write_client
+from hybridsite.build.islands import keep_given_out, placed, with_island_key, write_client
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
 from hybridsite.build.making import Outcome, built_file, identity, place_of_page
-from hybridsite.build.output import Output, build_lock
+from hybridsite.build.output import BEFORE, DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.rows import BuildReport, RouteRow
 from hybridsite.build.snapshot import SECRET, Signature, secret, snapshot, tool, variables
@@ -37,7 +37,7 @@ from hybridsite.pages import plain_markdown
 from hybridsite.site import Mode, Site, load_site, with_plan
 
 SPARE = "cache/spare"
-"""Where the dist/ before this one is kept, below the state folder: most of its files are those of the next."""
+"""Where the dist/ before the last one is kept, below the state folder: most of its files are those of the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,11 @@ def build_site(
             kept = what_holds(last, root, sources.files, route_facts(site))
         reason = "" if kept is not NOTHING else "nothing is kept of the last build, which isn't there or can't be used"
         why = explain(site, pages, kept, options.why, reason) if options.why and not faults else ""
-        with Output(site.root, state / SPARE) as output:
+        with Output(site.root, state / SPARE, state / BEFORE) as output:
             written = _write(site, pages, names, output, kept, options, adapter, listener, faults)
             if options.dry:
                 return BuildReport((), tuple(written.notices), tuple(written.warnings), time.perf_counter() - began)
-            keep_previous(site, state)
+            keep_given_out(root / DIST, state, time.time())
             stores.forget(state)  # it doesn't belong to what comes now
             output.exchange()
         rows = _rows(site, pages, written.pages)

@@ -37,7 +37,7 @@ class SiteApp(App):
         self._failed = failed
 
     async def _answer(self, request: Request, path: RequestPath | None) -> Response:
-        return await respond(self._site, request, path, failed=self._failed)
+        return await respond(self.site, request, path, failed=self._failed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message
 
 from hybridsite.errors import SecretError, ServeError
 from hybridsite.places import is_dist, state_folder
-from hybridsite.server.app import create_app
+from hybridsite.server.deployment import create_app
 from tests.e2e.support import SECRET, write_files, write_site
 from tests.inprocess import ENVIRON, MEMORY, ON_DEMAND, app_of, ask, asked, built_here, scope_of
 
