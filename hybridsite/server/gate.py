@@ -6,36 +6,28 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.answers import plain_error
+from hybridsite.modules import CALLS, ThreadCall
 from hybridsite.settings import LimitSettings
 
 _log = logging.getLogger("hybridsite")
 
 BUSY = {"Retry-After": "1", "Cache-Control": "no-store"}
 LATE = {"Retry-After": "5", "Cache-Control": "no-store"}
-# What was given up ends by itself at its next `await`; a function in a thread can't be ended by anybody.
+# What was given up ends at its next `await`, unless it doesn't want to.
 _ENDING = 1.0
-_STUCK = 10.0
 
 
 class Work:
     """A request that is worked on, until its answer begins."""
 
     __slots__ = (
-        "address",
-        "began",
-        "is_answered",
-        "is_late",
-        "is_receiving",
-        "path",
-        "receive",
-        "scope",
-        "send",
-        "task",
+        *("address", "began", "calls", "is_answered", "is_late", "is_receiving"),
+        *("receive", "scope", "send", "task"),
     )
 
     def __init__(self, address: str | None, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,6 +35,7 @@ class Work:
         self.scope, self.receive, self.send = scope, receive, send
         self.task = asyncio.current_task()
         self.began = time.monotonic()
+        self.calls: list[ThreadCall] = []
         self.is_receiving = False  # the visitor's time, which isn't ours
         self.is_late = False
         self.is_answered = False
@@ -61,7 +54,7 @@ class Gate:
     """Lets requests in, and gives up those that take too long. One a process, over all builds that it serves.
 
     An address may have half of what is worked on at once, so that nobody locks the others out. `stuck` is called where
-    a request goes on though it was given up: it holds a thread that nobody gets back.
+    a function goes on long after it was given up: it holds a thread that nobody gets back.
     """
 
     def __init__(self, limits: LimitSettings, stuck: Callable[[], None] = lambda: None) -> None:
@@ -70,6 +63,7 @@ class Gate:
         self._works: set[Work] = set()
         self._of: Counter[str] = Counter()
         self._ending: set[asyncio.Task[None]] = set()
+        self._loose: list[tuple[ThreadCall, float, str]] = []  # until when, of which path
 
     def enter(self, address: str | None, scope: Scope, receive: Receive, send: Send) -> Work | None:
         """Lets a request in, or gives None. `address` is None where a proxy stands for all of its visitors."""
@@ -78,6 +72,7 @@ class Gate:
             return None
         work = Work(address, scope, receive, send)
         self._works.add(work)
+        CALLS.set(work.calls)
         if address is not None:
             self._of[address] += 1
         return work
@@ -85,6 +80,9 @@ class Gate:
     def leave(self, work: Work) -> None:
         """Notes that the answer to a request begins."""
         self._works.discard(work)
+        if work.is_late:
+            until = time.monotonic() + self.limits.time
+            self._loose += [(call, until, work.scope["path"]) for call in work.calls if not call.is_done]
         if work.address is not None:
             self._of[work.address] -= 1
             if not self._of[work.address]:
@@ -107,13 +105,19 @@ class Gate:
                 task = asyncio.ensure_future(_give_up(work))
                 self._ending.add(task)
                 task.add_done_callback(self._ending.discard)
-        for work in self._stuck(now - most - _STUCK):
-            _log.error("%s goes on after it was given up, and holds a thread", work.scope["path"])
-            work.began = now  # said once in a while
-            self.stuck()
+        self._look_at_threads(now, most)
 
-    def _stuck(self, before: float) -> Iterator[Work]:
-        yield from [work for work in self._works if work.is_late and work.began < before]
+    def _look_at_threads(self, now: float, most: float) -> None:
+        """Tells of functions that go on in threads, as long again after they were given up: nobody can end them."""
+        waiting, self._loose = self._loose, []
+        for call, until, path in waiting:
+            if call.is_done:
+                continue
+            if now > until:
+                _log.error("%s goes on after it was given up, and holds a thread", path)
+                self.stuck()
+                until = now + most
+            self._loose.append((call, until, path))
 
 
 async def _give_up(work: Work) -> None:

@@ -70,7 +70,7 @@ class Server(uvicorn.Server):
             deployment.gate.stuck = self._leave
         await super().startup(sockets)
         settle()
-        if threading.current_thread() is threading.main_thread():
+        if _owns_process():
             loop, looking = asyncio.get_running_loop(), set[asyncio.Task[None]]()
 
             def look() -> None:
@@ -79,7 +79,7 @@ class Server(uvicorn.Server):
                 task.add_done_callback(looking.discard)
 
             loop.add_signal_handler(signal.SIGHUP, look)
-        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+            threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     async def on_tick(self, counter: int) -> bool:
         """Is called ten times a second."""
@@ -96,9 +96,10 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Lets the requests under way end; what hasn't ended a while after the grace goes with the process."""
         self._beat = 0.0
-        end = threading.Timer((self.config.timeout_graceful_shutdown or 0) + _LAST, _end_now)
-        end.daemon = True  # it goes on until the interpreter has ended, which waits for threads of the site
-        end.start()
+        if _owns_process():
+            end = threading.Timer((self.config.timeout_graceful_shutdown or 0) + _LAST, _end_now)
+            end.daemon = True  # it goes on until the interpreter has ended, which waits for threads of the site
+            end.start()
         await super().shutdown(sockets)
 
     def _leave(self) -> None:
@@ -123,6 +124,11 @@ class Server(uvicorn.Server):
         while frame is not None and not is_of_site(frame.f_code.co_filename, root):
             frame = frame.f_back
         return "not in the site's code" if frame is None else f"at {_place(frame, root)}"
+
+
+def _owns_process() -> bool:
+    """Tells whether a server is what its process is for: then it runs on the main thread."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def _place(frame: FrameType, root: str) -> str:

@@ -124,7 +124,9 @@ class Protocol(HttpToolsProtocol):
             return
         elif cycle is not None and cycle.more_body:
             self._look_at_body(cycle, now)
-        elif not self._is_answering() and self.timeout_keep_alive_task is None and now - self._since > HEAD_TIME:
+        elif self._is_answering() or (self.timeout_keep_alive_task is not None and not self._in_head):
+            return  # it's our turn, or uvicorn looks after it
+        elif now - self._since > HEAD_TIME:
             self._time_out()
 
     def _stands_unread(self, now: float) -> bool:
