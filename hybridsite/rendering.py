@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from hybridsite import actions, caching, endpoints, islands, middleware, pages
@@ -134,6 +134,9 @@ async def respond(
     except SessionUnavailable as error:
         log_failure(site, request, error)
         return finished(site, request, NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
+    except ClientDisconnect:
+        _log.debug("the visitor of %s left before all of the request had come", request.url.path)
+        return plain_error(400)  # for nobody
     except ErrorPageFailed as error:
         if failed is not None:
             return failed(site, request, error.cause)

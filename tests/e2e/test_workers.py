@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.support import CONSOLE, SECRET, MakeSite, Serve, Server, built, wait_until
+from tests.e2e.support import CONSOLE, MakeSite, Serve, Server, built, wait_until
 
 ENDLESS = {
     "site.toml": '[limits]\ntime = "2s"\n[server]\ngrace = "1s"\n',
@@ -115,9 +115,18 @@ def test_workers_end_with_their_supervisor(make_site: MakeSite, serve: Serve) ->
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "the workers to end")
 
 
+ONLY_IN_A_WORKER = """
+import os
+if os.environ.get("HYBRIDSITE_SITE"):
+    raise RuntimeError("no")
+
+def GET(context):
+    return ""
+"""
+
+
 def test_a_site_that_no_worker_can_serve_ends_the_server(make_site: MakeSite, serve: Serve) -> None:
-    source = "import os\nif os.environ.get('HYBRIDSITE_SITE'):\n    raise RuntimeError('no')\ndef GET(context):\n    return ''\n"
-    site = make_site({"pages/a.py": source})
+    site = make_site({"pages/a.py": ONLY_IN_A_WORKER})
     built(site)
     with pytest.raises(AssertionError, match="ended with 1") as caught:
         serve(site, "--workers", "2")
