@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hybridsite.assets.previous import kept_assets
@@ -17,10 +17,11 @@ from hybridsite.manifest import MANIFEST, Manifest, read_manifest
 from hybridsite.modules import forget_modules
 from hybridsite.places import is_dist, state_folder
 from hybridsite.previous import FOLDER as PREVIOUS
+from hybridsite.previous import KEPT
 from hybridsite.server.app import App
 from hybridsite.server.islands import answered_islands
 from hybridsite.server.state import make_cache, make_sessions
-from hybridsite.server.static import FileIndex
+from hybridsite.server.static import FileIndex, StaticFile
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.site import Mode, Site, load_site, named
 
@@ -58,12 +59,44 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Build:
-    """A build that was loaded: its name, the signature of its manifest, and what answers with it."""
+class Given:
+    """What pages that browsers show refer to, by its name, which is its own for ever: files by URL, islands by digest.
 
-    name: str
+    Each is answered until a moment. This is what a server has of builds before; what it has never served, and what a
+    restart forgets, is in `.hybridsite/previous/`, where the build was made on the same machine.
+    """
+
+    files: Mapping[str, tuple[StaticFile, float]] = field(default_factory=dict)
+    islands: Mapping[str, tuple[tuple[str, Mapping[str, object]], float]] = field(default_factory=dict)
+
+    def after(self, manifest: Manifest, files: Mapping[str, StaticFile], now: float) -> Given:
+        """Gives what there is when a build has gone."""
+        until = now + KEPT
+        return Given(
+            {url: pair for url, pair in self.files.items() if pair[1] > now}
+            | {url: (file, until) for url, file in files.items() if file.is_lasting and url not in self.files},
+            {digest: pair for digest, pair in self.islands.items() if pair[1] > now}
+            | {digest: (island, until) for digest, island in manifest.islands.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A build that was loaded: its manifest and the signature of that, what answers with it, and its files.
+
+    `given` is what builds before it gave out.
+    """
+
+    manifest: Manifest
     signature: Signature | None
     app: App
+    files: Mapping[str, StaticFile]
+    given: Given
+
+    @property
+    def name(self) -> str:
+        """The name of the build."""
+        return self.manifest.name
 
 
 def load_build(place: Place, before: Build | None = None) -> Build:
@@ -75,35 +108,38 @@ def load_build(place: Place, before: Build | None = None) -> Build:
     for _ in range(_READINGS):
         signature = place.signature()
         try:
-            manifest = read_manifest(place.dist)
-            app = _load(place, manifest, before)
+            build = _load(place, signature, before)
         except Exception:
             if place.signature() == signature:
                 raise
             continue
         if place.signature() == signature:
-            return Build(manifest.name, signature, app)
+            return build
     raise ServeError(f"{place.dist} is written all the time", mend="let a build replace it as a whole")
 
 
-def _load(place: Place, manifest: Manifest, before: Build | None) -> App:
-    mode = Mode(prerendering=False, drafts=manifest.drafts)
+def _load(place: Place, signature: Signature | None, before: Build | None) -> Build:
+    manifest, now = read_manifest(place.dist), time.time()
+    given = Given() if before is None else before.given.after(before.manifest, before.files, now)
     root = _pinned(place, manifest)
     if before is not None and before.app.site.root == root.resolve():
         forget_modules(root.resolve())  # what lies there was imported from another build
+    mode = Mode(prerendering=False, drafts=manifest.drafts)
     site = load_site(root, mode, environ=place.environ, assets=manifest.assets)
     _load_templates(site)
-    kept = place.state / PREVIOUS
-    earlier = kept_assets(place.state, site.policy, time.time())
-    index = FileIndex.load(manifest, place.dist, earlier, kept)
+    earlier = kept_assets(place.state, site.policy, now)
+    carried = {url: file for url, (file, _) in given.files.items()}
+    index = FileIndex.load(manifest, place.dist, earlier, place.state / PREVIOUS, carried)
     guarded = frozenset(
         site.policy.read(url.encode()).segments for url, file in index.built.items() if file.guard is not None
     )
     sessions = _sessions(site, place, before)
     cache = make_cache(site.settings, manifest.name, place.environ)
     site = replace(site, built=index.built, guarded=guarded, error_files=index.errors, sessions=sessions, cache=cache)
-    islands = answered_islands(site, manifest, place.state, place.environ)
-    return App(named(replace(site, islands=islands)), index)
+    known = {digest: island for digest, (island, _) in given.islands.items()}
+    islands = answered_islands(site, manifest, place.state, place.environ, known)
+    app = App(named(replace(site, islands=islands)), index)
+    return Build(manifest, signature, app, index.built, given)
 
 
 def _sessions(site: Site, place: Place, before: Build | None) -> SessionManager | None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from starlette.responses import FileResponse, PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
@@ -83,6 +84,7 @@ class StaticFile:
         self.guard = built.guard
         self._built = built
         self._path = path
+        self.is_lasting = IMMUTABLE in built.headers
         self._elsewhere = elsewhere  # where a build keeps it that comes without it
         self._status = status
         self._codable = codable
@@ -99,7 +101,7 @@ class StaticFile:
     async def is_replaced(self) -> bool:
         """Tells whether the file is another one by now, or gone."""
         try:
-            return not self._is_same(await asyncio.to_thread(os.stat, self._path))
+            return not self._is_same(self._path.stat())
         except OSError:
             return self._elsewhere is None or not self._elsewhere.exists()
 
@@ -228,13 +230,19 @@ class FileIndex:
 
     @classmethod
     def load(
-        cls, manifest: Manifest, dist: Path, earlier: Iterable[tuple[BuiltFile, Path]] = (), kept: Path | None = None
+        cls,
+        manifest: Manifest,
+        dist: Path,
+        earlier: Iterable[tuple[BuiltFile, Path]] = (),
+        kept: Path | None = None,
+        carried: Mapping[str, StaticFile] = MappingProxyType({}),
     ) -> FileIndex:
         """Reads the files of a build, the small ones into memory, up to the budget; and those of `earlier` builds.
 
-        `kept` is the folder to which the next build will take what has a name of its own for ever.
+        `kept` is the folder to which the next build will take what has a name of its own for ever; `carried` are such
+        files that a server has still in memory.
         """
-        files: dict[str, StaticFile] = {}
+        files = {**carried}
         budget = Budget(BUDGET)
         for built, path in earlier:
             files[built.url] = StaticFile(built, path, path.stat(), Budget(0))

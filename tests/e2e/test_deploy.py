@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import re
+import shutil
 import signal
 import threading
 import time
@@ -17,6 +18,7 @@ import pytest
 
 from tests.e2e.support import (
     CONSOLE,
+    SECRET,
     Hybridsite,
     MakeSite,
     Serve,
@@ -166,6 +168,31 @@ def test_what_an_open_page_refers_to_stays(make_site: MakeSite, serve: Serve) ->
     assert client.get(script[1]).status_code == 200
     assert "7" in client.get(f"/_islands/{digest[1]}").text
     assert ask(client, "result = session['n']") == "7"  # the sessions went on
+
+
+def test_a_dist_from_another_machine_is_taken_over_too(make_site: MakeSite, serve: Serve, tmp_path: Path) -> None:
+    # There is no .hybridsite/previous/ of the build: the server remembers by itself what it gave out.
+    site, dist = make_site(state_of(1)), tmp_path / "here/dist"
+    env = {"HYBRIDSITE_SECRET": SECRET}
+    built(site, env=env)
+    shutil.copytree(site / "dist", dist)
+    server = serve(dist, env=env)
+    client = server.client()
+    before = client.get("/").text
+    for number in (2, 3):
+        write_files(site, state_of(number))
+        built(site, env=env)
+        shutil.copytree(site / "dist", tmp_path / "here/new")
+        dist.rename(tmp_path / f"here/old{number}")  # for a moment there is none
+        assert client.get("/now/").status_code == 200
+        (tmp_path / "here/new").rename(dist)
+        wait_until(lambda number=number: marks(client.get("/").text) == {number}, "the new build")  # type: ignore[misc]
+    sheet = re.search(r'href="(/assets/[^"]+)"', before)
+    digest = re.search(r'<slot name="([^"]+)"', before)
+    assert sheet is not None
+    assert digest is not None
+    assert marks(client.get(sheet[1]).text) == {1}
+    assert client.get(f"/_islands/{digest[1]}").status_code == 200
 
 
 @WORKERS
