@@ -153,6 +153,15 @@ def attacking(name: str, port: int, number: int) -> None:
     asyncio.run(attack(name, port, number))
 
 
+def wait_until_settled(server: Server) -> None:
+    """Waits until all attackers are there, or gone: what they stream at first is what any visitor may have."""
+    for _ in range(60):
+        before = server.cpu()
+        time.sleep(0.5)
+        if server.cpu() - before < 0.25:
+            return
+
+
 def ratios(name: str, path: str, server: Server, number: int, rounds: int, seconds: int) -> tuple[float, float]:
     """Gives the medians of the ratios with an attack and without it: of the rates, and of the processor's time."""
     rates, costs = [], []
@@ -160,11 +169,12 @@ def ratios(name: str, path: str, server: Server, number: int, rounds: int, secon
         quiet = load(server, path, 16, seconds, None)
         attacker = multiprocessing.Process(target=attacking, args=(name, server.port, number), daemon=True)
         attacker.start()
-        time.sleep(2)  # until all of them are there
+        time.sleep(1)
+        wait_until_settled(server)
         under = load(server, path, 16, seconds, None)
         attacker.kill()
         attacker.join()
-        time.sleep(2)  # until all of them are gone
+        wait_until_settled(server)
         rates.append(under.rate / quiet.rate)
         costs.append(quiet.cpu / under.cpu)
     return statistics.median(rates), statistics.median(costs)
