@@ -13,10 +13,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.answers import FileAnswer, error_answer
+from hybridsite.assets.table import FOLDER
 from hybridsite.caching import answered
 from hybridsite.given import GivenFile
 from hybridsite.island_table import kept_uses
 from hybridsite.rendering import respond
+from hybridsite.routes import ISLANDS
 from hybridsite.security import forwarded
 from hybridsite.server.door import host_name, is_refused
 from hybridsite.server.gate import BUSY, LATE, Gate, Work
@@ -60,6 +62,8 @@ class App:
         self.site = site
         self.under_way = 0
         self._newer: Newer = _no_newer
+        # What lies there has a name of its own for ever: one that isn't known may be a newer build's.
+        self._lasting = tuple(site.policy.url("page", (name,), slash=True).encode() for name in (FOLDER, ISLANDS))
         self._gate: Gate | None = None
         self._cache = site.cache
         self._files = index.files
@@ -105,6 +109,9 @@ class App:
         """Answers what no URL of a file matched as it was sent: another spelling or form of one, or no file at all."""
         if raw in _PROBES and next(self.site.router.match((raw[1:].decode(),)), None) is None:
             await (HEALTHY if raw == HEALTH or await self._is_ready() else UNREADY)(scope, receive, send)
+            return
+        if raw.startswith(self._lasting) and (newer := await self._newer()) is not None:
+            await newer(scope, receive, send)
             return
         try:
             path = self._read(raw)

@@ -23,6 +23,8 @@ _log = logging.getLogger("hybridsite.access")
 _EVERY = 0.25  # seconds
 # What is more than that in one moment is counted and left out: a log is no reason to stop, or to fill the memory.
 _MOST = 50_000
+# So much is written at once, in letters: less than a pipe takes in one piece, so that no worker writes amid another's.
+_PIECE = 3500
 _ID = re.compile(rb"[A-Za-z0-9._:@=+/-]{1,128}")
 
 
@@ -140,10 +142,16 @@ class Journal:
             self.write()
 
     def write(self) -> None:
-        """Writes what was noted so far, as one record of the log."""
+        """Writes what was noted so far, several lines as one record of the log."""
         notes = [self._notes.popleft() for _ in range(len(self._notes))]
-        if notes:
-            _log.info("%s", "\n".join(map(self._form, notes)))
+        piece: list[str] = []
+        for line in map(self._form, notes):
+            if piece and sum(map(len, piece)) + len(line) > _PIECE:
+                _log.info("%s", "\n".join(piece))
+                piece = []
+            piece.append(line)
+        if piece:
+            _log.info("%s", "\n".join(piece))
         left_out, self._left_out = self._left_out, 0
         if left_out:
             logging.getLogger("hybridsite").warning("%d requests were left out of the log", left_out)

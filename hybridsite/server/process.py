@@ -89,7 +89,7 @@ class Server(uvicorn.Server):
             for connection in [*self.server_state.connections]:
                 if isinstance(connection, Protocol):
                     connection.look(now)
-        if os.getppid() != self._parent:  # nobody would ever stop it
+        if self._is_replaced and os.getppid() != self._parent:  # nobody would ever stop it
             self.should_exit = True
         return await super().on_tick(counter)
 
@@ -162,6 +162,7 @@ class Worker(Process):
 
     def target(self, sockets: list[socket.socket] | None = None) -> None:
         """Is what the process does."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it has a site to look at
         self.server  # noqa: B018 - made before the thread that answers could make another
         super().target(sockets)
 

@@ -69,7 +69,7 @@ def run(
         config = _config(app if workers == 1 else f"{asgi.__name__}:app", settings, log_config)
         if workers == 1:
             # uvicorn stops in good order, then raises the signal again: by then there is nothing left to interrupt.
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, lambda *_: None)
             _server(settings, config, app).run(sockets=[listener])
             return
