@@ -12,7 +12,7 @@ rates stand the times of the processor that the server took for one request, tur
     slow readers a file of 8 MB, of which a byte is read a second
     large heads  heads of 100 KB, as fast as they are refused
     half-open    connections that are reset in the midst of a request
-    pipelining   a hundred requests in one piece
+    pipelining   a hundred requests in one piece, and hardly any of the answers is read
     smuggling    two framings of one body, as fast as they are refused
 """
 
@@ -31,6 +31,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +109,11 @@ async def smuggling(port: int) -> None:
 
 
 async def pipelining(port: int) -> None:
-    """Sends many requests at once."""
-    await sent(port, (GET + b"\r\n") * 99 + GET + b"Connection: close\r\n\r\n")
+    """Sends many requests at once, and reads their answers as slowly as can be."""
+    reader, writer = await connected(port, small=True)
+    writer.write((GET + b"\r\n") * 100)
+    while await reader.read(1):
+        await asyncio.sleep(1)
 
 
 async def half_open(port: int) -> None:
@@ -134,7 +138,7 @@ ATTACKS: dict[str, Callable[[int], Coroutine[Any, Any, None]]] = {
 }
 
 
-async def attack(name: str, port: int, number: int) -> None:
+async def attack(name: str, port: int, number: int, begun: Event) -> None:
     """Has so many visitors attack, each again and again."""
 
     async def again(start: float) -> None:
@@ -145,20 +149,26 @@ async def attack(name: str, port: int, number: int) -> None:
             except OSError:
                 await asyncio.sleep(1)
 
-    await asyncio.gather(*(again(each / number) for each in range(number)))
+    async def tell() -> None:
+        await asyncio.sleep(2)
+        begun.set()
+
+    await asyncio.gather(*(again(each / number) for each in range(number)), tell())
 
 
-def attacking(name: str, port: int, number: int) -> None:
+def attacking(name: str, port: int, number: int, begun: Event) -> None:
     """Is what the attacker's process does."""
-    asyncio.run(attack(name, port, number))
+    asyncio.run(attack(name, port, number, begun))
 
 
 def wait_until_settled(server: Server) -> None:
     """Waits until all attackers are there, or gone: what they stream at first is what any visitor may have."""
-    for _ in range(60):
+    quiet = 0
+    for _ in range(120):
         before = server.cpu()
         time.sleep(0.5)
-        if server.cpu() - before < 0.25:
+        quiet = quiet + 1 if server.cpu() - before < 0.08 else 0
+        if quiet == 3:
             return
 
 
@@ -167,9 +177,10 @@ def ratios(name: str, path: str, server: Server, number: int, rounds: int, secon
     rates, costs = [], []
     for _ in range(rounds):
         quiet = load(server, path, 16, seconds, None)
-        attacker = multiprocessing.Process(target=attacking, args=(name, server.port, number), daemon=True)
+        begun = multiprocessing.Event()
+        attacker = multiprocessing.Process(target=attacking, args=(name, server.port, number, begun), daemon=True)
         attacker.start()
-        time.sleep(1)
+        begun.wait()
         wait_until_settled(server)
         under = load(server, path, 16, seconds, None)
         attacker.kill()

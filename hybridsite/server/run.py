@@ -34,9 +34,9 @@ _PIECES = (
     "each worker knows only those islands with computed props that it has rendered itself: on kept pages some "
     'stay fallbacks; write [cache] driver = "redis", or give these islands constant props'
 )
-# Descriptors: as many as the system gives, and of those what is left for files, stores, and this process's own.
+# Descriptors: as many as the system gives. Each connection may have a file that is streamed; a fifth is for all else.
 _MOST_DESCRIPTORS = 65_536
-_OTHERS = 0.25
+_FOR_CONNECTIONS = 0.4
 
 
 def run(
@@ -122,7 +122,7 @@ def _raised_descriptors() -> int:
         with suppress(OSError, ValueError):  # macOS has a limit of its own
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
-    return int((wanted if soft == resource.RLIM_INFINITY else soft) * (1 - _OTHERS))
+    return int((wanted if soft == resource.RLIM_INFINITY else soft) * _FOR_CONNECTIONS)
 
 
 def _tell_workers(place: Path, environ: MutableMapping[str, str]) -> None:
