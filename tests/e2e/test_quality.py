@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -24,7 +23,15 @@ __all__ = ["browser"]
 EXAMPLE = Path(__file__).parents[2] / "example-site"
 LEFT_OUT = shutil.ignore_patterns("dist", ".hybridsite", "__pycache__", ".dist-*")
 ON_DEMAND = ("/cart/", "/login/", "/ask/", "/checkout/", "/account/", "/nowhere/")
-RULES = {"root": True, "extends": ["html-validate:standard", "html-validate:a11y"]}
+# This version, for older Nodes, doesn't know yet that `blocking` is for `rel=expect` (HTML Standard, 4.2.4).
+RULES = """
+const blocking = {enum: ["render"], allowed: () => null};
+module.exports = {
+  root: true,
+  extends: ["html-validate:standard", "html-validate:a11y"],
+  elements: ["html5", {link: {attributes: {blocking}}}],
+};
+"""
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +65,13 @@ def test_the_example_passes_its_own_check(shop: Path) -> None:
 
 def test_html_validate_finds_nothing(pages: dict[str, str], tmp_path: Path) -> None:
     command = package("html-validate") / "bin/html-validate.mjs"
-    (tmp_path / "rules.json").write_text(json.dumps(RULES), "utf-8")
+    (tmp_path / "rules.cjs").write_text(RULES, "utf-8")
     files = []
     for path, html in pages.items():
         files.append(tmp_path / f"{quote(path, safe='')}.html")
         files[-1].write_text(html, "utf-8")
     done = subprocess.run(
-        ["node", command, "--config", tmp_path / "rules.json", "--formatter", "text", *files],
+        ["node", command, "--config", tmp_path / "rules.cjs", "--formatter", "text", *files],
         capture_output=True,
         text=True,
     )
