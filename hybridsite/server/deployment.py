@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
@@ -30,6 +31,14 @@ _CLOSING = 0.5
 _NEW_OBJECTS = 10_000
 
 
+class _Failure(NamedTuple):
+    """A build that couldn't be served: until when it isn't tried again, and how long that is."""
+
+    signature: Signature | None
+    until: float
+    pause: float
+
+
 class Deployment:
     """A site as it is served: one build at a time, answered as a whole.
 
@@ -42,9 +51,9 @@ class Deployment:
         self._build = load_build(self._place)
         self.gate = Gate(self._build.app.site.settings.limits)
         self.journal: Journal | None = None
-        self._build.app.join(self.gate, self.newer)
+        self._join(self._build.app)
         self._lock = asyncio.Lock()
-        self._failed: tuple[Signature | None, float, float] | None = None
+        self._failed: _Failure | None = None
         self._old: list[Build] = []
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -110,34 +119,38 @@ class Deployment:
 
     def _is_waiting(self) -> bool:
         """Tells whether what lies in dist/ has failed already, and isn't to be tried again yet."""
-        return (
-            self._failed is not None
-            and self._failed[0] == self._place.signature()
-            and time.monotonic() < self._failed[1]
-        )
+        failed = self._failed
+        return failed is not None and failed.signature == self._place.signature() and time.monotonic() < failed.until
 
-    async def newer(self) -> App | None:
+    def _join(self, app: App) -> None:
+        app.join(self.gate, lambda: self._newer(app))
+
+    async def _newer(self, asker: App) -> App | None:
         """Gives what answers with the build that lies in dist/, where that isn't the one which asks."""
-        before = self._build
-        signature = self._place.signature()
-        if signature is None or signature == before.signature or self._is_waiting():
-            return None
-        await self.look()
-        return None if self._build is before else self._build.app
+        if self._build.app is asker:
+            if self._place.signature() in (None, self._build.signature) or self._is_waiting():
+                return None
+            await self.look()
+        return None if self._build.app is asker else self._build.app
 
     async def look(self) -> None:
         """Takes over the build that lies in dist/, if it is another one. One that can't be served is told, and left."""
+        await asyncio.shield(asyncio.ensure_future(self._look()))  # whoever asks may go away meanwhile
+
+    async def _look(self) -> None:
         async with self._lock:
             signature, began = self._place.signature(), time.monotonic()
             if signature in (None, self._build.signature):
                 return
             try:
                 fresh = await asyncio.to_thread(load_build, self._place, self._build)
-                fresh.app.join(self.gate, self.newer)
+                self._join(fresh.app)
                 await self._start(fresh)
             except Exception as error:
-                pause = 1.0 if self._failed is None or self._failed[0] != signature else 2 * self._failed[2]
-                self._failed = (signature, time.monotonic() + min(pause, _LONGEST), min(pause, _LONGEST))
+                failed = self._failed
+                again = failed is not None and failed.signature == signature
+                pause = min(2 * failed.pause, _LONGEST) if again and failed is not None else _EVERY
+                self._failed = _Failure(signature, time.monotonic() + pause, pause)
                 _log.error("the new build can't be served, and the one before goes on: %s", error)
                 _log.debug("how it came to this", exc_info=error)
                 return

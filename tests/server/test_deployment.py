@@ -209,3 +209,17 @@ def test_where_nothing_can_be_written_dist_itself_is_read(tmp_path: Path, monkey
 def test_the_name_of_a_build_is_the_hash_of_its_manifest(tmp_path: Path) -> None:
     app, root = deployed(tmp_path)
     assert app.build == hashlib.sha256((root / "dist" / MANIFEST).read_bytes()).hexdigest()[:32]
+
+
+def test_a_request_that_met_the_last_build_is_answered_by_the_next_where_only_that_knows(tmp_path: Path) -> None:
+    app, root = deployed(tmp_path)
+    last = app.current
+
+    async def story() -> None:
+        await build_beside(root, 2)
+        await app.look()
+        sheet = re.search(r"(/assets/\S+\.css)", page(root, "index.html"))
+        assert sheet is not None
+        assert "z-index:2" in (await asked(last, scope_of(sheet[1]))).text.replace(" ", "")
+
+    run(story)
