@@ -115,7 +115,7 @@ class Server(uvicorn.Server):
             stands = self._beat and now - self._beat > self._standstill and now - before < 2
             late = late + 1 if stands else 0
             if late > 1:
-                _log.error("worker %d stands still, %s, and ends", os.getpid(), self._where())
+                _log.error("process %d stands still, %s, and ends", os.getpid(), self._where())
                 _exit(1)
 
     def _where(self) -> str:

@@ -30,6 +30,7 @@ from tests.e2e.support import (
     wait_until,
     write_files,
 )
+from tests.inprocess import built_here
 
 WORKERS = pytest.mark.parametrize("args", [(), ("--workers", "2")], ids=["one worker", "two workers"])
 
@@ -119,6 +120,7 @@ class Load:
 def deploys(site: Path, server: Server, *, visitors: int, builds: int) -> None:
     load = Load(server)
     with load.by(visitors):
+        wait_until(lambda: load.seen[1] > 0 or bool(load.wrong), "the first build")
         for number in range(2, builds + 2):
             write_files(site, state_of(number))
             built(site)
@@ -159,7 +161,7 @@ def test_what_an_open_page_refers_to_stays(make_site: MakeSite, serve: Serve) ->
     assert digest is not None
     assert script is not None
     write_files(site, {**state_of(2), "pages/index.html": "mark-2-", "assets/site.css": ".mark-2- { color: blue }"})
-    built(site)
+    built_here(site)
     assert not (site / f"dist/client{script[1]}").exists()  # no page has an island any more
     wait_until(lambda: marks(client.get("/").text) == {2}, "the new build")
     kept = client.get(sheet[1])
@@ -200,7 +202,7 @@ def test_sighup_has_a_new_build_taken_over(make_site: MakeSite, serve: Serve, ar
     site = make_site(state_of(1))
     server = serve(site, *args)
     write_files(site, state_of(2))
-    built(site)
+    built_here(site)
     os.kill(server.pid, signal.SIGHUP)
     wait_until(lambda: marks(server.client().get("/").text) == {2}, "the new build")
     os.kill(server.pid, signal.SIGHUP)  # with nothing new it does nothing
@@ -220,7 +222,7 @@ def test_a_build_that_cant_be_served_leaves_the_one_before(make_site: MakeSite, 
     assert server.client().get("/nowhere/").status_code == 404
     manifest.write_bytes(whole)
     write_files(site, state_of(2))
-    built(site)
+    built_here(site)
     wait_until(lambda: marks(server.client().get("/now/").text) == {2}, "the next build")
 
 
@@ -241,7 +243,7 @@ def test_a_request_ends_with_the_build_that_it_began_with(make_site: MakeSite, s
     thread.start()
     wait_until((tmp_path / "begun").exists, "the request to begin")
     write_files(site, {**state_of(2), "site.toml": "[session]\nttl = '3d'\n"})  # with sessions of its own
-    built(site)
+    built_here(site)
     wait_until(lambda: marks(server.client().get("/").text) == {2}, "the new build")
     gate.touch()
     thread.join(30)
@@ -262,7 +264,7 @@ def test_a_kept_page_is_of_the_build_that_is_served(make_site: MakeSite, serve: 
     assert marks(client.get("/kept/").text) == {1}
     assert client.get("/kept/").headers["x-cache"] == "HIT"
     write_files(site, kept(2))
-    built(site)
+    built_here(site)
     wait_until(lambda: marks(client.get("/").text) == {2}, "the new build")
     assert marks(client.get("/kept/").text) == {2}
 
@@ -282,7 +284,7 @@ def test_large_files_are_of_the_build_that_is_served(make_site: MakeSite, serve:
     assert marks(client.get("/large/").text) == {1}
     write_files(site, large(2))
     (site / "public/gone.txt").unlink()
-    built(site)
+    built_here(site)
     text = client.get("/large/")  # at once
     assert marks(text.text) == {2}
     assert "etag" in text.headers
@@ -382,7 +384,7 @@ def test_the_sources_of_old_builds_are_removed(make_site: MakeSite, serve: Serve
     assert len(old) == 1
     for number in (2, 3):
         write_files(site, state_of(number))
-        built(site)
+        built_here(site)
         wait_until(lambda number=number: marks(client.get("/").text) == {number}, "the new build")  # type: ignore[misc]
         os.utime(served / next(iter(old)), (long_ago, long_ago))
     wait_until(lambda: not old & {path.name for path in served.iterdir()}, "the first build's sources to go")

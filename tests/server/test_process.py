@@ -34,7 +34,7 @@ async def POST(context):
     return str(len(body))
 
 async def PUT(context):
-    await asyncio.sleep(0.6)
+    await asyncio.sleep(1.6)
     return str(len(await context.request.body()))
 """
 FILES = {
@@ -74,8 +74,8 @@ def serving(app: Deployment, root: Path, *, connections: int = 1000, grace: floa
 def port(app: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Gives the port of a server whose deadlines are short."""
     monkeypatch.setattr(process, "_LOOKS", 1)
-    monkeypatch.setattr(protocol, "HEAD_TIME", 0.3)
-    monkeypatch.setattr(protocol, "STILL_TIME", 0.3)
+    monkeypatch.setattr(protocol, "HEAD_TIME", 1.0)
+    monkeypatch.setattr(protocol, "STILL_TIME", 1.0)
     with serving(app, app.current.site.root) as (port, _):
         yield port
 
