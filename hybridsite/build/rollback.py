@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hybridsite.build.islands import keep_given_out
 from hybridsite.build.output import BEFORE, DIST, exchange
-from hybridsite.errors import BuildError, ServeError
+from hybridsite.errors import BuildError, Location, ServeError
 from hybridsite.manifest import MANIFEST, SHOWN, read_manifest
 
 
@@ -41,7 +41,11 @@ def roll_back(root: Path, state: Path) -> RolledBack:
         raise BuildError("there is no build to go back to", why=str(error), mend=mend) from error
     told = RolledBack(_told(before), _told(dist))
     keep_given_out(dist, state, time.time())
-    exchange(before, dist)
+    try:
+        exchange(before, dist)
+    except OSError as error:
+        why = f"{error.strerror or error}; dist/ is as it was"
+        raise BuildError("the build before can't be put back", why=why, location=Location(str(dist))) from error
     return told
 
 
