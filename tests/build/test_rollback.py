@@ -56,6 +56,14 @@ def test_the_build_before_outlives_builds_that_fail(tmp_path: Path) -> None:
     assert tree(root / "dist") == first
 
 
+def test_the_same_build_once_more_is_none_to_go_back_to(tmp_path: Path) -> None:
+    root = tmp_path / "site"
+    first, _ = two_builds(root)
+    built_here(root, clean=True)
+    roll_back(root, root / ".hybridsite")
+    assert tree(root / "dist") == first
+
+
 def test_where_the_system_cant_dist_is_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
