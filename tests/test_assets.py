@@ -213,7 +213,7 @@ def test_what_the_build_before_gave_out_is_kept_for_a_day(tmp_path: Path) -> Non
         assert (answer.status, answer.text) == (200, "a{color:red}")
         assert answer.header["cache-control"] == "public, max-age=31536000, immutable"
     assert not list((root / "dist").rglob(old.rpartition("/")[2]))
-    kept = next((root / ".hybridsite/previous").rglob(old.rpartition("/")[2]))
+    kept = next((root / ".hybridsite/previous/assets").rglob(old.rpartition("/")[2]))
     day = 86_400
     os.utime(kept, (time.time() - day - 60,) * 2)
     assert ask(create_app(root, environ=ENVIRON), old).status == 404
