@@ -1,10 +1,15 @@
-"""How long a build takes, and how much memory, for 1,000 and 10,000 generated posts.
+"""How long a build takes, and how much memory: hybridsite beside Hugo, Eleventy, Astro and Pelican, in turns.
 
-    python benchmarks/build.py [--posts 1000,10000] [--rounds 3] [--json FILE]
+    python benchmarks/build.py [--posts 1000,10000] [--rounds 3] [--only hybridsite,hugo] [--install]
+                               [--json FILE] [--draw docs/build.svg] [--from FILE]
+    python benchmarks/build.py --large
 
-A post is Markdown of some 320 words with headings, links and a list; every second one has a highlighted block of code.
-They are a collection with a schema. All stand in a layout with navigation; there are an index and eight tag pages.
-Where `hugo` is on PATH, it builds the same posts in turns with us, in templates that do the same.
+Each tool builds the same posts (peers.py) cold, then with one post changed, then with nothing changed: whole processes,
+by wall time, in turns, the order turned around each round; the figures are medians. Memory is the most that all
+processes of a cold build had together (the sum of their PSS, looked at twenty times a second), in a build of its own
+that isn't timed. Tools that aren't at hand are left out; `--install` gets them by pip and npm into .cache/benchmarks.
+`--from` prints and draws what was measured before. `--large` builds 100,000 posts with ours alone, and says if time
+grew in proportion from 10,000 and memory stayed below 2 GB: it ends 1 otherwise.
 """
 
 from __future__ import annotations
@@ -12,191 +17,189 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
-TEXT = (
-    "oak gall walnut husk woad madder weld buckthorn pot ink paper nib vinegar alum iron copper water leaf root bark "
-    "slow warm dark clear fine coarse old new winter spring morning evening boils dries fades holds writes stains keeps"
-)
-WORDS = TEXT.split()
-TAGS = ("oak", "walnut", "woad", "madder", "weld", "buckthorn", "paper", "pens")
-CODE = """```python
-def strength(galls: float, water: float, *, days: int = 3) -> float:
-    \"\"\"Gives the share of tannin after some days in the pot.\"\"\"
-    share = 0.0
-    for day in range(days):
-        share += (1 - share) * 0.4  # less each day
-    return share * galls / water
-```
-"""
+from peers import Tool, install, tools
+from picture import picture
 
-LAYOUT = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{% block title %}Journal{% endblock %}</title></head>
-<body>
-<nav><a href="/">Journal</a>
-{% for tag in data.navigation.tags %} <a href="/tags/<< tag >>/"><< tag >></a>{% endfor %}</nav>
-<main>{% block main %}{% endblock %}</main>
-</body>
-</html>
-"""
-POST_PAGE = (
-    "---\npaths: posts\n---\n"
-    '{% extends "layouts/base.html" %}{% block title %}<< entry.data.title >>{% endblock %}'
-    "{% block main %}<h1><< entry.data.title >></h1><< entry.html >>{% endblock %}"
-)
-LIST = (
-    '{% extends "layouts/base.html" %}{% block main %}<ul>{% for post in POSTS %}'
-    '<li><a href="<< post.url >>"><< post.data.title >></a></li>{% endfor %}</ul>{% endblock %}'
-)
-TAG_PAGE = "---\npaths: {collection: posts, by: tags}\n---\n" + LIST.replace("POSTS", "entries")
-COLLECTIONS = """from pydantic import BaseModel
-
-from hybridsite import Collection
+KINDS = ("cold", "one changed", "unchanged")
+Figures = dict[str, dict[str, dict[str, float]]]
+"""For each number of posts, for each tool: seconds by kind of build, and the peak memory in MB."""
+MOST_GROWTH = 1.25
+MOST_MEMORY = 2000
 
 
-class Post(BaseModel):
-    title: str
-    tags: list[str]
-
-
-posts = Collection("content/posts", schema=Post)
-"""
-HUGO_BASE = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{{ .Title }}</title></head>
-<body>
-<nav><a href="/">Journal</a>{{ range .Site.Params.navigation }} <a href="/tags/{{ . }}/">{{ . }}</a>{{ end }}</nav>
-<main>{{ block "main" . }}<h1>{{ .Title }}</h1>{{ .Content }}{{ end }}</main>
-</body>
-</html>
-"""
-HUGO_LIST = (
-    '{{ define "main" }}<ul>{{ range .RegularPagesRecursive }}'
-    '<li><a href="{{ .RelPermalink }}">{{ .Title }}</a></li>{{ end }}</ul>{{ end }}'
-)
-
-
-def post(number: int) -> tuple[str, list[str], str]:
-    """Gives title, tags and body of a post: the same for the same number."""
-    dice = random.Random(number)
-
-    def sentences(count: int) -> str:
-        return " ".join(" ".join(dice.choices(WORDS, k=12)).capitalize() + "." for _ in range(count))
-
-    title = " ".join(dice.choices(WORDS, k=4)).capitalize()
-    parts = [f"{sentences(3)} See [the shop](/shop/{number}/)."]
-    for heading in dice.sample(WORDS, 3):
-        parts.append(f"## On {heading}\n\n{sentences(5)} A [link](https://example.org/{heading}) for it.")
-    parts.append("\n".join(f"- {' '.join(dice.choices(WORDS, k=6))}" for _ in range(5)))
-    if number % 2:
-        parts.append(CODE.replace("strength", f"strength_{number}"))
-    return title, dice.sample(TAGS, 2), "\n\n".join(parts) + "\n"
-
-
-def write_posts(folder: Path, posts: int) -> None:
-    """Writes the posts, which both tools read in one form."""
-    folder.mkdir(parents=True)
-    for number in range(posts):
-        title, tags, body = post(number)
-        (folder / f"{number}.md").write_text(f"---\ntitle: {title}\ntags: [{', '.join(tags)}]\n---\n{body}")
-
-
-def write_ours(folder: Path, posts: int) -> None:
-    """Writes the posts as a collection of ours, with a schema."""
-    write_posts(folder / "content/posts", posts)
-    files = {
-        "site.toml": "",
-        "collections.py": COLLECTIONS,
-        "data/navigation.json": json.dumps({"tags": TAGS}),
-        "layouts/base.html": LAYOUT,
-        "pages/index.html": LIST.replace("POSTS", 'collection("posts")'),
-        "pages/posts/[slug].html": POST_PAGE,
-        "pages/tags/[tags].html": TAG_PAGE,
-    }
-    write(folder, files)
-
-
-def write_hugo(folder: Path, posts: int) -> None:
-    """Writes the same posts for Hugo."""
-    write_posts(folder / "content/posts", posts)
-    settings = 'baseURL = "https://example.org/"\ndisableKinds = ["RSS", "sitemap", "section"]\n'
-    settings += f"[params]\nnavigation = {json.dumps(TAGS)}\n[markup.highlight]\nnoClasses = false\n"
-    files = {
-        "hugo.toml": settings,
-        "config.toml": settings,  # the name that older ones look for
-        "layouts/_default/baseof.html": HUGO_BASE,
-        "layouts/_default/single.html": '{{ define "main" }}<h1>{{ .Title }}</h1>{{ .Content }}{{ end }}',
-        "layouts/_default/list.html": HUGO_LIST,
-        "layouts/index.html": HUGO_LIST.replace(".RegularPagesRecursive", ".Site.RegularPages"),
-    }
-    write(folder, files)
-
-
-def write(folder: Path, files: dict[str, str]) -> None:
-    """Writes files below a folder."""
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-
-
-def run(command: list[str], folder: Path) -> tuple[float, float]:
-    """Runs a build, and gives its wall time in seconds and its peak memory in MB."""
+def run(tool: Tool, folder: Path) -> float:
+    """Runs a build, and gives its wall time in seconds."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}")
-    return time.perf_counter() - began, usage.ru_maxrss / 1024
+    _Build(tool, folder).wait_for_success()
+    return time.perf_counter() - began
 
 
-def measure(counts: list[int], rounds: int) -> dict[str, object]:
-    """Builds each number of posts from nothing, ours and Hugo's in turns."""
-    tools: dict[str, tuple[Callable[[Path, int], None], list[str], str]] = {
-        "hybridsite": (write_ours, [sys.executable, "-P", "-m", "hybridsite", "build"], "dist")
+def peak(tool: Tool, folder: Path) -> float:
+    """Runs a build, and gives the most memory, in MB, that its processes had together."""
+    build = _Build(tool, folder)
+    most, ended = 0, threading.Event()
+
+    def look() -> None:
+        nonlocal most
+        while not ended.wait(0.05):
+            most = max(most, sum(map(_pss, _group(build.process.pid))))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        build.wait_for_success()
+    finally:
+        ended.set()
+        looking.join()
+    return most / 1024
+
+
+class _Build:
+    """A build under way, in a session of its own."""
+
+    def __init__(self, tool: Tool, folder: Path) -> None:
+        self.tool = tool
+        self.process = subprocess.Popen(
+            tool.command,
+            cwd=folder,
+            env={**os.environ, **tool.environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def wait_for_success(self) -> None:
+        told, _ = self.process.communicate()
+        if self.process.returncode:
+            raise SystemExit(f"{self.tool.name} ended with {self.process.returncode}: {told.decode()[-2000:]}")
+
+
+def _group(session: int) -> Iterator[str]:
+    """Yields the processes of a session."""
+    for process in os.listdir("/proc"):
+        if process.isdecimal():
+            try:
+                stat = Path(f"/proc/{process}/stat").read_text()
+            except OSError:
+                continue
+            if int(stat.rpartition(")")[2].split()[3]) == session:
+                yield process
+
+
+def _pss(process: str) -> int:
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+
+
+def clean(tool: Tool, folder: Path) -> None:
+    """Leaves nothing of an earlier build."""
+    for made in (tool.output, ".hybridsite", *tool.leaves):
+        shutil.rmtree(folder / made, ignore_errors=True)
+
+
+def change(tool: Tool, folder: Path) -> None:
+    """Changes the text of one post."""
+    with (folder / tool.posts / "7.md").open("a") as file:
+        file.write("\nOne more sentence for it.\n")
+
+
+def measure(count: int, rounds: int, wanted: list[Tool], *, parent: Path) -> dict[str, dict[str, float]]:
+    """Builds a number of posts with each tool, in turns."""
+    times: dict[str, dict[str, list[float]]] = {tool.name: {kind: [] for kind in KINDS} for tool in wanted}
+    memory: dict[str, float] = {}
+    for tool in wanted:
+        folder = parent / tool.name
+        tool.write(folder, count)
+        memory[tool.name] = peak(tool, folder)
+        pages = sum(1 for _ in (folder / tool.output).rglob("*.html"))
+        assert pages >= count + 9, f"{tool.name} wrote {pages} pages"
+    for number in range(rounds):
+        for tool in wanted if number % 2 == 0 else reversed(wanted):
+            folder = parent / tool.name
+            clean(tool, folder)
+            for kind in KINDS:
+                if kind == "one changed":
+                    change(tool, folder)
+                times[tool.name][kind].append(run(tool, folder))
+    return {
+        name: {**{kind: round(statistics.median(row[kind]), 3) for kind in KINDS}, "MB": round(memory[name])}
+        for name, row in times.items()
     }
-    if hugo := shutil.which("hugo"):
-        tools["hugo"] = (write_hugo, [hugo, "--quiet"], "public")
-    results: dict[str, object] = {}
-    for count in counts:
+
+
+def table(figures: Figures) -> str:
+    """Gives the figures as a table in Markdown; the ratios are of the time of a cold build to ours."""
+    lines = ["| posts | tool | cold | times ours | one post changed | times ours | nothing changed | memory |"]
+    lines.append("| --- " * 8 + "|")
+    for count, rows in figures.items():
+        ours = rows["hybridsite"]
+        for name, row in rows.items():
+            ratios = [f"{row[kind] / ours[kind]:.2f}" for kind in KINDS]
+            cells = [
+                f"{int(count):,}",
+                name,
+                f"{row['cold']:.2f} s",
+                ratios[0],
+                f"{row['one changed']:.2f} s",
+                ratios[1],
+            ]
+            lines.append(f"| {' | '.join(cells)} | {row['unchanged']:.2f} s | {row['MB']:,.0f} MB |")
+    return "\n".join(lines)
+
+
+def large(rounds: int, few: int = 10_000, many: int = 100_000) -> None:
+    """Builds many posts, and ends 1 where that takes more than in proportion, or more memory than may be."""
+    found = {}
+    for count in (few, many):
         with tempfile.TemporaryDirectory() as name:
-            figures: dict[str, list[tuple[float, float]]] = {tool: [] for tool in tools}
-            for tool, (write_site, _, _) in tools.items():
-                write_site(Path(name) / tool, count)
-            for _ in range(rounds):
-                for tool, (_, command, output) in tools.items():
-                    folder = Path(name) / tool
-                    for made in (output, ".hybridsite", "resources"):
-                        shutil.rmtree(folder / made, ignore_errors=True)
-                    figures[tool].append(run(command, folder))
-                    pages = sum(1 for _ in (folder / output).rglob("*.html"))
-                    assert pages >= count + 9, f"{tool} wrote {pages} pages"
-        for tool, rows in figures.items():
-            seconds, memory = (statistics.median(column) for column in zip(*rows, strict=True))
-            results[f"{tool}, {count} posts"] = {"seconds": round(seconds, 2), "peak MB": round(memory)}
-            print(f"{count:7} posts, {tool:10} {seconds:6.2f} s, {memory:5.0f} MB")
-    return results
+            found[count] = measure(count, rounds, tools({"hybridsite"}), parent=Path(name))["hybridsite"]
+        print(f"{count:,} posts: {json.dumps(found[count])}", flush=True)
+    growth = found[many]["cold"] / found[few]["cold"] * few / many
+    print(f"time for a post at {many:,} is {growth:.2f} of that at {few:,} (at most {MOST_GROWTH}),")
+    print(f"memory {found[many]['MB']:,.0f} MB (at most {MOST_MEMORY:,})")
+    raise SystemExit(int(growth > MOST_GROWTH or found[many]["MB"] > MOST_MEMORY))
 
 
 def main() -> None:
-    """Reads the command line, measures, and prints."""
+    """Reads the command line, measures, prints and draws."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--posts", default="1000,10000")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", help="names of tools, with commas between")
+    parser.add_argument("--install", action="store_true", help="get the other tools first")
     parser.add_argument("--json", type=Path, help="a file for all figures")
+    parser.add_argument("--draw", type=Path, help="a file for the picture")
+    parser.add_argument("--from", dest="given", type=Path, help="figures that were measured before")
+    parser.add_argument("--large", action="store_true", help="100,000 posts")
     asked = parser.parse_args()
-    results = measure([int(count) for count in asked.posts.split(",")], asked.rounds)
+    if asked.install:
+        install()
+    if asked.large:
+        large(asked.rounds)
+    figures: Figures = json.loads(asked.given.read_text()) if asked.given else {}
+    wanted = tools({"hybridsite", *asked.only.lower().split(",")} if asked.only else None)
+    for count in [] if asked.given else asked.posts.split(","):
+        with tempfile.TemporaryDirectory() as name:
+            figures[count] = measure(int(count), asked.rounds, wanted, parent=Path(name))
+        print(table({count: figures[count]}), flush=True)
+    if asked.given:
+        print(table(figures))
     if asked.json:
-        asked.json.write_text(json.dumps(results, indent=1) + "\n")
+        asked.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if asked.draw:
+        asked.draw.write_text(picture(figures))
 
 
 if __name__ == "__main__":

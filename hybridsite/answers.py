@@ -32,6 +32,7 @@ SAFE_HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"x-frame-options", b"SAMEORIGIN"),
 )
+_SAFE_NAMES = frozenset(name for name, _ in SAFE_HEADERS)
 _NO_CACHE = (b"cache-control", b"no-cache")
 # A browser may keep a member's page, and asks the guard before each use of it; nobody else may.
 _GUARDED = (b"cache-control", b"private, no-cache")
@@ -168,7 +169,9 @@ def finished(
     known = {name for name, _ in response.raw_headers}
     if not site.mode.prerendering and b"cache-control" not in known:
         response.raw_headers.append(_GUARDED if resource.guard else _NO_CACHE)
-    response.raw_headers.extend(pair for pair in SAFE_HEADERS if pair[0] not in known)
+    response.raw_headers.extend(
+        SAFE_HEADERS if _SAFE_NAMES.isdisjoint(known) else [pair for pair in SAFE_HEADERS if pair[0] not in known]
+    )
     if _UNSENDABLE.search(b"".join([value for _, value in response.raw_headers])):
         raise ContextError("a header of the answer holds what no header can carry (CR, LF or NUL)")
     return response

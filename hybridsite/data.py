@@ -14,7 +14,6 @@ from hybridsite.errors import Faults, Location, SourceError
 from hybridsite.frozen import frozen
 from hybridsite.toml_positions import TomlFault
 from hybridsite.toml_positions import parse as parse_toml
-from hybridsite.yamldoc import Part, read_value
 
 DATA_SUFFIXES = (".toml", ".json", ".yaml", ".yml")
 
@@ -61,6 +60,8 @@ def read_document(path: Path, file: str) -> object:
             raise SourceError("the file is no valid TOML", why=fault.why, location=at) from None
     if path.suffix == ".json":
         return _json(text, file)
+    from hybridsite.yamldoc import Part, read_value
+
     return read_value(Part(text, file, "the file", SourceError))
 
 

@@ -68,7 +68,7 @@ class MarkdownSettings(Section):
     """What Markdown becomes."""
 
     heading_links: bool = Field(default=False, description="Whether each heading ends with a link to itself.")
-    callouts: CalloutTitles = Field(default_factory=CalloutTitles, description="The titles of callouts.")
+    callouts: CalloutTitles = Field(default_factory=CalloutTitles.usual, description="The titles of callouts.")
 
 
 class FeedSettings(Section):

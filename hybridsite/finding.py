@@ -35,8 +35,6 @@ class Found(NamedTuple):
 
 async def freshen(site: Site, path: RequestPath) -> None:
     """Reads the live collections again, where what may answer a path could show one, and their time is over."""
-    if not site.content.is_live:
-        return
     routes = [match.route for match in site.router.match(path.segments) if match.route.redirect is None]
     resources = [site.resource(route) for route in routes if not route.prerender]
     by_name = path.segments[:1] in ((ACTIONS,), (ISLANDS,))

@@ -46,7 +46,12 @@ class BuiltFile:
     @property
     def place(self) -> str:
         """Its path below dist/."""
-        return f"{GUARDED if self.guard else CLIENT}/{self.file}"
+        return place_below_dist(self.file, self.guard)
+
+
+def place_below_dist(file: str, guard: str | None) -> str:
+    """Gives the path below dist/ of a file that is given out, by its name: one behind a guard lies elsewhere."""
+    return f"{GUARDED if guard else CLIENT}/{file}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +77,31 @@ class Manifest:
             "format": FORMAT,
             "hybridsite": self.version,
             "drafts": self.drafts,
-            "files": [
-                {
-                    "url": file.url,
-                    "file": file.file,
-                    "type": file.type,
-                    "etag": file.etag,
-                    **({"headers": list(map(list, file.headers))} if file.headers else {}),
-                    **({"alias": file.alias} if file.alias else {}),
-                    **({"guard": file.guard} if file.guard else {}),
-                }
-                for file in self.files
-            ],
+            "files": [],
             "errors": {str(status): file for status, file in sorted(self.errors.items())},
             "sources": dict(sorted(self.sources.items())),
             "islands": {digest: list(island) for digest, island in sorted(self.islands.items())},
             "assets": self.assets.to_plain(),
         }
-        return json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"
+        text = json.dumps(content, ensure_ascii=False, indent=1)
+        files = "[\n  " + ",\n  ".join(map(_written, self.files)) + "\n ]" if self.files else "[]"
+        return text.replace('"files": []', f'"files": {files}', 1).encode() + b"\n"
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",\n   ", ": ")).encode
+
+
+def _written(file: BuiltFile) -> str:
+    """Gives one file as json.dumps() indents it, which has no encoder in C for that: a site may have ten thousand."""
+    entry = {"url": file.url, "file": file.file, "type": file.type, "etag": file.etag}
+    more: dict[str, object] = {
+        **({"headers": list(map(list, file.headers))} if file.headers else {}),
+        **({"alias": file.alias} if file.alias else {}),
+        **({"guard": file.guard} if file.guard else {}),
+    }
+    if more:
+        return json.dumps({**entry, **more}, ensure_ascii=False, indent=1).replace("\n", "\n  ")
+    return f"{{\n   {_encode(entry)[1:-1]}\n  }}"
 
 
 def read_manifest(dist: Path) -> Manifest:
@@ -137,10 +149,12 @@ def server_sources(root: Path) -> Iterator[str]:
 
 
 def _below(root: Path, folder: str, suffix: str) -> Iterator[str]:
-    for place, folders, files in os.walk(root / folder):
+    top = f"{root}{os.sep}"
+    for place, folders, files in os.walk(f"{top}{folder}"):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
+        inner = place[len(top) :].replace(os.sep, "/")
         for name in sorted(files):
             if not name.startswith(".") and name.endswith(suffix) and not name.endswith(".pyc"):
-                source = (Path(place) / name).relative_to(root).as_posix()
+                source = f"{inner}/{name}"
                 if copied_name(source) is None:  # what is copied is a file of its own
                     yield source

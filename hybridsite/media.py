@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 _MORE = {
     ".avif": "image/avif",
@@ -44,8 +44,13 @@ def _table() -> mimetypes.MimeTypes:
 
 def media_type(name: str) -> str:
     """Gives the Content-Type of a file by its name, with its charset where it is text."""
+    return _media_type(name.rpartition("/")[2])
+
+
+@lru_cache(maxsize=1024)  # most are called index.html
+def _media_type(name: str) -> str:
     # A name is no URL: without its colons, `data:text/html,x` can't pass for one.
-    kind, encoding = _table().guess_type(name.rpartition("/")[2].replace(":", "_"), strict=True)
+    kind, encoding = _table().guess_type(name.replace(":", "_"), strict=True)
     if kind is None or encoding is not None:
         return "application/octet-stream"
     return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind in _TEXT else kind

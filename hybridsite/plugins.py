@@ -23,6 +23,9 @@ from hybridsite.settings import Settings
 
 T = TypeVar("T")
 
+Progress = Callable[[str, str, int, int], None]
+"""Is told how far some work is: what is done to what ("indexed", "page"), how many of how many."""
+
 ENTRY_POINTS = "hybridsite.plugins"
 # The features of hybridsite's own, each of which the table of its name in site.toml turns on.
 _FEATURES = {
@@ -144,11 +147,17 @@ class FinishedBuild:
         *,
         read: Callable[[str], bytes],
         add: Callable[[str, bytes], None],
+        progress: Progress = lambda did, noun, done, all: None,
     ) -> None:
         self.site = site
         self.pages = tuple(pages)
         self._read = read
         self._add = add
+        self._progress = progress
+
+    def progress(self, did: str, noun: str, done: int, all: int) -> None:
+        """Tells how far work is that may take its time: `build.progress("indexed", "page", 3, 40)`."""
+        self._progress(did, noun, done, all)
 
     def read(self, file: str) -> bytes:
         """Gives a file by its path below dist/client/. Raises PluginError where there is none."""
@@ -207,10 +216,12 @@ class Plugins:
         """Whether one of them wants to see finished builds."""
         return any(_has(plugin, "built") for _, plugin in self._plugins)
 
-    def built(self, build: FinishedBuild) -> None:
-        """Shows the plugins a finished build. Raises PluginError."""
+    def built(self, build: FinishedBuild, turn: Callable[[str], None] = lambda name: None) -> None:
+        """Shows the plugins a finished build; `turn` is told the name of each before. Raises PluginError."""
         for name, plugin in self._plugins:
-            self._call(name, "built", plugin.built, build)
+            if _has(plugin, "built"):
+                turn(name)
+                self._call(name, "built", plugin.built, build)
 
     def commands(self) -> Mapping[str, Any]:
         """Gives the commands of all plugins by their names. Raises PluginError."""

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from hybridsite.documents import Lines
 from hybridsite.errors import SourceError
 from hybridsite.toml_positions import KeyPath, key_positions
-from hybridsite.yamldoc import Part, value_positions
 
 Positions = Mapping[KeyPath, tuple[int, int]]
 """Line and column, both from 1, of each key and of each item of a list."""
@@ -27,6 +26,8 @@ def positions(text: str, suffix: str, *, line: int = 1) -> Positions:
     elif suffix == ".json":
         found = _json_positions(text)
     else:
+        from hybridsite.yamldoc import Part, value_positions
+
         found = value_positions(Part(text, "", "the text", SourceError))
     return {path: (at + line - 1, column) for path, (at, column) in found.items()} if line > 1 else found
 

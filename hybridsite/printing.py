@@ -23,11 +23,14 @@ _escape: Any = getattr(markupsafe, "_escape_inner", _escape_text)
 
 def print_escaped(value: Any) -> str:
     """Gives a value as HTML, by the rules of markupsafe.escape(); None prints nothing."""
-    if type(value) is str:
+    kind = type(value)
+    if kind is str:
         text: str = _escape(value)
         return text
     if value is None:
         return ""
+    if kind is int:
+        return str(value)
     if hasattr(value, "__html__"):
         html: str = value.__html__()
         return html

@@ -10,7 +10,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from posixpath import splitext
 from typing import Any
 
 from hybridsite import sources
@@ -24,6 +25,7 @@ FOLDER_SUFFIXES = (".md", *DATA_SUFFIXES)
 FILE_SUFFIXES = (*DATA_SUFFIXES, ".csv")
 MOST_ENTRIES = 1_000_000
 """How many entries a collection may have: a function that never ends is a mistake."""
+_SLUG = re.compile(r"[a-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +62,20 @@ def folder_records(folder: str, files: Mapping[str, Path], faults: Faults) -> It
     Of a Markdown file only the front matter is read. What begins with `_` is left out.
     """
     for file, path in files.items():
-        inner = PurePosixPath(file[len(folder) + 1 :])
-        if path.suffix not in FOLDER_SUFFIXES or any(part.startswith("_") for part in inner.parts):
+        inner = file[len(folder) + 1 :]
+        stem, suffix = splitext(inner)
+        if suffix not in FOLDER_SUFFIXES or inner.startswith("_") or "/_" in inner:
             continue
         with faults.collect():
             values: Mapping[str, Any]
-            if path.suffix == ".md":
+            if suffix == ".md":
                 values = sources.load_head(path, file).front_matter
-                slug = values["slug"] if "slug" in values else path_slug(inner)
+                slug = values["slug"] if "slug" in values else path_slug(stem)
                 yield Record(checked_slug(slug, Location(file, 1)), values, file, path, body=None)
             else:
                 document = read_document(path, file)
                 values = {} if document is None else _mapping(document, Location(file))
-                slug = next((values[key] for key in ("slug", "id") if key in values), path_slug(inner))
+                slug = next((values[key] for key in ("slug", "id") if key in values), path_slug(stem))
                 body = _body(values, Location(file, 1))
                 yield Record(checked_slug(slug, Location(file, 1)), values, file, path, body=body)
 
@@ -190,17 +193,18 @@ def checked_slug(slug: object, place: Location | Record) -> str:
     return slug
 
 
-def path_slug(path: PurePosixPath) -> str:
-    """Gives the slug of a file by its path below the folder: `2026/My Post.md` is `2026/my-post`.
+def path_slug(stem: str) -> str:
+    """Gives the slug of a file by its path below the folder, without extension: `2026/My Post` is `2026/my-post`.
 
     A file called `index` has the slug of its folder.
     """
-    parts = [*path.parent.parts, *([path.stem] if path.stem != "index" or len(path.parts) == 1 else [])]
-    return "/".join(_slugged(part) or part for part in parts)
+    return "/".join(_slugged(part) or part for part in stem.removesuffix("/index").split("/"))
 
 
 def _slugged(name: str) -> str:
     """Gives a name in GitHub's way: lower case, spaces as hyphens, letters, digits and marks of every script kept."""
+    if _SLUG.fullmatch(name):
+        return name
     name = unicodedata.normalize("NFC", name).lower()
     kept = (c for c in name if c in "-_ " or c.isalnum() or unicodedata.category(c)[0] == "M")
     return re.sub(" ", "-", "".join(kept).strip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -70,7 +70,8 @@ async def render(
             path = path or site.policy.read(raw_path(request))
         except PathRefused as refused:
             return finished(site, request, NO_RESOURCE, error_answer(site, refused.status))
-        await freshen(site, path)
+        if site.content.is_live:
+            await freshen(site, path)
         found = await find(site, request, path)
         if isinstance(found, Response):
             return finished(site, request, NO_RESOURCE, found)
@@ -101,8 +102,6 @@ async def render(
 async def _from_cache(context: Context, fresh: bool) -> Response:
     """Gives the kept answer, or produces one; without middleware the session is opened only for that."""
     site, request = context.site, context._request
-    if site.cache is None:
-        return await _produce(context)
 
     async def produce() -> Response:
         if isinstance(request, WatchedRequest) and not site.middleware:
@@ -175,11 +174,13 @@ async def _answer(steps: list[Context], file: GivenFile | None, fresh: bool = Fa
     context = steps[-1]
     site = context.site
 
-    async def last() -> Response:
-        return await _from_cache(context, fresh) if file is None else await _given(file, context)
+    def last() -> Awaitable[Response]:
+        if file is not None:
+            return _given(file, context)
+        return _produce(context) if site.cache is None else _from_cache(context, fresh)
 
-    async def onward(rewrite: Rewrite) -> Response:
-        return await _rewritten(steps, context, rewrite)
+    def onward(rewrite: Rewrite) -> Awaitable[Response]:
+        return _rewritten(steps, context, rewrite)
 
     # A guarded page is built for nobody: the middleware is asked when somebody comes.
     chain = () if site.mode.prerendering and context.resource.guard else site.middleware
@@ -201,7 +202,8 @@ async def _rewritten(steps: list[Context], context: Context, rewrite: Rewrite) -
         path = site.policy.read(rewrite.path.encode("ascii"))
     except PathRefused:
         return await _answer_to(NotFound(), context)
-    await freshen(site, path)
+    if site.content.is_live:
+        await freshen(site, path)
     found = await find(site, as_get(site, context._request, path, rewrite.query), path, rewritten=True)
     if isinstance(found, Response):
         return found
@@ -238,13 +240,18 @@ def _origin_is_own(site: Site, request: Request) -> bool:
     return False
 
 
-async def _open_session(site: Site, request: Request, resource: Resource) -> Session | None:
-    if site.sessions is None or resource.prerender:
-        return None
-    if not resource.may_use_session and not site.middleware:
-        return None
+# Some of these functions give a coroutine and are none, since each that a request goes through costs it its time.
+
+
+def _open_session(site: Site, request: Request, resource: Resource) -> Awaitable[Session | None]:
+    if site.sessions is None or resource.prerender or not (resource.may_use_session or site.middleware):
+        return _no_session()
     headers = [value for name, value in request.scope["headers"] if name == b"cookie"]
-    return await site.sessions.open(site.sessions.identifier(headers) if headers else None)
+    return site.sessions.open(site.sessions.identifier(headers) if headers else None)
+
+
+async def _no_session() -> None:
+    return None
 
 
 def _is_https(site: Site, request: Request) -> bool:

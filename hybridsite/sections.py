@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -53,6 +53,14 @@ class Section(BaseModel):
     """A table of site.toml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, defer_build=True)
+
+    @classmethod
+    def usual(cls) -> Self:
+        """Gives the table that isn't written down: all of its defaults.
+
+        They need no validator, and making one for each table takes longer than reading site.toml.
+        """
+        return cls.model_construct()
 
     @field_validator("*", mode="before")
     @classmethod

@@ -177,7 +177,7 @@ class SessionSettings(Section):
     options: dict[str, Option] = Field(
         default_factory=dict, repr=False, description='What the driver needs, such as { url = "env:REDIS_URL" }.'
     )
-    cookie: CookieSettings = Field(default_factory=CookieSettings, description="The cookie of a session.")
+    cookie: CookieSettings = Field(default_factory=CookieSettings.usual, description="The cookie of a session.")
 
 
 class CacheSettings(Section):
@@ -261,33 +261,33 @@ class LimitSettings(Section):
 class Settings(Section):
     """All of site.toml. What it leaves out has its default."""
 
-    site: SiteSettings = Field(default_factory=SiteSettings)
-    build: BuildSettings = Field(default_factory=BuildSettings)
-    routing: RoutingSettings = Field(default_factory=RoutingSettings)
-    i18n: LanguageSettings = Field(default_factory=LanguageSettings)
+    site: SiteSettings = Field(default_factory=SiteSettings.usual)
+    build: BuildSettings = Field(default_factory=BuildSettings.usual)
+    routing: RoutingSettings = Field(default_factory=RoutingSettings.usual)
+    i18n: LanguageSettings = Field(default_factory=LanguageSettings.usual)
     redirects: Redirects = Field(
         default_factory=dict, description='Old addresses and where they lead: "/old/[slug]" = "/new/[slug]".'
     )
     headers: Headers = Field(
         default_factory=dict, description='Headers by path: "/assets/*" = { "X-Robots-Tag" = "noindex" }.'
     )
-    templates: TemplateSettings = Field(default_factory=TemplateSettings)
-    front_matter: FrontMatterSettings = Field(default_factory=FrontMatterSettings)
-    markdown: MarkdownSettings = Field(default_factory=MarkdownSettings)
+    templates: TemplateSettings = Field(default_factory=TemplateSettings.usual)
+    front_matter: FrontMatterSettings = Field(default_factory=FrontMatterSettings.usual)
+    markdown: MarkdownSettings = Field(default_factory=MarkdownSettings.usual)
     feeds: dict[FeedName, FeedSettings] = Field(
         default_factory=dict, description="A feed for each name: `[feeds.blog]`. [site] url has to be set."
     )
-    sitemap: SitemapSettings = Field(default_factory=SitemapSettings)
-    search: SearchSettings = Field(default_factory=SearchSettings)
+    sitemap: SitemapSettings = Field(default_factory=SitemapSettings.usual)
+    search: SearchSettings = Field(default_factory=SearchSettings.usual)
     plugins: Annotated[tuple[PluginItem, ...], BeforeValidator(units.items)] = Field(
         default=(), description='Plugins, in the order in which they are asked: `["package.module:Class"]`.'
     )
-    content: ContentSettings = Field(default_factory=ContentSettings)
-    session: SessionSettings = Field(default_factory=SessionSettings)
-    cache: CacheSettings = Field(default_factory=CacheSettings)
-    security: SecuritySettings = Field(default_factory=SecuritySettings)
-    server: ServerSettings = Field(default_factory=ServerSettings)
-    limits: LimitSettings = Field(default_factory=LimitSettings)
+    content: ContentSettings = Field(default_factory=ContentSettings.usual)
+    session: SessionSettings = Field(default_factory=SessionSettings.usual)
+    cache: CacheSettings = Field(default_factory=CacheSettings.usual)
+    security: SecuritySettings = Field(default_factory=SecuritySettings.usual)
+    server: ServerSettings = Field(default_factory=ServerSettings.usual)
+    limits: LimitSettings = Field(default_factory=LimitSettings.usual)
     _warnings: tuple[SiteError, ...] = PrivateAttr(())
 
     @model_validator(mode="before")

@@ -61,12 +61,14 @@ from hybridsite.urls import UrlPolicy
 class Mode:
     """What differs between a build and a server: whether prerendered pages are rendered now, and drafts with them.
 
-    `serving` says whether requests are answered with it, too: then settings for that alone are read as well.
+    `serving` says whether requests are answered with it, too: then settings for that alone are read as well. `alone` is
+    for a site under test, in which nothing outside of its process takes part: where other servers are isn't read then.
     """
 
     prerendering: bool
     drafts: bool = False
     serving: bool = False
+    alone: bool = False
 
     @property
     def answers(self) -> bool:
@@ -293,7 +295,7 @@ def load_site(
     """
     root = root.resolve()
     make_importable(root)
-    settings, plugins, setup = plug_in(root, load_settings(root, environ, serving=mode.answers))
+    settings, plugins, setup = plug_in(root, load_settings(root, environ, serving=mode.answers and not mode.alone))
     goes_on, faults = faults is not None, Faults() if faults is None else faults
     files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER, FOLDER, LOCALES), faults)
     data = load_all_data(files, faults)

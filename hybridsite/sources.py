@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -10,16 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 from types import MappingProxyType
 
 from hybridsite.documents import place
 from hybridsite.errors import FrontMatterError, Location, SourceError
 from hybridsite.frozen import frozen
+from hybridsite.plain_yaml import read_plain
 from hybridsite.toml_positions import TomlFault, key_positions
 from hybridsite.toml_positions import parse as parse_toml
-from hybridsite.yamldoc import Part, read_mapping
 
 MAX_FILE = 10_000_000
 """The size in bytes from which on a file is refused."""
@@ -34,7 +34,7 @@ _HEAD_FENCES = {
 }
 _MARK = b"\xef\xbb\xbf"
 _CHUNK = 8192
-_NOT_TEXT = re.compile(r"[^\t\n\x20-\U0010ffff]|[\x7f-\x9f\ud800-\udfff]")
+_NOT_TEXT = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,7 @@ def read_text(path: Path, shown: str) -> str:
     `shown` is the file's name in errors. Raises SourceError, with line and column where a byte is at fault, when the
     file is missing, is no file, can't be read, is over 10 MB, isn't UTF-8 or holds a NUL.
     """
-    with _opened(path, shown) as file:
-        data = file.read(MAX_FILE + 1)
+    data = _read(path, shown, MAX_FILE)
     if len(data) > MAX_FILE:
         raise SourceError(
             f"the file is over {MAX_FILE // 1_000_000} MB",
@@ -79,21 +78,39 @@ def read_text(path: Path, shown: str) -> str:
     return _decoded(data, shown)
 
 
-@contextmanager
-def _opened(path: Path, shown: str) -> Iterator[FileIO]:
+def _read(path: Path, shown: str, most: int, enough: Callable[[bytearray], bool] | None = None) -> bytearray:
+    """Reads a file up to its end, or until it is over `most` bytes, or until `enough` says so after some of it."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
-            raise SourceError("this is no file", location=Location(shown))
-        with FileIO(path) as file:
-            yield file
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would be waited for
     except FileNotFoundError:
         raise SourceError("there is no such file", location=Location(shown)) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SourceError("the file can't be read", why=reason.lower(), location=Location(shown)) from None
+        raise _unreadable(path, error, shown) from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceError("this is no file", location=Location(shown))
+        chunk = _CHUNK if enough is not None else min(status.st_size, most) + 1
+        data = bytearray()
+        while len(data) <= most and (part := os.read(descriptor, chunk)):
+            data += part
+            if enough is not None and enough(data):
+                break
+        return data
+    except OSError as error:
+        raise _unreadable(path, error, shown) from None
+    finally:
+        os.close(descriptor)
 
 
-def _decoded(data: bytes, shown: str) -> str:
+def _unreadable(path: Path, error: OSError | ValueError, shown: str) -> SourceError:
+    if getattr(error, "errno", None) == errno.ENXIO and not path.is_file():  # a socket can't be opened
+        return SourceError("this is no file", location=Location(shown))
+    reason = getattr(error, "strerror", None) or str(error)
+    return SourceError("the file can't be read", why=reason.lower(), location=Location(shown))
+
+
+def _decoded(data: bytearray, shown: str) -> str:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -171,21 +188,24 @@ def load_head(path: Path, file: str) -> Source:
 
 
 def _read_head(path: Path, file: str) -> Source:
-    head = bytearray()
-    with _opened(path, file) as opened:
-        while chunk := opened.read(_CHUNK):
-            begin = max(len(head) - _CHUNK, 3)  # a fence with its line ends may lie across two chunks
-            head += chunk
-            fence = _HEAD_FENCES.get(bytes(head[3 if head.startswith(_MARK) else 0 :][:3]))
-            if fence is None:
-                del head[:]
-                break
-            if closing := fence.search(head, begin):
-                del head[closing.end() :]
-                break
-            if len(head) > 4 * MAX_FRONT_MATTER:
-                break  # `parse` says that it is too large, or has no end
-    return parse(_decoded(bytes(head), file), file)
+    searched = 3
+
+    def is_whole(head: bytearray) -> bool:
+        """Tells whether the front matter has ended, or there is none, which leaves nothing."""
+        nonlocal searched
+        start = 3 if head.startswith(_MARK) else 0
+        fence = _HEAD_FENCES.get(bytes(head[start : start + 3]))
+        if fence is None:
+            head.clear()
+            return True
+        closing = fence.search(head, searched)
+        if closing is not None:
+            del head[closing.end() :]
+        searched = max(len(head) - _CHUNK, 3)  # a fence with its line ends may lie across two chunks
+        return closing is not None
+
+    # What is larger, or has no end, `parse` tells.
+    return parse(_decoded(_read(path, file, 4 * MAX_FRONT_MATTER, is_whole), file), file)
 
 
 def load_body(path: Path, file: str) -> tuple[str, int]:
@@ -245,6 +265,11 @@ def _toml(block: str, file: str) -> tuple[dict[str, object], dict[str, tuple[int
 
 
 def _yaml(block: str, file: str) -> tuple[dict[str, object], dict[str, tuple[int, int]]]:
+    plain = read_plain(block, line=2)
+    if plain is not None:
+        return plain
+    from hybridsite.yamldoc import Part, read_mapping
+
     return read_mapping(Part(block, file, "the front matter", FrontMatterError, line=2))
 
 
@@ -260,7 +285,7 @@ def excerpt(text: str, line: int, around: int = 2) -> str:
     width = len(str(last))
     shown = []
     for number in range(first, last + 1):
-        content = _NOT_TEXT.sub("\ufffd", lines[number - 1].expandtabs(4))
+        content = re.sub(_NOT_TEXT, "\ufffd", lines[number - 1].expandtabs(4))
         content = content if len(content) <= 160 else content[:159] + "…"
         marker = ">" if number == line else " "
         shown.append(f"{marker} {number:>{width}} | {content}".rstrip())

@@ -7,27 +7,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import jinja2
-from jinja2 import nodes
-from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
+from jinja2.exceptions import TemplateNotFound
 
 from hybridsite import sources
-from hybridsite.analysis import IslandUse, TemplateFacts, analyse
+from hybridsite.analysis import IslandUse, TemplateFacts
 from hybridsite.assets.markup import no_alt
 from hybridsite.assets.table import unknown_asset
 from hybridsite.catalogues import FUNCTIONS
 from hybridsite.closures import Closure, Step, trace
 from hybridsite.errors import Answer, Location, SiteError, SiteErrors, TemplateError, closest, did_you_mean, place_of
-from hybridsite.formats import FILTERS, format_filters
-from hybridsite.island_tag import PLACE, IslandTag
-from hybridsite.nonces import HTML, add_nonces
+from hybridsite.formats import format_filters
+from hybridsite.island_tag import IslandTag
 from hybridsite.plugins import Setup
 from hybridsite.printing import PrintingCodeGenerator, print_escaped, print_plain
+from hybridsite.template_loader import SiteLoader
 from hybridsite.undefined import MissingValue, SiteUndefined
 
 AUTOESCAPED = (".html", ".htm", ".xml", ".svg", ".md")
@@ -45,12 +44,6 @@ CONTEXT_NAMES = frozenset(
 # What an island gets of the page that it stands on, where it is fetched by itself: nothing.
 _PAGES_OWN = frozenset({"page", "params"})
 COMPONENTS = "components/"
-
-_TAGS = (
-    *("block", "call", "filter", "for", "if", "macro", "raw", "set", "trans", "with"),
-    *("endblock", "endcall", "endfilter", "endfor", "endif", "endmacro", "endraw", "endset", "endtrans", "endwith"),
-    *("break", "continue", "do", "elif", "else", "extends", "from", "import", "include", "island", "endisland"),
-)
 
 
 class _SiteEnvironment(jinja2.Environment):
@@ -78,75 +71,6 @@ class _SiteEnvironment(jinja2.Environment):
         return super().getattr(obj, attribute)
 
 
-class _SiteLoader(jinja2.BaseLoader):
-    """Finds templates in an index, never by joining paths, and analyses each one as it is parsed."""
-
-    def __init__(self, index: Mapping[str, Path], variable: tuple[str, str], with_nonces: bool) -> None:
-        self.index = index
-        self._with_nonces = with_nonces
-        self.facts: dict[str, TemplateFacts] = {}
-        self._opening = variable[0]
-
-    def load(self, environment: jinja2.Environment, name: str, globals: Any = None) -> jinja2.Template:
-        path = self.index.get(name)
-        if path is None:
-            raise TemplateNotFound(name)
-        parsed, source = self._parse(environment, name, path)
-        self._give_imports_their_context(environment, parsed)
-        try:
-            code = environment.compile(parsed, name, str(path))
-        except TemplateSyntaxError as error:
-            raise self._syntax_fault(error, name, source) from None
-        return environment.template_class.from_code(environment, code, globals)
-
-    def _parse(self, environment: jinja2.Environment, name: str, path: Path) -> tuple[nodes.Template, str]:
-        source = _jinja_body(sources.load(path, name))
-        try:
-            parsed = environment.parse(source, name, str(path))
-        except TemplateSyntaxError as error:
-            raise self._syntax_fault(error, name, source) from None
-        if self._with_nonces and name.endswith(HTML):
-            add_nonces(parsed)
-        facts = analyse(parsed)
-        if any(used.name in FILTERS for used in parsed.find_all(nodes.Filter)):  # they ask for the page's language
-            facts = replace(facts, names=facts.names | {"locale"})
-        self.facts[name] = facts
-        return parsed, source
-
-    def _give_imports_their_context(self, environment: jinja2.Environment, parsed: nodes.Template) -> None:
-        """Lets imported macros see the page's names where they use one; others stay as Jinja has them, made once."""
-        imports: list[nodes.Import | nodes.FromImport] = [
-            *parsed.find_all(nodes.Import),
-            *parsed.find_all(nodes.FromImport),
-        ]
-        for node in imports:
-            name = node.template.value if isinstance(node.template, nodes.Const) else None
-            path = self.index.get(str(name))
-            if path is None:
-                continue
-            found = trace(str(name), lambda other: self._facts_of(environment, other))
-            needs = bool(found.names & CONTEXT_NAMES) or PLACE in found.names
-            node.with_context = node.with_context or found.dynamic or needs
-
-    def _facts_of(self, environment: jinja2.Environment, name: str) -> TemplateFacts | None:
-        path = self.index.get(name)
-        if path is not None and name not in self.facts:
-            self._parse(environment, name, path)
-        return self.facts.get(name)
-
-    def _syntax_fault(self, error: TemplateSyntaxError, name: str, source: str) -> TemplateError:
-        lines = source.split("\n")
-        line = lines[error.lineno - 1] if 0 < error.lineno <= len(lines) else ""
-        message = str(error.message or "").rstrip(".")
-        mend = getattr(error, "mend", "close what is open, or take the line out")
-        if unknown := re.match(r"Encountered unknown tag '(\w+)'", message):
-            mend = did_you_mean(unknown[1], _TAGS) or "the tags are those of Jinja"
-        elif self._opening in line or "print statement" in message:
-            mend = f"where {self._opening} is meant as text, put it between {{% raw %}} and {{% endraw %}}"
-        place = Location(error.name or name, error.lineno)
-        return TemplateError("the template doesn't parse", why=message, mend=mend, location=place)
-
-
 class Templates:
     """All templates of a site, by their paths below its root. Each is loaded when it is first needed, once."""
 
@@ -162,7 +86,7 @@ class Templates:
         self._root = str(root)
         self._actions = actions
         self._assets = assets
-        self._loader = _SiteLoader(index, variable, with_nonces)
+        self._loader = SiteLoader(index, variable, with_nonces, CONTEXT_NAMES)
         self._islands_checked: set[str] = set()
         self._closures: dict[tuple[str, bool], Closure] = {}
         self.environment = _SiteEnvironment(
@@ -178,6 +102,10 @@ class Templates:
         )
         self.environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
 
+    def keep_no_code(self) -> None:
+        """Has every build compile the templates: Jinja runs filters on constants while it does, a plugin's own too."""
+        self._loader.is_foreseeable = False
+
     def names(self) -> Iterable[str]:
         """The names of all templates there are."""
         return self._loader.index.keys()
@@ -188,6 +116,12 @@ class Templates:
             return self.environment.get_template(name)
         except TemplateNotFound as error:
             raise self._not_found(error, asked_at) from None
+
+    def prepare(self, names: Iterable[str]) -> None:
+        """Compiles templates before they are needed, by several processes maybe. Their faults are told by `get`."""
+        for name in names:
+            with suppress(SiteError):
+                self.get(name)
 
     def facts(self, name: str) -> TemplateFacts | None:
         """What is known of one template; None where there is none. Raises TemplateError where it doesn't parse."""
@@ -300,9 +234,8 @@ class Templates:
             near = closest(error.name, known - {error.name})
             mend = f'did you mean "{near}"?' if near else "define it in `load`, in front matter (page.…) or in data/"
             if not near and place.file in self._loader.index:
-                mend += (
-                    f"; where {self._loader._opening} is meant as text, put it between {{% raw %}} and {{% endraw %}}"
-                )
+                opening = self._loader.variable[0]
+                mend += f"; where {opening} is meant as text, put it between {{% raw %}} and {{% endraw %}}"
             return TemplateError(f'"{error.name}" is not defined', mend=mend, location=place)
         owner = error.owner
         keys = (
@@ -347,6 +280,8 @@ def make_templates(
     templates = Templates(setup.root, sources, settings.templates.variable, actions, with_nonces, assets)
     templates.environment.filters.update({**format_filters(settings.site.timezone), **setup.filters})
     templates.environment.globals.update(setup.globals)
+    if setup.filters:
+        templates.keep_no_code()
     return templates
 
 
@@ -374,8 +309,3 @@ def _names_in_scope(error: MissingValue) -> set[str]:
             names = {name for name in frames.tb_frame.f_locals if not name.startswith("__")}
         frames = frames.tb_next
     return names
-
-
-def _jinja_body(source: sources.Source) -> str:
-    """Puts a comment as long as the front matter in its place: lines stay true, and nothing is printed for it."""
-    return "{#" + "\n" * (source.body_line - 1) + "#}" + source.body if source.body_line > 1 else source.body

@@ -51,6 +51,15 @@ def told(seconds: float) -> str:
     return f"{number:g} {name}{'' if number == 1 else 's'}"
 
 
+def size_text(size: float) -> str:
+    """Gives a size in the unit that suits it."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
 def lasting(seconds: float) -> float:
     """Refuses a length of time that is zero, negative, infinite or no number."""
     if not 0 < seconds < 1e11:  # 3,000 years

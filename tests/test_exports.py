@@ -49,3 +49,10 @@ def test_the_asgi_app_and_its_factory() -> None:
     assert sorted(asgi.__all__) == ["app", "create_app"]
     assert callable(asgi.app)
     assert callable(asgi.create_app)
+
+
+def test_what_tests_of_a_site_import() -> None:
+    from hybridsite import testing
+
+    assert sorted(testing.__all__) == ["Answer", "BuiltSite", "Client", "StoreContract", "build_site", "client"]
+    assert all(hasattr(testing, name) for name in testing.__all__)

@@ -44,6 +44,12 @@ def test_it_is_read_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, 
     assert read_manifest(dist) == manifest
 
 
+@given(MANIFESTS)
+def test_it_is_written_as_json_indents_it(manifest: Manifest) -> None:
+    body = manifest.to_json()
+    assert body == json.dumps(json.loads(body), ensure_ascii=False, indent=1).encode() + b"\n"
+
+
 def test_the_order_in_which_things_were_found_leaves_no_trace() -> None:
     one = Manifest("1", False, (), {404: "404.html", 500: "500.html"}, {"a": "1", "b": "2"})
     two = Manifest("1", False, (), {500: "500.html", 404: "404.html"}, {"b": "2", "a": "1"})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -73,6 +75,9 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     assert unreadable(tmp_path) == "pages/a.md: this is no file"
     assert unreadable(tmp_path / "pipe") == "pages/a.md: this is no file"
+    with tempfile.TemporaryDirectory(dir="/tmp") as short, socket.socket(socket.AF_UNIX) as door:
+        door.bind(f"{short}/door")  # its path may have no more than 107 bytes
+        assert unreadable(Path(short, "door")) == "pages/a.md: this is no file"
     assert unreadable(tmp_path / "missing") == "pages/a.md: there is no such file"
     assert unreadable(tmp_path / "loop").startswith("pages/a.md: the file can't be read; ")
     assert unreadable(tmp_path / "file" / "x").startswith("pages/a.md: the file can't be read; ")

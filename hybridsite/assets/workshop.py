@@ -24,9 +24,6 @@ from hybridsite.used import ASSETS, note, note_asset
 
 _STYLES = (".css",)
 _SCRIPTS = (".js", ".mjs")
-PATIENCE = 2.0
-"""The seconds from which on work on pictures is told of."""
-
 Progress = Callable[[int, int], None]
 
 
@@ -183,9 +180,8 @@ class Workshop:
     def encode_all(self, faults: Faults, progress: Progress) -> None:
         """Encodes the forms of all pictures that were asked for, on all processors.
 
-        `progress` is told how many of how many are done, once that takes over 2 s.
+        `progress` is told how many of how many are done.
         """
-        began = time.monotonic()
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             work = {
                 pool.submit(images.encode, name, self._index[name], list(forms.values()), self._store): name
@@ -194,8 +190,7 @@ class Workshop:
             for done, future in enumerate(as_completed(work), 1):
                 with faults.collect():
                     future.result()
-                if time.monotonic() - began > PATIENCE:
-                    progress(done, len(work))
+                progress(done, len(work))
         self._store.sweep(time.time())
 
     def files(self) -> set[str]:

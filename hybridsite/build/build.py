@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from hybridsite import __version__
 from hybridsite.adapters.adapter import Adapter, find_adapter
 from hybridsite.assets.table import NO_ASSETS
 from hybridsite.build import store as stores
+from hybridsite.build.account import forget_account, write_account
 from hybridsite.build.assets import ask_again, write_assets
 from hybridsite.build.copying import copy_files, copy_sources
 from hybridsite.build.executors import Work, outcomes
@@ -25,27 +25,34 @@ from hybridsite.build.islands import keep_given_out, placed, with_island_key, wr
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
 from hybridsite.build.making import Outcome, built_file, identity, place_of_page
 from hybridsite.build.output import BEFORE, DIST, Output, build_lock
-from hybridsite.build.plan import PlannedPage, plan
-from hybridsite.build.rows import BuildReport, RouteRow
+from hybridsite.build.plan import PlannedPage, plan, rendered_now
+from hybridsite.build.rows import BuildReport, PageRow, RouteRow
 from hybridsite.build.snapshot import SECRET, Signature, secret, snapshot, tool, variables
 from hybridsite.build.store import Damaged, Made, Place, Store, Told
+from hybridsite.build.timing import Phases, Stopwatch, watched
 from hybridsite.build.traces import route_facts
-from hybridsite.build.why import explain
+from hybridsite.build.why import explain, reason_of
+from hybridsite.compiled import keeping
 from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
+from hybridsite.garbage import seldom_collecting
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, server_sources
 from hybridsite.pages import plain_markdown
+from hybridsite.plugins import Progress
 from hybridsite.site import Mode, Site, load_site, with_plan
 
 SPARE = "cache/spare"
 """Where the dist/ before the last one is kept, below the state folder: most of its files are those of the next."""
+TEMPLATES = "cache/templates"
+"""Where the code of templates is kept, below the state folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
     """What the command line says of a build.
 
-    `jobs` is the number of processes, None for as many as pay; `clean` has nothing kept of the last build,
-    `dry` leaves dist/ alone, `why` is the URL of a page whose rendering is to be explained.
+    `jobs` is the number of processes, None for as many as pay; `executor` names a cluster that renders instead;
+    `clean` has nothing kept of the last build, `dry` leaves dist/ alone, `why` is the URL of a page whose rendering is
+    to be explained, `profile` has templates watched.
     """
 
     drafts: bool = False
@@ -54,6 +61,8 @@ class BuildOptions:
     clean: bool = False
     dry: bool = False
     why: str = ""
+    executor: str = ""
+    profile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +77,13 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who hears of a build while it goes on: that another one is under way, that the cache was thrown away, how many of
-    how many pictures are done, once that takes its time. `review` gives the faults of what was written.
+    """Who hears of a build while it goes on: that another one is under way, that the cache was thrown away, and how far
+    its work is ("rendered", "page", 3 of 40). `review` gives the faults of what was written.
     """
 
     waiting: Callable[[], None] = lambda: None
     thrown_away: Callable[[str], None] = lambda reason: None
-    encoding: Callable[[int, int], None] = lambda done, all: None
+    progress: Progress = lambda did, noun, done, all: None
     review: Callable[[Built], Iterable[SiteError]] = lambda built: ()
 
 
@@ -92,15 +101,14 @@ def build_site(
     every fault of every page, or the only one as itself. With `strict`, an undefined session is a fault.
     """
     root = root.resolve()
-    with build_lock(state, listener.waiting), _seldom_collecting():
+    with build_lock(state, listener.waiting), seldom_collecting():
         began, began_at = time.perf_counter(), time.time_ns()
-        faults = Faults()
+        faults, phases = Faults(), Phases()
+        phases.enter("load")
         sources = _Sources.of(root, environ)  # before anything is read: what changes later has changed
         names = list(server_sources(root))  # what vanishes later is a fault
         last = _last_build(root, state, sources, options, listener)
-        mode, folder = Mode(prerendering=True, drafts=options.drafts), state / "cache" / "assets"
-        site = load_site(root, mode, environ=environ, faults=faults, cache=folder)
-        site = with_island_key(site, state, environ)
+        site = with_island_key(_loaded(root, state, environ, options, sources.tool, faults), state, environ)
         if site.templates.has_islands():
             sources.variables[SECRET] = secret(environ, state)
         adapter = find_adapter(site.settings.build.adapter)
@@ -113,26 +121,61 @@ def build_site(
         reason = "" if kept is not NOTHING else "nothing is kept of the last build, which isn't there or can't be used"
         why = explain(site, pages, kept, options.why, reason) if options.why and not faults else ""
         with Output(site.root, state / SPARE, state / BEFORE) as output:
-            written = _write(site, pages, names, output, kept, options, adapter, listener, faults)
+            means = _Means(options, listener, phases, watched(site) if options.profile else None, environ, began_at)
+            written = _write(site, pages, names, output, kept, means, adapter, faults)
             if options.dry:
                 return BuildReport((), tuple(written.notices), tuple(written.warnings), time.perf_counter() - began)
             keep_given_out(root / DIST, state, time.time())
             stores.forget(state)  # it doesn't belong to what comes now
+            forget_account(state)
             output.exchange()
         rows = _rows(site, pages, written.pages)
         outside = {**kept.outside, **seen_outside(root, written.outside, began_at)}
         if not site.content.is_volatile:
             stores.write(state, _store(site, sources, options, written, rows, outside))
-    seconds = time.perf_counter() - began
-    last_made = set(map(id, kept.made.values()))
-    number = sum(id(one) in last_made for one in written.pages)
-    return BuildReport(tuple(rows), tuple(written.notices), tuple(written.warnings), seconds, number, why)
+        report = _report(tuple(rows), written, began, why, phases, tuple(_told(site, pages, written, kept, reason)))
+        write_account(state, report, drafts=options.drafts)
+    return report
+
+
+class _Means(NamedTuple):
+    """By what a build is made: what the command line says, who hears of it, and what measures it.
+
+    The environment and the moment (in ns) are for those who render elsewhere.
+    """
+
+    options: BuildOptions
+    listener: Listener
+    phases: Phases
+    stopwatch: Stopwatch | None
+    environ: Mapping[str, str]
+    moment: int
+
+
+class _Pages(NamedTuple):
+    """What was made, and the seconds of its templates, by the number of the page; the files outside that were read."""
+
+    made: dict[int, Made]
+    spent: dict[int, Mapping[str, float]]
+    outside: dict[str, int]
+
+
+def _loaded(
+    root: Path, state: Path, environ: Mapping[str, str], options: BuildOptions, tool: str, faults: Faults
+) -> Site:
+    """Loads the site, with all templates that its pages are made from compiled once for this build and the next."""
+    mode, folder = Mode(prerendering=True, drafts=options.drafts), state / "cache" / "assets"
+    with keeping(state / TEMPLATES, tool):
+        site = load_site(root, mode, environ=environ, faults=faults, cache=folder)
+        site.templates.prepare(rendered_now(site))
+    return site
 
 
 class _Written(NamedTuple):
     """What was written below dist/: what was made for each page, in order, and by its place, copies among them."""
 
     pages: list[Made]
+    spent: dict[int, Mapping[str, float]]
     made: dict[str, Made]
     outside: dict[str, int]
     notices: list[PrerenderSessionError]
@@ -147,36 +190,40 @@ def _write(
     names: list[str],
     output: Output,
     kept: Kept,
-    options: BuildOptions,
+    means: _Means,
     adapter: Adapter,
-    listener: Listener,
     faults: Faults,
 ) -> _Written:
     """Writes all that dist/ will hold. Raises every fault that was found."""
-    by_number, outside = _make(site, pages, output, kept, options.jobs, faults)
+    phases, listener = means.phases, means.listener
+    phases.enter("render")
+    by_number, spent, outside = _make(site, pages, output, kept, means, faults)
+    phases.enter("write")
     made = [by_number[number] for number in sorted(by_number)]
     _check_markdown(site, faults)
     public, copies = copy_files(site, pages, output, kept, faults)
     files = [built_file(site, pages[number], by_number[number]) for number in sorted(by_number)] + public
-    forged, assets = write_assets(site, output, files, faults, listener.encoding)
+    phases.enter("assets")
+    forged, assets = write_assets(site, output, files, faults, partial(listener.progress, "encoded", "picture"))
     files += forged + write_client(site, output)
-    files += finish(site, pages, files, output, faults)
+    files += finish(site, pages, files, output, faults, phases.enter, listener.progress)
+    phases.enter("write")
     taken = {file.file for file in files}
     warnings = [*_warnings(site, made), *adapter.finish(site, taken, output.write)]
     notices = site.notices.faults()
     reviewed = listener.review(Built(site, pages, files, output.folder))
-    for fault in (*(notices if options.strict else ()), *reviewed):
+    for fault in (*(notices if means.options.strict else ()), *reviewed):
         faults.add(fault)
     faults.raise_any()
     errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
     sources, copied = copy_sources(site, names, output, kept)
     manifest = Manifest(
-        __version__, options.drafts, tuple(files), errors, sources, placed(site, made), assets or NO_ASSETS
+        __version__, means.options.drafts, tuple(files), errors, sources, placed(site, made), assets or NO_ASSETS
     )
     body = manifest.to_json()
     places = (place_of_page(site, page) for page in pages)
     every = {**dict(zip(places, made, strict=True)), **copies, **copied}
-    return _Written(made, every, outside, notices, warnings, body, output.write(MANIFEST, body))
+    return _Written(made, spent, every, outside, notices, warnings, body, output.write(MANIFEST, body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +271,7 @@ def _last_build(root: Path, state: Path, now: _Sources, options: BuildOptions, l
     if options.clean:
         stores.forget(state)
         shutil.rmtree(state / SPARE, ignore_errors=True)
+        (state / TEMPLATES).unlink(missing_ok=True)
         return None
     try:
         last = stores.read(state, now.tool)
@@ -240,18 +288,22 @@ def _last_build(root: Path, state: Path, now: _Sources, options: BuildOptions, l
     return last if hashlib.sha256(manifest).hexdigest() == last.dist else None
 
 
-def _make(
-    site: Site, pages: list[PlannedPage], output: Output, kept: Kept, jobs: int | None, faults: Faults
-) -> tuple[dict[int, Made], dict[str, int]]:
-    """Makes the pages that aren't kept. Gives what was made by the number of its page, and the files outside that were
-    read; a page at fault is left out."""
+def _make(site: Site, pages: list[PlannedPage], output: Output, kept: Kept, means: _Means, faults: Faults) -> _Pages:
+    """Makes the pages that aren't kept; a page at fault is left out."""
     made: dict[int, Made] = {}
     for number, page in enumerate(pages):
         known = kept.page(place := place_of_page(site, page), identity(site, page))
         if known is not None and output.keep(place, known.place):
             made[number] = known
     stale = [number for number in range(len(pages)) if number not in made]
-    fresh = outcomes(Work(site, [pages[number] for number in stale], output), jobs)
+    tell = partial(means.listener.progress, "rendered", "page")
+    work = Work(site, [pages[number] for number in stale], output, tell, means.stopwatch)
+    if means.options.executor and stale:
+        from hybridsite.build.cluster import rendered_by
+
+        fresh = rendered_by(means.options.executor, work, means.environ, means.moment)
+    else:
+        fresh = outcomes(work, means.options.jobs)
     outside: dict[str, int] = {}
     for number, outcome in zip(stale, fresh, strict=True):
         output.wrote(place_of_page(site, pages[number]))
@@ -260,7 +312,8 @@ def _make(
         site.notices.repeat(made[number].notices)
         with faults.collect():
             ask_again(site, made[number].assets)
-    return made, outside
+    spent = {number: outcome.spent for number, outcome in zip(stale, fresh, strict=True)}
+    return _Pages(made, spent, outside)
 
 
 def _check_markdown(site: Site, faults: Faults) -> None:
@@ -300,12 +353,22 @@ def _rows(site: Site, pages: list[PlannedPage], made: list[Made]) -> list[RouteR
     return list(rows.values())
 
 
-@contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    """Lets the collector of circles look seldom: the objects of a loaded site are many, and they all stay."""
-    thresholds = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
+def _report(
+    rows: tuple[RouteRow, ...], written: _Written, began: float, why: str, phases: Phases, told: tuple[PageRow, ...]
+) -> BuildReport:
+    """Gives the outcome of a build that has ended. `began` is by the clock that measures."""
+    phases.end()
+    notices, warnings, seconds = tuple(written.notices), tuple(written.warnings), time.perf_counter() - began
+    return BuildReport(rows, notices, warnings, seconds, sum(not page.why for page in told), why, phases.seconds, told)
+
+
+def _told(site: Site, pages: list[PlannedPage], written: _Written, kept: Kept, reason: str) -> Iterator[PageRow]:
+    """Yields what is told of each page by itself."""
+    last_made = set(map(id, kept.made.values()))
+    for number, (page, one) in enumerate(zip(pages, written.pages, strict=True)):
+        route = page.match.route
+        why = ""
+        if id(one) not in last_made:
+            why = reason_of(site, page, kept, reason) or "its file in dist/ isn't the one that was built"
+        place, spent = place_of_page(site, page), written.spent.get(number, {})
+        yield PageRow(page.url, place, route.kind, route.source, one.place.size, one.seconds, why, spent)

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from hybridsite.build.making import Outcome, make
 from hybridsite.build.output import Output
 from hybridsite.build.plan import PlannedPage
+from hybridsite.build.timing import Stopwatch
 from hybridsite.errors import BuildError
 from hybridsite.site import Site
+
+T = TypeVar("T")
 
 _PR_SET_PDEATHSIG = 1
 _WORTH_A_PROCESS = 300
@@ -28,11 +34,16 @@ _CHUNKS = 8
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is rendered: the site, its planned pages, and where they are written."""
+    """What is rendered: the site, its planned pages, and where they are written.
+
+    `progress` is told how many of how many pages are done, `stopwatch` watches the templates.
+    """
 
     site: Site
     pages: Sequence[PlannedPage]
     output: Output
+    progress: Callable[[int, int], None] = lambda done, all: None
+    stopwatch: Stopwatch | None = None
 
 
 def jobs_for(pages: int) -> int:
@@ -54,7 +65,12 @@ def outcomes(work: Work, jobs: int | None) -> list[Outcome]:
 
 def _rendered(work: Work, first: int, end: int) -> list[Outcome]:
     async def render() -> list[Outcome]:
-        return [await make(work.site, page, work.output) for page in work.pages[first:end]]
+        found = []
+        for number, page in enumerate(work.pages[first:end], first):
+            outcome = await make(work.site, page, work.output)
+            found.append(outcome if work.stopwatch is None else replace(outcome, spent=work.stopwatch.take()))
+            work.progress(number + 1, len(work.pages))
+        return found
 
     return asyncio.run(render())
 
@@ -76,26 +92,51 @@ _shared: Work | None = None
 def _forked(work: Work, jobs: int) -> list[Outcome]:
     """Lets processes render that are split off this one: they share the loaded site with it as it is."""
     global _shared
-    _shared = work
+    _shared = replace(work, progress=lambda done, all: None)  # who renders beside this process tells nobody
     try:
         with ProcessPoolExecutor(
             jobs, multiprocessing.get_context("fork"), initializer=_end_with, initargs=(os.getpid(),)
         ) as executor:
-            return list(spread(executor, len(work.pages), jobs))
+            pieces, found = pieces_of(len(work.pages), jobs), list[Outcome]()
+            for outcomes in spread(executor, _piece, pieces, len(work.pages)):
+                found += outcomes
+                work.progress(len(found), len(work.pages))
+            return found
     except OSError as error:
         raise BuildError("no process can be started", why=error.strerror or str(error), mend="use --jobs 1") from error
     finally:
         _shared = None
 
 
-def spread(executor: Executor, pages: int, jobs: int) -> Iterator[Outcome]:
-    """Hands the pages out in pieces, and yields what comes of them in their order."""
+def pieces_of(pages: int, jobs: int, most: int | None = None) -> Iterator[tuple[int, int]]:
+    """Yields first and end of the pieces of work that so many pages are for so many processes; `most` pages each."""
     size = max(1, -(-pages // (jobs * _CHUNKS)))
-    futures: list[Future[list[Outcome]]] = [
-        executor.submit(_piece, first, min(first + size, pages)) for first in range(0, pages, size)
-    ]
-    for future in futures:
-        yield from future.result()
+    size = size if most is None else min(size, most)
+    return ((first, min(first + size, pages)) for first in range(0, pages, size))
+
+
+def spread(
+    executor: Executor,
+    function: Callable[..., T],
+    pieces: Iterable[tuple[Any, ...]],
+    ahead: int,
+    result: Callable[[Future[T]], T] = Future.result,
+) -> Iterator[T]:
+    """Hands out pieces of work, each the arguments of `function`, and yields what comes of them in their order.
+
+    No more than `ahead` of them wait to be taken. `result` waits for one.
+    """
+    waiting: deque[Future[T]] = deque()
+    try:
+        for piece in pieces:
+            if len(waiting) >= ahead:
+                yield result(waiting.popleft())
+            waiting.append(executor.submit(function, *piece))
+        while waiting:
+            yield result(waiting.popleft())
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 def _piece(first: int, end: int) -> list[Outcome]:
@@ -104,7 +145,11 @@ def _piece(first: int, end: int) -> list[Outcome]:
 
 
 def _end_with(parent: int) -> None:
-    """Has this process end when its parent does, even by SIGKILL: else it would hold the lock of the build for ever."""
+    """Has this process end when its parent does, even by SIGKILL: else it would hold the lock of the build for ever.
+
+    The loaded site is no garbage: a search through it would copy every page of memory that is shared with the parent.
+    """
+    gc.freeze()
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     except (AttributeError, OSError):  # no Linux

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from hybridsite.build.headers import sent_with
 from hybridsite.build.output import Output
@@ -12,15 +12,24 @@ from hybridsite.build.plan import PlannedPage
 from hybridsite.errors import Faults, PluginError
 from hybridsite.manifest import CLIENT, BuiltFile, etag
 from hybridsite.media import media_type
-from hybridsite.plugins import BuiltPage, FinishedBuild
+from hybridsite.plugins import BuiltPage, FinishedBuild, Progress
 from hybridsite.site import Site
 from hybridsite.urls import PathRefused
 
 
 def finish(
-    site: Site, pages: Iterable[PlannedPage], files: Iterable[BuiltFile], output: Output, faults: Faults
+    site: Site,
+    pages: Iterable[PlannedPage],
+    files: Iterable[BuiltFile],
+    output: Output,
+    faults: Faults,
+    turn: Callable[[str], None],
+    progress: Progress,
 ) -> list[BuiltFile]:
-    """Shows the plugins what was written, and gives the files that they add. A build with faults is not shown."""
+    """Shows the plugins what was written, and gives the files that they add. A build with faults is not shown.
+
+    `turn` is told whose turn it is.
+    """
     added: list[BuiltFile] = []
     if not site.plugins.see_builds or faults:
         return added
@@ -44,7 +53,8 @@ def finish(
         return output.read(f"{CLIENT}/{name}")
 
     with faults.collect():
-        site.plugins.built(FinishedBuild(site, [_built(site, page) for page in pages], read=read, add=add))
+        build = FinishedBuild(site, [_built(site, page) for page in pages], read=read, add=add, progress=progress)
+        site.plugins.built(build, turn)
     return added
 
 

@@ -6,16 +6,16 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from hybridsite.answers import SAFE_HEADERS
 from hybridsite.build.headers import with_header
-from hybridsite.build.output import Output
 from hybridsite.build.plan import PlannedPage
-from hybridsite.build.store import Made, Told
+from hybridsite.build.store import Made, Place, Told
 from hybridsite.build.traces import trace
 from hybridsite.errors import (
     Answer,
@@ -29,7 +29,7 @@ from hybridsite.errors import (
     frames_of,
     place_of,
 )
-from hybridsite.manifest import BuiltFile, etag
+from hybridsite.manifest import BuiltFile, etag, place_below_dist
 from hybridsite.media import media_type
 from hybridsite.rendering import render
 from hybridsite.site import Site
@@ -41,11 +41,22 @@ _SENT_ANYWAY = frozenset({b"content-length", b"content-type"})
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one page: what was made, or why not; files outside of the site that it read, each with when."""
+    """What came of one page: what was made, or why not; files outside of the site that it read, each with when.
+
+    `spent` has the seconds of its templates, where they are watched.
+    """
 
     made: Made | None
     faults: tuple[SiteError, ...] = ()
     outside: Mapping[str, int] = field(default_factory=dict)
+    spent: Mapping[str, float] = field(default_factory=dict)
+
+
+class Sink(Protocol):
+    """Where a page is put: the output of a build, or what stands in its place on another machine."""
+
+    def write(self, name: str, body: bytes) -> Place:
+        """Takes a page; `name` is its path below dist/."""
 
 
 class Page(NamedTuple):
@@ -64,7 +75,7 @@ class _Answer(NamedTuple):
     body: bytes
 
 
-async def make(site: Site, page: PlannedPage, output: Output) -> Outcome:
+async def make(site: Site, page: PlannedPage, output: Sink) -> Outcome:
     """Renders a page and writes it. What is wrong with the site is in the outcome; what is wrong with the disk raises.
 
     Raises BuildError.
@@ -118,7 +129,7 @@ def identity(site: Site, page: PlannedPage) -> str:
 
 def place_of_page(site: Site, page: PlannedPage) -> str:
     """Gives the path below dist/ of a page's file."""
-    return BuiltFile(page.url, page.output, "", "", guard=guard_of(site, page)).place
+    return place_below_dist(page.output, guard_of(site, page))
 
 
 def guard_of(site: Site, page: PlannedPage) -> str | None:
@@ -149,7 +160,7 @@ async def _answer(site: Site, page: PlannedPage) -> _Answer:
 
     Raises SiteError with the page's place, whatever went wrong.
     """
-    scheme, _, host = (site.url or "http://localhost").partition("://")
+    scheme, host, header = _origin(site.url or "http://localhost")
     scope = {
         "type": "http",
         "method": "GET",
@@ -157,7 +168,7 @@ async def _answer(site: Site, page: PlannedPage) -> _Answer:
         "path": page.url,
         "raw_path": page.url.encode("ascii"),
         "query_string": b"",
-        "headers": [(b"host", host.encode("idna"))],
+        "headers": [(b"host", header)],
         "server": (host, None),
     }
     source = page.match.route.source
@@ -183,8 +194,17 @@ async def _answer(site: Site, page: PlannedPage) -> _Answer:
         raise ModuleError(f"{type(error).__name__}: {error}", why=why, location=frames[-1]) from error
 
 
+@lru_cache(maxsize=1)
+def _origin(url: str) -> tuple[str, str, bytes]:
+    """Gives scheme and host of a site, and the host as a request's header has it."""
+    scheme, _, host = url.partition("://")
+    return scheme, host, host.encode("idna")
+
+
 async def _collect(response: Response) -> _Answer:
     """Runs a response, streamed ones too, into its status, headers and whole body."""
+    if type(response) is Response and response.background is None:  # the usual one holds all three
+        return _Answer(response.status_code, response.raw_headers, bytes(response.body))
     body = bytearray()
     start: dict[str, object] = {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import unicodedata
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from hybridsite.action_table import ACTIONS
@@ -58,6 +58,13 @@ async def plan(site: Site, faults: Faults) -> list[PlannedPage]:
     return list({page.output: page for page in pages}.values())
 
 
+def rendered_now(site: Site) -> Iterator[str]:
+    """Yields the templates that the pages of a build are made from."""
+    for resource in site.resources.values():
+        if resource.prerender and resource.closure is not None:
+            yield from sorted(resource.closure.templates)
+
+
 def _standing_in(site: Site, pages: Iterable[PlannedPage]) -> Iterator[PlannedPage]:
     """Yields the pages that are rendered for the languages that lack them."""
     by_path = {page.segments: page for page in pages if page.match.route.kind == "page"}
@@ -88,7 +95,7 @@ async def matches(site: Site, resource: Resource) -> AsyncIterator[tuple[Match, 
             raise fault.at(place) from None
         # The values are read off the path, so that they are what a server would read.
         match = next(match for match in site.router.match(segments) if match.route is route)
-        yield replace(match, props=props), segments
+        yield Match(route, match.params, props), segments
 
 
 def _paths_place(resource: Resource) -> Location:

@@ -6,7 +6,7 @@ import platform
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,41 +14,66 @@ from hybridsite import __version__
 from hybridsite.build.rows import RouteRow
 from hybridsite.errors import ServeError, count
 from hybridsite.manifest import read_manifest
-from hybridsite.site import BUILD, load_site
+from hybridsite.places import is_dist
+from hybridsite.site import BUILD, Mode, load_site
 from hybridsite.units import told
 
 
 def version_facts() -> dict[str, str]:
     """Gives the versions of all that takes part."""
-    from importlib.metadata import PackageNotFoundError, requires, version
-
-    packages = []
-    for line in sorted(requires("hybridsite") or ()):
-        name = re.split(r"[^A-Za-z0-9_.-]", line)[0]
-        with suppress(PackageNotFoundError):  # not every line is for this platform
-            packages.append(f"{name} {version(name)}")
     return {
         "hybridsite": __version__,
-        "python": f"{platform.python_version()}, {sys.executable}",
+        "python": f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}",
         "platform": platform.platform(),
-        "packages": ", ".join(packages),
+        "packages": ", ".join(_installed(lambda extra: not extra)),
+        "extras": ", ".join(_installed(bool)) or "none",
     }
 
 
-def site_facts(root: Path, state: Path, *, environ: Mapping[str, str], stale: bool) -> dict[str, str]:
-    """Gives what is known of a site without building it, no secret among it. Raises SiteErrors."""
-    site = load_site(root, BUILD, environ=environ)
-    session = site.settings.session
+def _installed(wanted: Callable[[str], bool]) -> list[str]:
+    """Names the packages with their versions, of the extras that are wanted ("" for those that are always there)."""
+    from importlib.metadata import PackageNotFoundError, requires, version
+
+    names = set()
+    for line in requires("hybridsite") or ():
+        extra = re.search(r"extra == ['\"]([^'\"]+)", line)
+        name = re.split(r"[^A-Za-z0-9_.-]", line)[0]
+        if wanted(extra[1] if extra else "") and name != "hybridsite":
+            names.add(name)
+    told = []
+    for name in sorted(names):
+        with suppress(PackageNotFoundError):  # an extra that nobody asked for, or not for this platform
+            told.append(f"{name} {version(name)}")
+    return told
+
+
+def site_facts(root: Path, state: Path, *, environ: Mapping[str, str], stale: Callable[[], bool]) -> dict[str, str]:
+    """Gives what is known of a site, or of a dist/, without building it. Raises SiteErrors.
+
+    Of settings it has names and sizes alone, no options: a secret may be among these.
+    """
+    built = is_dist(root)
+    if built:
+        mode, assets = Mode(prerendering=False, alone=True), read_manifest(root).assets
+        site = load_site(root / "server", mode, environ=environ, assets=assets)
+    else:
+        site = load_site(root, BUILD, environ=environ)
+    settings = site.settings
     kinds = Counter(RouteRow.of(route, site).kind for route in site.router.routes)
     facts = {
-        "site": str(site.root),
+        "site": str(root.resolve()),
         "routes": ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items(), reverse=True)),
-        "session": f"{session.driver}, ttl {told(session.ttl)}" if session.driver else "off",
+        "adapter": f"{settings.build.adapter}, output {settings.build.output}",
+        "session": f"{settings.session.driver}, ttl {told(settings.session.ttl)}" if settings.session.driver else "off",
+        "cache": settings.cache.driver or "off",
+        "settings": ", ".join(sorted(settings.model_fields_set - {"session", "cache", "build"})) or "defaults",
+        "plugins": ", ".join(plugin.use for plugin in settings.plugins) or "none",
+        "variables": ", ".join(sorted(name for name in environ if name.startswith("HYBRIDSITE_"))) or "none",
         "state": f"{state}{'' if state.is_dir() else ' (not made yet)'}",
     }
     try:
-        built = read_manifest(site.root / "dist")
+        manifest = read_manifest(root if built else root / "dist")
     except ServeError:
         return {**facts, "dist": "not built, or not by this version"}
-    age = "older than its sources" if stale else "as new as its sources"
-    return {**facts, "dist": f"{count(len(built.files), 'file')} by hybridsite {built.version}, {age}"}
+    age = "" if built else ", older than its sources" if stale() else ", as new as its sources"
+    return {**facts, "dist": f"{count(len(manifest.files), 'file')} by hybridsite {manifest.version}{age}"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from hybridsite.errors import SiteError, count
 
@@ -64,9 +65,28 @@ class RouteRow:
         self.seconds += seconds
 
 
+class PageRow(NamedTuple):
+    """One page: its file below dist/, in bytes, and the seconds that it took, now or when it was last rendered.
+
+    `why` says why it was rendered; "" for one that was kept. `spent` has the seconds of its templates, in a profile.
+    """
+
+    url: str
+    file: str
+    kind: str
+    source: str
+    size: int
+    seconds: float
+    why: str = ""
+    spent: Mapping[str, float] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """The outcome of a build that succeeded. `kept` pages are the last build's, `why` explains one."""
+    """The outcome of a build that succeeded. `kept` pages are the last build's, `why` explains one.
+
+    `phases` has the seconds of each phase, `told` the pages by themselves: none where nothing at all had changed.
+    """
 
     rows: tuple[RouteRow, ...]
     notices: tuple[SiteError, ...]
@@ -74,6 +94,8 @@ class BuildReport:
     seconds: float
     kept: int = 0
     why: str = ""
+    phases: Mapping[str, float] = field(default_factory=dict)
+    told: tuple[PageRow, ...] = ()
 
     @property
     def pages(self) -> int:

@@ -43,6 +43,13 @@ def trace(site: Site, route: Route, noted: Iterable[str] = ()) -> tuple[str, ...
     return (EVERYTHING,) if EVERYTHING in keys else tuple(sorted(keys))
 
 
+def every_key(site: Site, route: Route, noted: Iterable[str] = ()) -> frozenset[str]:
+    """Gives the keys one by one, also where EVERYTHING is among them: what a page is known to be made from."""
+    resource = site.resources[route.source]
+    templates = _of_templates(site, resource.closure) if resource.closure is not None else ()
+    return frozenset({SETTINGS, *noted, *route.files, *templates, *_static(site, resource)})
+
+
 def _static(site: Site, resource: Resource) -> Iterator[str]:
     around = (site.middleware and not resource.guard) or site.settings.plugins
     if resource.module is not None or resource.source is None or around:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hybridsite.build import store as stores
+from hybridsite.build.account import write_unchanged
 from hybridsite.build.output import DIST, is_there
 from hybridsite.build.rows import BuildReport
 from hybridsite.build.snapshot import SECRET, changed_files, changed_outside, secret, snapshot, tool, variables
@@ -42,7 +43,10 @@ def report_if_unchanged(
     notices = tuple(notice.fault() for notice in last.notices)
     warnings = tuple(warning.fault() for warning in last.warnings)
     pages = sum(row.pages for row in last.rows)
-    return BuildReport(tuple(last.rows), notices, warnings, time.perf_counter() - began, pages)
+    seconds = time.perf_counter() - began
+    if not write_unchanged(state, seconds):
+        return None  # the build makes another one
+    return BuildReport(tuple(last.rows), notices, warnings, seconds, pages)
 
 
 def _stands(root: Path, last: Store) -> bool:

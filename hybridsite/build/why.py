@@ -10,6 +10,7 @@ from hybridsite.errors import BuildError, did_you_mean
 from hybridsite.site import Site
 from hybridsite.used import ASSETS, EVERYTHING, ROUTES
 
+_MOST_NAMES = 3
 _NOUNS = {
     ASSETS: "what lies in assets/",
     ROUTES: "the table of routes",
@@ -41,10 +42,23 @@ def explain(site: Site, pages: list[PlannedPage], kept: Kept, url: str, reason: 
     return "\n".join(f"{page.url} was made anew: {_cause(site, page, kept, key)}" for key in stale)
 
 
+def reason_of(site: Site, page: PlannedPage, kept: Kept, reason: str) -> str:
+    """Says in a few words why a page was made anew; "" where nothing that it was made from has changed."""
+    if reason:
+        return reason
+    made = kept.made.get(place_of_page(site, page))
+    if made is None:
+        return "the last build had no such page"
+    if made.page != identity(site, page):
+        return "another file, module or middleware makes it"
+    stale = [name for key in kept.stale(made) for name in (kept.names if key == EVERYTHING else (key,))]
+    return f"{', '.join(stale[:_MOST_NAMES])}{' …' if len(stale) > _MOST_NAMES else ''} changed" if stale else ""
+
+
 def _cause(site: Site, page: PlannedPage, kept: Kept, key: str) -> str:
     source = page.match.route.source
     if key == EVERYTHING:
-        named = ", ".join(kept.names[:3]) + (" …" if len(kept.names) > 3 else "")
+        named = ", ".join(kept.names[:_MOST_NAMES]) + (" …" if len(kept.names) > _MOST_NAMES else "")
         return f"{named} changed, and {source} runs Python of the site, or reads what no build can follow"
     if key in (source, SETTINGS):
         return f"{key} changed"

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hybridsite.errors import SiteError, SiteErrors, count
+from hybridsite.units import size_text
 
 if TYPE_CHECKING:  # `--help` shall not wait for all that a build needs
     from hybridsite.build.rows import BuildReport, RouteRow
 
-_HEADINGS = ("route", "kind", "why", "source", "size", "time")
+_HEADINGS = ("route", "kind", "why", "source", "size", "time", "")
+_MOST_TOLD = 10
+"""So many templates, and so many pages, a profile lists."""
 
 
 class Console:
@@ -80,14 +83,50 @@ class Console:
             self.say(f"{name:<11} {value}")
 
     def table(self, rows: tuple[RouteRow, ...], *, measured: bool = True) -> None:
-        """Prints the routes, in columns as wide as their content."""
-        lines = [_HEADINGS[: 6 if measured else 4], *(_cells(row)[: 6 if measured else 4] for row in rows)]
+        """Prints the routes, and marks the largest and the slowest of them."""
+        shown = len(_HEADINGS) if measured else 4
+        lines = [_HEADINGS[:shown], *((*_cells(row), _mark(row, rows))[:shown] for row in rows)]
+        self._columns(lines, right=(4, 5), marked=6)
+
+    def profile(self, report: BuildReport) -> None:
+        """Prints where the time of a build went: by phase, by template, and by page."""
+        rendered = [page for page in report.told if page.why]
+        whole = sum(report.phases.values()) or 1.0
+        told = [(phase, _ms(seconds), f"{seconds / whole:.0%}") for phase, seconds in report.phases.items()]
+        self.say("")
+        self._columns([("phase", "time", "share"), *told, ("all", _ms(whole), "")], right=(1, 2))
+        if not rendered:
+            return
+        spent: dict[str, list[float]] = {}
+        for page in rendered:
+            for name, seconds in page.spent.items():
+                spent.setdefault(name, []).append(seconds)
+            spent.setdefault("(no template)", []).append(max(0.0, page.seconds - sum(page.spent.values())))
+        slowest = sorted(spent.items(), key=lambda pair: (-sum(pair[1]), pair[0]))
+        lines = [(name, _ms(sum(each)), str(len(each))) for name, each in slowest[:_MOST_TOLD]]
+        self.say("")
+        self._columns([("template, without what it includes", "time", "pages"), *lines], right=(1, 2))
+        pages = sorted(rendered, key=lambda page: (-page.seconds, page.url))
+        self.say("")
+        self._columns(
+            [("page", "source", "time"), *((page.url, page.source, _ms(page.seconds)) for page in pages[:_MOST_TOLD])],
+            right=(2,),
+        )
+        left = max(len(slowest), len(pages)) > _MOST_TOLD
+        if left:
+            self.say(f"(the slowest {_MOST_TOLD} of each; .hybridsite/build.json has all)")
+
+    def _columns(self, lines: Sequence[Sequence[str]], *, right: tuple[int, ...], marked: int = -1) -> None:
+        """Prints lines in columns as wide as their content, the first as headings; `marked` is one that stands out."""
         widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
         for number, line in enumerate(lines):
-            text = "  ".join(
-                cell.rjust(width) if column >= 4 else cell.ljust(width)
+            cells = [
+                cell.rjust(width) if column in right else cell.ljust(width)
                 for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
+            ]
+            if self._color and number and 0 <= marked < len(cells) and line[marked]:
+                cells[marked] = click.style(line[marked], fg="yellow")
+            text = "  ".join(cells).rstrip()
             self.say(click.style(text, dim=True) if self._color and number == 0 else text)
 
 
@@ -95,23 +134,21 @@ def _cells(row: RouteRow) -> tuple[str, ...]:
     if row.pages == 0:
         return (row.pattern, row.kind, row.reason, row.source, "-", "-")
     pages = f" ({row.pages} pages)" if row.is_many else ""
-    return (
-        row.pattern,
-        row.kind,
-        row.reason + pages,
-        row.source,
-        size_text(row.size),
-        f"{row.seconds * 1000:.0f} ms",
-    )
+    return (row.pattern, row.kind, row.reason + pages, row.source, size_text(row.size), _ms(row.seconds))
 
 
-def size_text(size: int) -> str:
-    """Gives a size in the unit that suits it."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000  # type: ignore[assignment]
-    return f"{size:.1f} GB"
+def _mark(row: RouteRow, rows: Sequence[RouteRow]) -> str:
+    """Gives the mark of the route whose pages are the largest of all, or take longest; of one alone there is none."""
+    made = [other for other in rows if other.pages]
+    if len(made) < 2 or not row.pages:
+        return ""
+    marks = ["largest"] if row is max(made, key=lambda other: other.size) else []
+    marks += ["slowest"] if row is max(made, key=lambda other: other.seconds) else []
+    return ", ".join(marks)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
 
 
 def log_settings(*, verbose: bool, form: str = "text") -> dict[str, Any]:

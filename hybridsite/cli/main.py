@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging.config
 import os
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,10 @@ import click
 from hybridsite import __version__
 from hybridsite.cli.command import SITE, command
 from hybridsite.cli.console import Console, log_settings
+from hybridsite.cli.new import new
+from hybridsite.cli.progress import Progress
 from hybridsite.cli.sessions import sessions
-from hybridsite.errors import count
+from hybridsite.garbage import leave_it, seldom_collecting
 
 WAITING = "another build of this site is under way: waiting for it"
 
@@ -49,6 +53,16 @@ class _Commands(click.Group):
             raise click.ClickException(str(error)) from None
 
 
+def _executor(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Refuses what names no cluster, before anything is loaded."""
+    if value:
+        from hybridsite.build.cluster import ADDRESS
+
+        if not ADDRESS.fullmatch(value):
+            raise click.BadParameter(f'"{value}" is no executor: write dask://host:port')
+    return value
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="hybridsite")
 def main() -> None:
@@ -62,10 +76,17 @@ def main() -> None:
 @click.option("--jobs", type=click.IntRange(min=1), help="How many processes render.  [default: as many as pay]")
 @click.option("--clean", is_flag=True, help="Build every page anew, whatever the last build has made.")
 @click.option("--why", default="", metavar="ROUTE", help="Tell what made the page at ROUTE stale, or that it was kept.")
+@click.option(
+    "--executor", default="", metavar="dask://HOST:PORT", callback=_executor, help="Have a cluster of Dask's render."
+)
+@click.option("--profile", is_flag=True, help="Tell where the time went: by phase, by template and by page.")
 @command
-def build(console: Console, site: Path, strict: bool, drafts: bool, jobs: int | None, clean: bool, why: str) -> None:
+def build(console: Console, site: Path, **options: Any) -> None:
     """Writes SITE's prerendered pages, and what the rest needs, to SITE/dist/. Pages that hold are kept."""
-    _build(console, site, strict=strict, drafts=drafts, jobs=jobs, clean=clean, why=why)
+    if options["executor"] and options["jobs"]:
+        raise click.UsageError("--jobs is for this machine alone, and --executor for a cluster: give one of them")
+    _build(console, site, **options)
+    leave_it()
 
 
 @main.command()
@@ -132,10 +153,13 @@ def dev(console: Console, site: Path, host: str | None, port: int | None, opens:
     """Shows SITE while it is written: nothing is built, a change is on the screen at once, faults tell their mend."""
     from hybridsite.dev.run import DevOptions, run
     from hybridsite.errors import ServeError
+    from hybridsite.starting import keep_schema
 
     if not (site / "site.toml").is_file():
         mend = "name the folder that has the site's site.toml, or make an empty one"
         raise ServeError(f"{site} is no site", why="there is no site.toml", mend=mend)
+    with suppress(OSError):  # a help for editors: where it can't be kept, nobody misses it
+        keep_schema(site)
     run(
         site,
         DevOptions(host, 8000 if port is None else port, click.launch if opens else None),
@@ -188,18 +212,33 @@ def routes(console: Console, site: Path, drafts: bool) -> None:
 
 @main.command()
 @SITE
+@click.option("--json", "as_json", is_flag=True, help="Tell it in JSON.")
 @command
-def info(console: Console, site: Path) -> None:
-    """Tells versions, and what is known of SITE: what to put into a report of a fault."""
+def info(console: Console, site: Path, as_json: bool) -> None:
+    """Tells versions, and what is known of SITE: what to put into a report of a fault. Never a secret."""
+    import json
+
     from hybridsite.build.report import site_facts, version_facts
-    from hybridsite.places import is_dist, state_folder
+    from hybridsite.errors import SiteError, SiteErrors
+    from hybridsite.places import state_folder
 
-    console.facts(version_facts())
-    if not is_dist(site):
-        state = state_folder(site, os.environ)
-        console.facts(site_facts(site, state, environ=os.environ, stale=_is_stale(site)))
+    told = version_facts()
+    if not as_json:
+        console.facts(told)
+    try:
+        facts = site_facts(site, state_folder(site, os.environ), environ=os.environ, stale=partial(_is_stale, site))
+    except (SiteError, SiteErrors) as error:
+        if as_json:
+            faults = error.faults if isinstance(error, SiteErrors) else (error,)
+            console.say(json.dumps({**told, "faults": [str(fault) for fault in faults]}, indent=2, ensure_ascii=False))
+        raise
+    if as_json:
+        console.say(json.dumps({**told, **facts}, indent=2, ensure_ascii=False))
+    else:
+        console.facts(facts)
 
 
+main.add_command(new)
 main.add_command(sessions)
 
 
@@ -219,42 +258,40 @@ def schema(console: Console) -> None:
     console.say(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
-def _build(
-    console: Console,
-    site: Path,
-    *,
-    strict: bool = False,
-    drafts: bool = False,
-    jobs: int | None = None,
-    clean: bool = False,
-    why: str = "",
-) -> None:
+def _build(console: Console, site: Path, **options: Any) -> None:
+    """Builds a site, with what BuildOptions has."""
     from hybridsite.build.freshness import fingerprint, is_remembered, remember
     from hybridsite.build.output import build_lock
     from hybridsite.build.unchanged import report_if_unchanged
     from hybridsite.places import state_folder
 
     state = state_folder(site, os.environ)
-    if not clean and not why and is_remembered(state):
+    drafts, strict = options.get("drafts", False), options.get("strict", False)
+    if not any(options.get(name) for name in ("clean", "why", "profile")) and is_remembered(state):
         with build_lock(state, lambda: console.say(WAITING)):
             report = report_if_unchanged(site, state, os.environ, drafts=drafts, strict=strict)
         if report is not None:
             console.report(report)
             return
-    from hybridsite.build.build import BuildOptions, Listener, build_site
-    from hybridsite.check.check import broken_links
+    with seldom_collecting():
+        from hybridsite.build.build import BuildOptions, Listener, build_site
 
-    before = fingerprint(site)  # a source that changes while it is built makes the build stale
-    listener = Listener(
-        waiting=lambda: console.say(WAITING),
-        thrown_away=lambda reason: console.say(f"the build cache is thrown away: {reason}"),
-        encoding=lambda done, all: console.say(f"encoded {done} of {count(all, 'picture')}"),
-        review=broken_links if strict else lambda built: (),
-    )
-    options = BuildOptions(drafts=drafts, strict=strict, jobs=jobs, clean=clean, why=why)
-    report = build_site(site, state, environ=os.environ, options=options, listener=listener)
-    remember(before, state)
+        listener = Listener(
+            waiting=lambda: console.say(WAITING),
+            thrown_away=lambda reason: console.say(f"the build cache is thrown away: {reason}"),
+        )
+        if strict:
+            from hybridsite.check.check import broken_links
+
+            listener = replace(listener, review=broken_links)
+        before = fingerprint(site)  # a source that changes while it is built makes the build stale
+        with Progress(console) as progress:
+            listener = replace(listener, progress=progress.tell)
+            report = build_site(site, state, environ=os.environ, options=BuildOptions(**options), listener=listener)
+        remember(before, state)
     console.report(report)
+    if options.get("profile"):
+        console.profile(report)
 
 
 def _is_stale(site: Path) -> bool:

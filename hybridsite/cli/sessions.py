@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from hybridsite.cli.command import SITE, command
-from hybridsite.cli.console import Console, size_text
+from hybridsite.cli.console import Console
 from hybridsite.errors import DriverError, SessionUnavailable, count
+from hybridsite.units import size_text
 
 if TYPE_CHECKING:
     from hybridsite.sessions.office import SessionOffice

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -16,9 +17,13 @@ from starlette.types import Receive, Scope, Send
 from hybridsite.dev.concerns import concerned
 from hybridsite.dev.error_page import error_page
 from hybridsite.dev.faults import report, told_in_a_line
+from hybridsite.dev.history import History
 from hybridsite.dev.loading import Loaded, Loader
+from hybridsite.dev.look.look import Look, Now
+from hybridsite.dev.look.origins import NO_FLAGS, Flags
 from hybridsite.dev.reload import EVENTS, PLACE, SCRIPT, Channel, Injector, client_script
 from hybridsite.dev.watch import look, settled
+from hybridsite.errors import SiteError
 from hybridsite.modules import forget_modules
 from hybridsite.places import state_folder
 from hybridsite.server.door import host_name, is_refused
@@ -44,7 +49,14 @@ class DevApp:
     """
 
     def __init__(
-        self, root: Path, environ: Mapping[str, str], *, hosts: Iterable[str] = (), say: Say = print, wrong: Say = print
+        self,
+        root: Path,
+        environ: Mapping[str, str],
+        *,
+        hosts: Iterable[str] = (),
+        say: Say = print,
+        wrong: Say = print,
+        flags: Flags = NO_FLAGS,
     ) -> None:
         self._root = root.resolve()
         self._environ = environ
@@ -57,6 +69,9 @@ class DevApp:
         self._said = ""
         self._recent: dict[str, None] = {}
         self.channel = Channel(f"{time.time_ns():x}")
+        self._flags = flags
+        self._history = History(self._root)
+        self._look = Look(self._root, environ, self._history)
 
     async def reload(self, changed: Iterable[str] = ()) -> None:
         """Loads the site as it is now, and tells open pages of it. One at fault leaves the last good one in place."""
@@ -73,7 +88,8 @@ class DevApp:
             if self._fault is not None:
                 self._said = ""
             self._loaded, self._fault = loaded, None
-            loaded.site.notices.listen(lambda fault: self._wrong(str(fault)))
+            self._history.loaded(time.perf_counter() - began)
+            loaded.site.notices.listen(self._tell_notice)
             if names:
                 more = f" and {len(names) - 1} more" if len(names) > 1 else ""
                 took = (time.perf_counter() - began) * 1000
@@ -97,8 +113,13 @@ class DevApp:
                 return loaded
         return await self._loader.load()
 
-    def _tell_fault(self, error: Exception) -> None:
+    def _tell_notice(self, fault: SiteError) -> None:
+        self._history.failed(fault)
+        self._wrong(str(fault))
+
+    def _tell_fault(self, error: Exception, url: str = "") -> None:
         """Says what is wrong, unless that was the last thing said."""
+        self._history.failed(error, url)
         text = told_in_a_line(error, self._root)
         if text != self._said:
             self._said = text
@@ -120,6 +141,8 @@ class DevApp:
             await _BAD_REQUEST(scope, receive, send)
         elif (refusal := self._refusal(scope)) is not None:
             await PlainTextResponse(f"{refusal}\n", 403, {"X-Content-Type-Options": "nosniff"})(scope, receive, send)
+        elif scope["path"] == PLACE.rstrip("/"):
+            await Response(status_code=308, headers={"Location": PLACE})(scope, receive, send)
         elif scope["path"].startswith(PLACE):
             await self._own(scope, receive, send)
         else:
@@ -151,21 +174,42 @@ class DevApp:
         return {origin.casefold() for origin in settings.security.origins}
 
     async def _own(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers what is dev's: the channel and the script."""
+        """Answers what is dev's: the channel, the script, and the pages for whoever sits at this machine."""
         if scope["path"] == EVENTS and scope["method"] == "GET":
             await self.channel.respond(scope, receive, send)
         elif scope["path"] == SCRIPT and scope["method"] in ("GET", "HEAD"):
             headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
             await Response(client_script(), headers=headers, media_type="text/javascript")(scope, receive, send)
+        elif (refusal := self._stranger(scope)) is not None:
+            await PlainTextResponse(f"{refusal}\n", 403, {"X-Content-Type-Options": "nosniff"})(scope, receive, send)
         else:
-            await PlainTextResponse("Not Found\n", 404)(scope, receive, send)
+            now = Now(self._loaded, self._fault, self._flags)
+            request = Request(scope, receive)
+            try:
+                response = await self._look.answer(request, scope["path"].removeprefix(PLACE), now)
+            except Exception as error:  # a value of the site's own, say, that can't be shown
+                response = self._shown(request, error)
+            # What a form brought about would be gone with the next change.
+            shown = send if scope["method"] == "POST" else Injector(send, self.channel.state)
+            await response(scope, receive, shown)
+
+    @staticmethod
+    def _stranger(scope: Scope) -> str | None:
+        """Tells why dev's pages are refused: they are for this machine, asked by its own names, with nobody between."""
+        if not _is_loopback(scope["client"][0] if scope.get("client") else ""):
+            return f"403: the pages below {PLACE} are for the machine alone that dev runs on"
+        if host_name(scope) not in LOOPBACK:
+            return f"403: the pages below {PLACE} are shown at http://127.0.0.1 and http://localhost alone"
+        if any(name == b"forwarded" or name.startswith(b"x-forwarded-") for name, _ in scope["headers"]):
+            return f"403: the pages below {PLACE} are not shown through a proxy"
+        return None
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         loaded, fault = self._loaded, self._fault
         if fault is not None and (loaded is None or concerned(loaded.site, fault, scope)):
             await self._shown(Request(scope), fault)(scope, receive, send)
         elif loaded is not None:
-            await loaded.app(scope, receive, send)
+            await self._history.answer(loaded.app, loaded.site, scope, receive, send)
         else:
             await PlainTextResponse("the site is being loaded\n", 503, {"Retry-After": "1"})(scope, receive, send)
 
@@ -183,7 +227,7 @@ class DevApp:
 
     def _failed(self, site: Site, request: Request, error: Exception) -> Response:
         """Gives the page that tells what went wrong while a request was answered."""
-        self._tell_fault(error)
+        self._tell_fault(error, "/" + quote(request.scope["path"].lstrip("/\\")))
         return self._shown(request, error)
 
     def _shown(self, request: Request, error: Exception) -> Response:
@@ -192,6 +236,8 @@ class DevApp:
 
 
 def _is_loopback(address: str) -> bool:
+    """Tells whether an address is this machine's own, as no other has it."""
     with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(address).is_loopback
+        given = ipaddress.ip_address(address)
+        return (getattr(given, "ipv4_mapped", None) or given).is_loopback
     return False

@@ -27,12 +27,16 @@ _EDITORS: Mapping[str, str] = {
     "idea": "idea://open?file={file}&line={line}",
     "pycharm": "pycharm://open?file={file}&line={line}",
 }
-_STYLE = """
+PALETTE = """
 :host, :root { color-scheme: light dark; --ink: #1c1b1a; --paper: #fffdf9; --soft: #6a655e; --line: #e4ddd2; \
 --red: #b3261e; --mark: #fde7e4; --mend: #1d6b3a }
 @media (prefers-color-scheme: dark) { :host, :root { --ink: #eeeae4; --paper: #191817; --soft: #a39c92; \
 --line: #3a3733; --red: #ff8a80; --mark: #4a211e; --mend: #7fd6a0 } }
-body { margin: 0 }
+"""
+"""The colours of dev's own pages, in light and dark."""
+_STYLE = (
+    PALETTE
+    + """body { margin: 0 }
 main { box-sizing: border-box; min-height: 100vh; padding: 2rem max(1rem, calc(50vw - 30rem)) 4rem; \
 background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere }
 h1 { font-size: 1.4rem; line-height: 1.3; color: var(--red); margin: 0 0 .5rem }
@@ -45,14 +49,17 @@ pre .at { background: var(--mark) } ol { padding-left: 1.5rem } code { font: 14p
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; font: 14px ui-monospace, monospace }
 dt { color: var(--soft) } dd { margin: 0 } .other { color: var(--soft) }
 """
+)
 
 
 def error_page(report: Report, root: Path, environ: Mapping[str, str]) -> Response:
     """Makes the answer. It loads nothing but dev's own script, and runs nothing that a fault could have in it."""
-    link = _Linker(root, environ)
+    link = Linker(root, environ)
     first = report.faults[0]
     title = first.what if len(report.faults) == 1 else count(len(report.faults), "fault")
-    parts = [Markup("<p class=soft>hybridsite dev: {}</p>").format(count(len(report.faults), "fault"))]
+    number = count(len(report.faults), "fault")
+    more = Markup('<a href="/_dev/">routes, sessions, settings</a>')
+    parts = [Markup("<p class=soft>hybridsite dev: {} · {}</p>").format(number, more)]
     parts += [_fault(fault, link) for fault in report.faults]
     if report.causes:
         told = (_cause(cause, link) for cause in report.causes)
@@ -78,7 +85,7 @@ def error_page(report: Report, root: Path, environ: Mapping[str, str]) -> Respon
     return Response(str(body), 500, headers | {"X-Content-Type-Options": "nosniff"}, media_type="text/html")
 
 
-def _fault(fault: Told, link: _Linker) -> Markup:
+def _fault(fault: Told, link: Linker) -> Markup:
     parts = [Markup("<h1>{}</h1>").format(fault.what)]
     if fault.location:
         parts.append(Markup("<p class=where>{}</p>").format(link(fault.location)))
@@ -97,13 +104,13 @@ def _fault(fault: Told, link: _Linker) -> Markup:
     return Markup("<section>{}</section>").format(Markup("\n").join(parts))
 
 
-def _cause(cause: Told, link: _Linker) -> Markup:
+def _cause(cause: Told, link: Linker) -> Markup:
     place = Markup("{}: ").format(link(cause.location)) if cause.location else ""
     why = "; ".join(part for part in (cause.what, cause.why) if part)
     return Markup("<li>{}{}</li>").format(place, why)
 
 
-class _Linker:
+class Linker:
     """Makes places into links that open the author's editor."""
 
     def __init__(self, root: Path, environ: Mapping[str, str]) -> None:

@@ -12,7 +12,8 @@ from types import FrameType
 from hybridsite.errors import Location, SiteError, SiteErrors, frames_of, is_of_site, place_of
 from hybridsite.sources import excerpt
 
-_MASKED = "••••••"
+MASKED = "••••••"
+"""What stands in the place of a secret."""
 _SECRET = r"pass(?:word|wd|phrase)?|secret|token|api_?key|private_?key|credential|cookie|authorization|session|csrf"
 _SECRET_NAME = re.compile(_SECRET, re.IGNORECASE)
 # What stands behind such a name inside of a value: in a mapping, or in what a dataclass shows of itself.
@@ -137,10 +138,15 @@ def _values(chain: list[BaseException], root: str) -> dict[str, str]:
     return {name: shown_value(name, frame.f_locals[name]) for name in names}
 
 
+def is_secret(name: str) -> bool:
+    """Tells whether a name is that of a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
 def shown_value(name: str, value: object) -> str:
     """Gives a value as it is shown: short, and masked where its name, or a name inside of it, is that of a secret."""
-    if _SECRET_NAME.search(name):
-        return _MASKED
+    if is_secret(name):
+        return MASKED
     short = reprlib.Repr()
     short.maxstring = short.maxother = 200
     short.maxdict = short.maxlist = short.maxtuple = short.maxset = 12
@@ -148,7 +154,7 @@ def shown_value(name: str, value: object) -> str:
         text = short.repr(value)
     except Exception as error:
         return f"<its repr raises {type(error).__name__}>"
-    return _SECRET_INSIDE.sub(lambda found: found[1] + _MASKED, text)
+    return _SECRET_INSIDE.sub(lambda found: found[1] + MASKED, text)
 
 
 def told_in_a_line(error: BaseException, root: Path) -> str:

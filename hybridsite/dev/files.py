@@ -27,7 +27,7 @@ from hybridsite.island_client import HEADERS, script, script_path
 from hybridsite.media import media_type
 from hybridsite.rendering import Failed
 from hybridsite.resources import check_paths
-from hybridsite.routes import Match
+from hybridsite.routes import Match, Route
 from hybridsite.site import Site
 from hybridsite.urls import PathRefused, UrlPolicy
 
@@ -155,6 +155,24 @@ class LiveFiles(Mapping[str, GivenFile]):
             return None
         guard = match.route.source if self._site.resources[match.route.source].guard else None
         return Made(self._site, lambda: self.rendered(match, segments), self._failed, guard)
+
+    def route_of(self, segments: Segments) -> Route | None:
+        """Gives the route of the prerendered page that has a path, or None. Raises what its `paths` raised."""
+        match = self._match(segments)
+        return match.route if match else None
+
+    def pages(self, route: Route) -> Iterator[str]:
+        """Yields the URLs of a prerendered route's pages. Raises SiteError, and what its `paths` raised."""
+        policy, listing = self._site.policy, self._site.listings.of(route)
+        given = self._paths.get(route.source, {})
+        if isinstance(given, Exception):
+            raise given
+        if not route.parameters:
+            yield policy.url(route.kind, self._site.router.fill(route, {}))
+        elif listing is not None:
+            yield from (self._site.router.url_for(route.source, **params) for params, _ in listing.items())
+        else:
+            yield from (policy.url(route.kind, segments) for segments in given)
 
     def _match(self, segments: Segments) -> Match | None:
         """Finds the prerendered page that has a path: the first route that gave it."""

@@ -15,6 +15,7 @@ from typing import Any
 import uvicorn
 
 from hybridsite.dev.app import DevApp
+from hybridsite.dev.look.origins import Flags
 from hybridsite.dev.watch import changes
 from hybridsite.errors import ServeError
 from hybridsite.server.protocol import Protocol
@@ -72,7 +73,8 @@ def run(
     with _listener(host, options.port, say) as listener:
         port = listener.getsockname()[1]
         own = _names(host)
-        app = DevApp(root, environ, hosts=own, say=say, wrong=wrong)
+        flags = Flags(options.host, options.port, port)
+        app = DevApp(root, environ, hosts=own, say=say, wrong=wrong, flags=flags)
         addresses = [f"http://{name}:{port}" for name in own if name not in ("0.0.0.0", "[::]")]
         asyncio.run(_serve(app, root, listener, addresses, options, log_config, say))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ from hybridsite.plugins import BuiltPage, FinishedBuild, Plugin
 FOLDER: Final = "pagefind"
 # What a browser doesn't need to ask: interfaces of Pagefind's own, which a site may have from its package.
 _INTERFACES = re.compile(r"pagefind-(?:ui|modular-ui|component-ui|highlight)\.(?:js|css)")
+_ENTRY = "pagefind-entry.json"
 _NOINDEX = re.compile(rb"<meta\b(?=[^>]*\bname=[\"']?robots\b)[^>]*\bnoindex\b", re.IGNORECASE)
 
 
@@ -29,10 +31,18 @@ class Search(Plugin):
         pages = [(url, body) for url, body in pages if not _NOINDEX.search(body)]
         with TemporaryDirectory(prefix="hybridsite-search-") as folder, ThreadPoolExecutor(1) as other:
             # A build may be a task of a loop already, in which nobody else can wait.
-            other.submit(lambda: asyncio.run(_index(pages, Path(folder)))).result()
+            other.submit(lambda: asyncio.run(_index(pages, Path(folder), build))).result()
             for path in sorted(Path(folder).rglob("*")):
                 if path.is_file() and not _INTERFACES.fullmatch(path.name):
-                    build.add(f"{FOLDER}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+                    name, body = path.relative_to(folder).as_posix(), path.read_bytes()
+                    build.add(f"{FOLDER}/{name}", _in_order(body) if name == _ENTRY else body)
+
+
+def _in_order(entry: bytes) -> bytes:
+    """Gives the table of an index's languages in their order: Pagefind writes them in another one each time."""
+    table = json.loads(entry)
+    table["languages"] = dict(sorted(table["languages"].items()))
+    return json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _is_listed(page: BuiltPage, build: FinishedBuild) -> bool:
@@ -49,7 +59,7 @@ def _fits(path: str, patterns: Iterable[str]) -> bool:
     return any(path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern for pattern in patterns)
 
 
-async def _index(pages: Iterable[tuple[str, bytes]], folder: Path) -> None:
+async def _index(pages: Sequence[tuple[str, bytes]], folder: Path, build: FinishedBuild) -> None:
     try:
         from pagefind.index import IndexConfig, PagefindIndex
     except ImportError:
@@ -57,7 +67,8 @@ async def _index(pages: Iterable[tuple[str, bytes]], folder: Path) -> None:
         raise PluginError("[search] needs Pagefind, which is not installed", mend=mend) from None
     try:
         async with PagefindIndex(config=IndexConfig(output_path=str(folder))) as index:
-            for url, body in pages:
+            for number, (url, body) in enumerate(pages, 1):
                 await index.add_html_file(content=body.decode(), url=url)
+                build.progress("indexed", "page", number, len(pages))
     except (OSError, RuntimeError) as error:
         raise PluginError("Pagefind can't make the index", why=str(error)) from error

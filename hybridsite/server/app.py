@@ -189,8 +189,8 @@ class App:
         if self.site.cache is not None:
             await self.site.cache.start()
 
-    async def _answer(self, request: Request, path: RequestPath | None) -> Response:
-        return await respond(self.site, request, path)
+    def _answer(self, request: Request, path: RequestPath | None) -> Awaitable[Response]:
+        return respond(self.site, request, path)
 
 
 def _without_body(response: Response) -> Response:

@@ -20,7 +20,7 @@ from hybridsite.previous import FOLDER as PREVIOUS
 from hybridsite.previous import KEPT
 from hybridsite.server.app import App
 from hybridsite.server.islands import answered_islands
-from hybridsite.server.state import make_cache, make_sessions
+from hybridsite.server.state import make_cache, make_sessions, own_memory
 from hybridsite.server.static import FileIndex, StaticFile
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.site import Mode, Site, load_site, named
@@ -37,17 +37,21 @@ Signature = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a site that is served lies: its dist/, its state, and the environment."""
+    """Where a site that is served lies: its dist/, its state, and the environment.
+
+    With `alone`, sessions and kept answers are in the memory of this process, whatever drivers the settings name.
+    """
 
     dist: Path
     state: Path
     environ: Mapping[str, str]
+    alone: bool = False
 
     @classmethod
-    def of(cls, place: Path, environ: Mapping[str, str]) -> Place:
+    def of(cls, place: Path, environ: Mapping[str, str], *, alone: bool = False) -> Place:
         """Finds them; `place` is the site's folder, or its dist/."""
         dist = place if is_dist(place) else place / "dist"
-        return cls(dist, state_folder(place, environ), environ)
+        return cls(dist, state_folder(place, environ), environ, alone)
 
     def signature(self) -> Signature | None:
         """Tells which manifest is there; None where there is none."""
@@ -124,8 +128,10 @@ def _load(place: Place, signature: Signature | None, before: Build | None) -> Bu
     root = _pinned(place, manifest)
     if before is not None and before.app.site.root == root.resolve():
         forget_modules(root.resolve())  # what lies there was imported from another build
-    mode = Mode(prerendering=False, drafts=manifest.drafts)
+    mode = Mode(prerendering=False, drafts=manifest.drafts, alone=place.alone)
     site = load_site(root, mode, environ=place.environ, assets=manifest.assets)
+    if place.alone:
+        site = replace(site, settings=own_memory(site.settings))
     _load_templates(site)
     earlier = kept_assets(place.state, site.policy, now)
     carried = {url: file for url, (file, _) in given.files.items()}

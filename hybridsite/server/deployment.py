@@ -46,8 +46,8 @@ class Deployment:
     where there is one, notes each request.
     """
 
-    def __init__(self, place: Path, environ: Mapping[str, str]) -> None:
-        self._place = Place.of(place, environ)
+    def __init__(self, place: Path, environ: Mapping[str, str], *, alone: bool = False) -> None:
+        self._place = Place.of(place, environ, alone=alone)
         self._build = load_build(self._place)
         self.gate = Gate(self._build.app.site.settings.limits)
         self.journal: Journal | None = None
@@ -208,10 +208,11 @@ def settle() -> None:
     gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
 
 
-def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None) -> Deployment:
+def create_app(place: str | Path, *, environ: Mapping[str, str] | None = None, alone: bool = False) -> Deployment:
     """Makes the ASGI application of a built site. `place` is the site's folder, or its dist/.
 
+    With `alone`, sessions and kept answers are in the memory of this process, whatever drivers the settings name.
     Its store is opened by the server's lifespan. Raises SiteError where the site isn't built, its settings don't
     hold, or its secret is none.
     """
-    return Deployment(Path(place), os.environ if environ is None else environ)
+    return Deployment(Path(place), os.environ if environ is None else environ, alone=alone)

@@ -17,6 +17,16 @@ from hybridsite.sessions.drivers import create_store
 from hybridsite.sessions.manager import CookieSettings, SessionManager
 
 
+def own_memory(settings: Settings) -> Settings:
+    """Gives settings by which sessions and kept answers are in this process's memory, whoever has them otherwise."""
+    session, cache = settings.session, settings.cache
+    if session.driver is not False:
+        session = session.model_copy(update={"driver": "memory", "options": {}})
+    if cache.driver is not False:
+        cache = cache.model_copy(update={"driver": "memory", "options": {}})
+    return settings.model_copy(update={"session": session, "cache": cache})
+
+
 def make_sessions(settings: Settings, state: Path, environ: Mapping[str, str]) -> SessionManager | None:
     """Makes what opens and saves sessions, its store not open yet; None for a site without a driver.
 

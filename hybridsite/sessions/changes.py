@@ -91,7 +91,7 @@ class WorkingCopy:
 
     def fold(self) -> None:
         """Finds the changes in place, and puts them into the log. Raises SessionValueError."""
-        for key in list(self._values):
+        for key in tuple(self._values):
             self._fold_key(key)
 
     def merged(self, stored: Mapping[str, Entry] | None = None) -> Entries:

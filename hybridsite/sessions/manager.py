@@ -39,6 +39,9 @@ class Outcome:
     set_cookie: str | None = None
 
 
+_NOTHING_TO_SAY = Outcome()
+
+
 class SessionManager:
     """Opens sessions from cookies and handles, and saves them. One a process.
 
@@ -141,12 +144,21 @@ class SessionManager:
         """
         session.closed = True
         if isinstance(session, UnavailableSession):
-            return Outcome()
+            return _NOTHING_TO_SAY
         session._copy.fold()
+        if not self._is_to_be_stored(session):
+            return _NOTHING_TO_SAY
         try:
             return await self._save(session, https)
         except StoreDown as error:
             raise SessionUnavailable from error
+
+    def _is_to_be_stored(self, session: Session) -> bool:
+        """Tells whether there is anything to do for a session that was folded: for most that are only read, no."""
+        stored = session._stored
+        if stored is None or session._destroyed or session._regenerated or session._changed():
+            return True
+        return session.touched and self._is_due(session, stored)
 
     async def _save(self, session: Session, https: bool) -> Outcome:
         stored = session._stored

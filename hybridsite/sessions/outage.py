@@ -18,7 +18,7 @@ from hybridsite.errors import DriverError, SessionUnavailable, SiteError
 from hybridsite.sessions.changes import Clock
 from hybridsite.sessions.codec import TOMBSTONE
 from hybridsite.sessions.session import Session
-from hybridsite.sessions.store import Conflict, Reach, Record, SessionStore, StoreDown
+from hybridsite.sessions.store import Conflict, Later, Reach, Record, SessionStore, StoreDown
 
 _log = logging.getLogger("hybridsite.sessions")
 
@@ -91,14 +91,14 @@ class GuardedStore:
 
     The first failure begins an outage. From then on calls fail at once, and a task asks whether the store is back.
 
-    A store may do more than it has to: `read_first` is its way to read for a request of which no code has run yet, and
-    where `by_turns` is true, what a call waits for first is the end of this turn of the loop.
+    A store may do more than it has to: `read_at_once` is its way to read, without waiting, for a request of which no
+    code has run yet; where `by_turns` is true, what a call waits for first is the end of this turn of the loop.
     """
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
         self._by_turns: bool = getattr(store, "by_turns", False)
-        self._read_first: Callable[[str], Coroutine[Any, Any, Record | None]] = getattr(store, "read_first", store.read)
+        self._read_at_once: Callable[[str], Record | None] | None = getattr(store, "read_at_once", None)
         self._reads_down = False
         self._writes_down = False
         self._down_since = 0.0
@@ -144,7 +144,12 @@ class GuardedStore:
         """Gives the record, or None. `first` tells that none of the request's code has run yet."""
         if self._reads_down:
             raise StoreDown
-        return await self._answer((self._read_first if first else self._store.read)(key), budget, reads=True)
+        if first and self._read_at_once is not None:
+            try:
+                return self._read_at_once(key)
+            except Later:
+                pass
+        return await self._answer(self._store.read(key), budget, reads=True)
 
     async def write(
         self, key: str, data: bytes, budget: Budget, *, expected: int | None, ttl: float, tokens: Sequence[str] = ()

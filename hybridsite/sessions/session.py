@@ -215,8 +215,9 @@ class Session(Mapping[str, Any]):
         return self._carried
 
     def _changed(self) -> bool:
-        logs = (self._messages, self._carried)
-        return self._copy.changed or any(log is not None and log.changed for log in logs)
+        if self._copy.changed or (self._messages is not None and self._messages.changed):
+            return True
+        return self._carried is not None and self._carried.changed
 
     def _begun(self) -> Contents:
         """Gives what a new session holds. Raises what `WorkingCopy.merged` does."""

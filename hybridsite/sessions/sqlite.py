@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple, TypeVar
 
 from hybridsite.errors import DriverError
-from hybridsite.sessions.store import Conflict, Reach, Record, StoreDown
+from hybridsite.sessions.store import Conflict, Later, Reach, Record, StoreDown
 
 _log = logging.getLogger("hybridsite.sessions")
 
@@ -105,7 +105,7 @@ class SqliteStore:
         # A driver that is made of this one may wait for other things first, and read in a way of its own.
         cls.by_turns = False
         if "read" in cls.__dict__:
-            cls.read_first = cls.read  # type: ignore[method-assign]
+            cls.read_at_once = None  # type: ignore[assignment, method-assign]
 
     def __init__(
         self,
@@ -158,22 +158,22 @@ class SqliteStore:
         row = (await self._run(_READ, (key, self._clock()))).fetchone()
         return None if row is None else Record(*row)
 
-    async def read_first(self, key: str) -> Record | None:
+    def read_at_once(self, key: str) -> Record | None:
         """Gives the record for a request of which no code has run yet, from the snapshot of this turn of the loop.
 
         The turn's first read has no need of one. The end of the turn is in the loop's queue before the snapshot is
-        made, so whatever reads from it was in the queue by then: its request had arrived.
+        made, so whatever reads from it was in the queue by then: its request had arrived. Raises Later.
         """
         if self._connection is None:
-            return await self.read(key)
+            raise Later
         try:
             if self._turn is None:
                 self._begin_turn()
             elif not self._connection.in_transaction:
                 self._connection.execute("BEGIN")
             row = self._connected().execute(_READ, (key, self._clock())).fetchone()
-        except sqlite3.DatabaseError:
-            return await self.read(key)
+        except (sqlite3.DatabaseError, OSError):
+            raise Later from None  # what is wrong is told, or gone, when it is asked again
         return None if row is None else Record(*row)
 
     async def write(

@@ -31,6 +31,10 @@ class StoreDown(Exception):
     """
 
 
+class Later(Exception):
+    """A store can't answer without waiting; asked in the usual way it will, or say what is wrong."""
+
+
 class SessionStore(Protocol):
     """Keeps sessions as bytes. It never sees a cookie, an identifier or a request; its keys are hashes.
 

@@ -6,14 +6,20 @@ import os
 import signal
 import subprocess
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hybridsite.build.executors import jobs_for
+from hybridsite.build.build import BuildOptions, Listener, build_site
+from hybridsite.build.executors import jobs_for, pieces_of, spread
 from hybridsite.errors import SiteErrors
 from tests.e2e.support import COMMAND, built, environment, page, tree, wait_until, write_files, write_site
-from tests.inprocess import built_here
+from tests.inprocess import ENVIRON, built_here
 
 SITE: dict[str, str | bytes] = {
     "layouts/base.html": "<title><< page.title >></title>{% block main %}{% endblock %}<< session >>",
@@ -107,3 +113,40 @@ def test_workers_end_with_their_parent_and_hold_no_lock(tmp_path: Path) -> None:
 def test_few_pages_are_rendered_by_one_process() -> None:
     assert jobs_for(10) == 1
     assert jobs_for(1_000_000) == len(os.sched_getaffinity(0))
+
+
+@given(pieces=st.integers(0, 40), ahead=st.integers(1, 9), workers=st.integers(1, 4))
+def test_what_is_spread_comes_in_order_and_never_more_waits_than_may(pieces: int, ahead: int, workers: int) -> None:
+    submitted: list[int] = []
+    taken = 0
+
+    class Counting(ThreadPoolExecutor):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            submitted.append(args[0])
+            assert len(submitted) - taken <= ahead
+            return super().submit(fn, *args, **kwargs)
+
+    with Counting(workers) as executor:
+        for number, found in enumerate(spread(executor, lambda one: one * 2, ((n,) for n in range(pieces)), ahead)):
+            assert found == number * 2
+            taken += 1
+    assert (taken, submitted) == (pieces, list(range(pieces)))
+
+
+@given(pages=st.integers(0, 5000), jobs=st.integers(1, 64), most=st.none() | st.integers(1, 600))
+def test_pieces_are_all_pages_once(pages: int, jobs: int, most: int | None) -> None:
+    pieces = list(pieces_of(pages, jobs, most))
+    assert [page for first, end in pieces for page in range(first, end)] == list(range(pages))
+    assert all(0 < end - first <= (most or pages) for first, end in pieces)
+
+
+@pytest.mark.parametrize(("jobs", "times"), [(1, 43), (2, 15)])  # each page, or each piece of three
+def test_progress_is_told_page_by_page_or_piece_by_piece(tmp_path: Path, jobs: int, times: int) -> None:
+    root = write_site(tmp_path / "site", SITE)
+    told: list[tuple[str, str, int, int]] = []
+    listener = Listener(progress=lambda *what: told.append(what))
+    build_site(root, root / ".hybridsite", environ=ENVIRON, options=BuildOptions(jobs=jobs), listener=listener)
+    rendered = [(done, all) for did, noun, done, all in told if (did, noun) == ("rendered", "page")]
+    assert rendered == sorted(rendered)
+    assert rendered[-1] == (43, 43)
+    assert len(rendered) == times

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import errno
 import fcntl
 import os
@@ -23,8 +22,9 @@ from tests.e2e.support import tree, write_files
 
 PLACES_THAT_FAIL: dict[str, tuple[object, str]] = {
     "mkdtemp": (tempfile, "mkdtemp"),
-    "mkdir": (os, "makedirs"),
-    "open": (builtins, "open"),
+    "mkdir": (os, "mkdir"),
+    "open": (os, "open"),
+    "write": (os, "write"),
     "rename": (output_module, "_exchange"),
 }
 
@@ -154,6 +154,16 @@ def test_a_disk_that_fails_leaves_the_old_site(
         build(patched)
     assert os.strerror(code) in str(caught.value)
     assert tree(tmp_path / "dist") == before
+
+
+def test_a_file_that_the_system_takes_in_parts_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    with monkeypatch.context() as patched, Output(tmp_path) as output:
+        patched.setattr(os, "write", lambda descriptor, data: write(descriptor, bytes(data[:3])))
+        place = output.write("client/a/b/index.html", b"0123456789")
+        output.exchange()
+    assert (tmp_path / "dist/client/a/b/index.html").read_bytes() == b"0123456789"
+    assert place.size == 10
 
 
 def test_what_a_killed_build_left_is_cleared_away(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hybridsite.build.rows import BuildReport, PageRow, RouteRow
 from hybridsite.cli.console import Console, log_settings
 from hybridsite.errors import Location, SiteError, SiteErrors
 
@@ -39,3 +40,47 @@ def test_workers_log_as_the_supervisor_does() -> None:
     assert (quiet["loggers"]["hybridsite"]["level"], verbose["loggers"]["hybridsite"]["level"]) == ("INFO", "DEBUG")
     assert quiet["handlers"]["stderr"]["stream"] == "ext://sys.stderr"
     assert quiet["disable_existing_loggers"] is False
+
+
+def row(pattern: str, size: int, seconds: float, pages: int = 1) -> RouteRow:
+    """Gives a row of the table of routes."""
+    return RouteRow(pattern, False, "prerendered", "why", f"pages{pattern}", pages, size, seconds)
+
+
+def test_the_largest_and_the_slowest_route_are_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(verbose=False, color=False)
+    console.table((row("/a/", 10, 0.5), row("/b/", 900, 0.1), row("/c/", 20, 0.1), row("/d/", 0, 0, pages=0)))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in lines] == ["time", "slowest", "largest", "ms", "-"]
+    console.table((row("/a/", 10, 0.5), row("/b/", 9, 0.1)))
+    assert capsys.readouterr().out.splitlines()[1].endswith("500 ms  largest, slowest")
+    console.table((row("/a/", 10, 0.5), row("/d/", 0, 0, pages=0)))
+    assert "slowest" not in capsys.readouterr().out  # of one there is none
+    console.table((row("/a/", 10, 0.5), row("/b/", 9, 0.1)), measured=False)
+    assert "slowest" not in capsys.readouterr().out
+
+
+def test_a_profile_is_sorted_and_tells_what_it_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
+    spent = {"layouts/base.html": 0.002, "pages/p.html": 0.001}
+    pages = [
+        PageRow(f"/p{n}/", f"client/p{n}/index.html", "page", "pages/p.html", 1, n / 100, "x", spent)
+        for n in range(1, 13)
+    ]
+    kept = PageRow("/kept/", "client/kept/index.html", "page", "pages/kept.html", 1, 9.0)
+    report = BuildReport((), (), (), 2.0, 1, "", {"load": 0.5, "render": 1.5}, (*pages, kept))
+    Console(verbose=False, color=False).profile(report)
+    phases, templates, slowest = (part.splitlines() for part in capsys.readouterr().out.strip("\n").split("\n\n"))
+    assert [line.split() for line in phases] == [
+        ["phase", "time", "share"],
+        ["load", "500", "ms", "25%"],
+        ["render", "1500", "ms", "75%"],
+        ["all", "2000", "ms"],
+    ]
+    assert [line.split()[-3:] for line in templates[1:]] == [
+        ["744", "ms", "12"],
+        ["24", "ms", "12"],
+        ["12", "ms", "12"],
+    ]
+    assert templates[1].startswith("(no template)")
+    assert [line.split()[0] for line in slowest[1:-1]] == [f"/p{n}/" for n in range(12, 2, -1)]
+    assert slowest[-1].startswith("(the slowest 10")

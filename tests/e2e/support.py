@@ -23,6 +23,8 @@ from typing import Protocol, Self
 
 import httpx
 
+from hybridsite.testing import write_files as write_files
+
 COMMAND = (sys.executable, "-m", "hybridsite")
 COOKIE = "hybridsite-session"
 SECRET = "pW3v8Q-zRk1xT6yLm9Dc4HjNs0FbUg7E"  # long and odd enough to be taken
@@ -69,14 +71,6 @@ class Serve(Protocol):
     """Starts a server that ends with the test."""
 
     def __call__(self, path: Path, *args: str, env: Mapping[str, str] | None = None) -> Server: ...
-
-
-def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
-    """Writes files below a folder; text is dedented, bytes are as they are."""
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else dedent(content).lstrip("\n").encode())
 
 
 def write_site(folder: Path, files: Mapping[str, str | bytes]) -> Path:

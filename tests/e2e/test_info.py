@@ -34,6 +34,53 @@ def test_info_of_a_site_with_a_fault_still_tells_versions(make_site: MakeSite, h
     assert done.stderr.startswith("site.toml:1:")
 
 
+def test_info_in_json_has_the_same_facts(make_site: MakeSite, hybridsite: Hybridsite) -> None:
+    settings = """
+        plugins = [{ use = "shop:Words", options = { token = "sesame-open-now" } }]
+        [session]
+        driver = "redis"
+        ttl = "1h"
+        options = { url = "env:REDIS_URL" }
+        [cache]
+        driver = false
+    """
+    plugin = (
+        "from hybridsite.plugins import Plugin\n\nclass Words(Plugin):\n    def __init__(self, token):\n        pass\n"
+    )
+    site = make_site({"site.toml": settings, "shop.py": plugin, "pages/index.html": "x"})
+    env = {"HYBRIDSITE_SECRET": SECRET, "REDIS_URL": "redis://:sesame@localhost/0"}
+    done = hybridsite("info", "--json", site, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = json.loads(done.stdout)
+    told = dict(line.split(maxsplit=1) for line in hybridsite("info", site, env=env).stdout.splitlines())
+    assert facts == told
+    assert facts["session"] == "redis, ttl 1 hour"
+    assert (facts["adapter"], facts["cache"]) == ("standalone, output static", "off")
+    assert (facts["plugins"], facts["settings"]) == ("shop:Words", "plugins")
+    assert facts["variables"] == "HYBRIDSITE_SECRET"
+    assert "redis " in facts["extras"]
+    assert "redis" not in facts["packages"]
+    assert "sesame" not in done.stdout
+    assert SECRET not in done.stdout
+
+
+def test_info_of_a_built_site_needs_no_sources(make_site: MakeSite, hybridsite: Hybridsite) -> None:
+    site = make_site({"pages/index.html": '<link href="<< asset("a.css") >>">', "assets/a.css": "a {}"})
+    built(site)
+    facts = json.loads(hybridsite("info", "--json", site / "dist").stdout)
+    assert facts["site"] == str(site / "dist")
+    assert facts["dist"] == f"2 files by hybridsite {__version__}"
+
+
+def test_info_in_json_of_a_site_with_faults_tells_them(make_site: MakeSite, hybridsite: Hybridsite) -> None:
+    done = hybridsite("info", "--json", make_site({"site.toml": "[sesion]\n[biuld]\n"}))
+    assert done.returncode == 1
+    facts = json.loads(done.stdout)
+    assert facts["hybridsite"] == __version__
+    assert [fault.split(":")[:2] for fault in facts["faults"]] == [["site.toml", "1"], ["site.toml", "2"]]
+    assert done.stderr.splitlines() == facts["faults"]
+
+
 def test_the_schema_is_json_with_every_table(hybridsite: Hybridsite) -> None:
     done = hybridsite("config", "schema")
     assert (done.returncode, done.stderr) == (0, "")

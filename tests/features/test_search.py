@@ -101,3 +101,13 @@ def test_a_missing_pagefind_is_told_with_what_brings_it(tmp_path: Path, monkeypa
     monkeypatch.setitem(sys.modules, "pagefind.index", None)
     with pytest.raises(SiteError, match=r'needs Pagefind.*pip install "hybridsite\[search\]"'):
         built_here(write_site(tmp_path, {"site.toml": TOML, "pages/a.html": page("A")}))
+
+
+def test_languages_of_the_index_are_in_their_order(tmp_path: Path) -> None:
+    names = [f"x-{letter}" for letter in "qwertzuiop"]  # by chance in order once in 3,628,800 times
+    files = {f"pages/{name}.html": f'<html lang="{name}"><body><main>ink</main></body></html>' for name in names}
+    root = write_site(tmp_path / "site", {"site.toml": "[search]\n", **files})
+    built_here(root)
+    entry = (root / "dist/client/pagefind/pagefind-entry.json").read_text("utf-8")
+    assert list(json.loads(entry)["languages"]) == sorted(names)
+    assert ": " not in entry  # as short as Pagefind writes it

@@ -1,0 +1,39 @@
+"""Sites that test themselves with hybridsite.testing, run as their authors would: by pytest, in their folder."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.e2e.support import environment, tree
+
+EXAMPLE = Path(__file__).parents[2] / "example-site"
+LEFT_OUT = shutil.ignore_patterns("dist", ".hybridsite", "__pycache__", ".pytest_cache")
+
+
+def own_tests(site: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """Runs a site's tests in its folder. With -P, since pytest was started by its own name."""
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *args]
+    env = environment({"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(EXAMPLE.parent)})
+    return subprocess.run(command, cwd=site, env=env, capture_output=True, encoding="utf-8", timeout=100)
+
+
+def test_the_examples_own_tests_pass_and_leave_it_as_it_is(tmp_path: Path) -> None:
+    site = shutil.copytree(EXAMPLE, tmp_path / "site", ignore=LEFT_OUT)
+    before = tree(site)
+    done = own_tests(site)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^9 passed", done.stdout, re.MULTILINE), done.stdout
+    assert tree(site) == before
+
+
+def test_the_examples_own_tests_fail_where_the_shop_breaks_its_promise(tmp_path: Path) -> None:
+    site = shutil.copytree(EXAMPLE, tmp_path / "site", ignore=LEFT_OUT)
+    cart = site / "pages/cart.py"
+    cart.write_text(cart.read_text("utf-8").replace('update("cart", changed, {})', 'get("cart")'), "utf-8")
+    done = own_tests(site, "-k", "cart and session")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "test_what_is_put_into_the_cart_is_in_the_session" in done.stdout
