@@ -88,17 +88,19 @@ FLOORS: dict[float, str] = {
     6.22: "build.headers",
     6.25: "build.finishing",
     6.3: "build.copying build.islands build.making build.unchanged",
-    6.4: "build.assets build.executors build.renderer build.why",
-    6.42: "build.errand",
+    6.4: "build.assets build.executors build.renderer build.rollback build.why",
+    6.42: "build.errand build.summary",
     6.44: "build.cluster",
-    6.5: "build.freshness server.door server.encoding server.islands server.protocol server.state",
+    6.5: "build.freshness server.door server.encoding server.gate server.islands server.protocol server.state",
     6.6: "server.static",
     6.7: "build.build server.app",
-    6.705: "visitor",
-    6.706: "testing",
-    6.71: "check.usage",
+    6.71: "check.usage server.builds server.journal",
     6.72: "check.check",
+    6.75: "server.deployment",
+    6.76: "visitor",
+    6.77: "testing",
     6.8: "asgi",
+    6.85: "server.process",
     6.9: "server.run",
     7.0: "dev.concerns dev.faults dev.files dev.look.notation dev.look.trying dev.reload dev.watch",
     7.05: "dev.telling",
@@ -126,7 +128,7 @@ DRIVERS = {
 # Where a library may be imported; all others may be where they are needed.
 HOMES = {
     "click": ("cli.",),
-    "uvicorn": ("cli.", "dev.run", "server.run", "server.protocol"),
+    "uvicorn": ("cli.", "dev.run", "server.process", "server.protocol", "server.run"),
     "watchfiles": ("dev.",),
     "itsdangerous": ("sessions.cookie",),
     "msgspec": (
@@ -307,7 +309,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.", "testing", "visitor")
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 23600
+    assert lines < 25500
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hybridsite.errors import ModuleError, SiteError
-from hybridsite.server.app import App
+from hybridsite.server.deployment import Deployment
 from hybridsite.site import Mode, load_site
 from tests.inprocess import ENVIRON, app_of, ask, asked, built_here, scope_of
 from tests.publishing import Files, site_of
@@ -44,7 +44,9 @@ PAGES: Files = {
 }
 
 
-def shop(folder: Path, live: str, *, asynchronous: bool = False, stock: str = "oak=7 weld=3") -> tuple[Path, App]:
+def shop(
+    folder: Path, live: str, *, asynchronous: bool = False, stock: str = "oak=7 weld=3"
+) -> tuple[Path, Deployment]:
     folder.mkdir(exist_ok=True)
     (folder / "stock.txt").write_text(stock)
     head, wait = ("async def", "await asyncio.sleep(0.02)") if asynchronous else ("def", "")
@@ -117,7 +119,7 @@ def test_a_reading_that_fails_leaves_the_last_good_one(tmp_path: Path, caplog: p
 def test_a_server_starts_without_its_source_and_recovers(tmp_path: Path) -> None:
     folder, _ = shop(tmp_path / "shop", "True")
     (folder / "stock.txt").write_text("broken")
-    from hybridsite.server.app import create_app
+    from hybridsite.server.deployment import create_app
 
     app = create_app(folder / "site", environ=ENVIRON)
     assert [ask(app, path).status for path in ("/other/", "/stock/", "/stock/oak/")] == [200, 500, 500]

@@ -17,7 +17,7 @@ from hybridsite.dev.app import DevApp
 from hybridsite.errors import Faults
 from hybridsite.manifest import BuiltFile, Manifest, read_manifest
 from hybridsite.rendering import render
-from hybridsite.server.app import create_app
+from hybridsite.server.deployment import create_app
 from hybridsite.site import BUILD, Site, load_site
 from tests.e2e.support import write_files
 from tests.inprocess import ENVIRON, Answer, ask, asked, built_here, request, scope_of

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,10 +23,10 @@ from hybridsite.build.copying import copy_files, copy_sources
 from hybridsite.build.executors import Work, outcomes
 from hybridsite.build.fields import known_entries, remembered
 from hybridsite.build.finishing import finish
-from hybridsite.build.islands import keep_previous, placed, with_island_key, write_client
+from hybridsite.build.islands import keep_given_out, placed, with_island_key, write_client
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
 from hybridsite.build.making import Outcome, built_file, identity, place_of_page
-from hybridsite.build.output import DIST, Output, build_lock
+from hybridsite.build.output import BEFORE, DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan, rendered_now
 from hybridsite.build.rows import BuildReport, PageRow, RouteRow
 from hybridsite.build.snapshot import (
@@ -40,12 +40,13 @@ from hybridsite.build.snapshot import (
     variables,
 )
 from hybridsite.build.store import Damaged, Made, Place, Store, Told
+from hybridsite.build.summary import page_rows, route_rows, warnings_of
 from hybridsite.build.timing import Phases, Stopwatch, watched
 from hybridsite.build.traces import route_facts
-from hybridsite.build.why import explain, reason_of
+from hybridsite.build.why import explain
 from hybridsite.compiled import keeping
 from hybridsite.entry_memory import EntryMemory, Known
-from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
+from hybridsite.errors import Faults, PrerenderSessionError, SiteError
 from hybridsite.garbage import seldom_collecting
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, server_sources
 from hybridsite.pages import plain_markdown
@@ -53,7 +54,7 @@ from hybridsite.plugins import Progress
 from hybridsite.site import Mode, Site, load_site, with_plan
 
 SPARE = "cache/spare"
-"""Where the dist/ before this one is kept, below the state folder: most of its files are those of the next."""
+"""Where the dist/ before the last one is kept, below the state folder: most of its files are those of the next."""
 TEMPLATES = "cache/templates"
 """Where the code of templates is kept, below the state folder."""
 
@@ -128,26 +129,26 @@ def build_site(
         check_host(site, adapter, faults)
         pages = asyncio.run(plan(site, faults))
         site = with_plan(site, (page.segments for page in pages))
-        kept = NOTHING
-        if last is not None and last.variables == sources.variables:
-            kept = what_holds(site, last, sources.files, memory)
+        usable = last if last is not None and last.variables == sources.variables else None
+        kept = NOTHING if usable is None else what_holds(site, usable, sources.files, memory)
         reason = "" if kept is not NOTHING else "nothing is kept of the last build, which isn't there or can't be used"
         why = explain(site, pages, kept, options.why, reason) if options.why and not faults else ""
-        with Output(site.root, state / SPARE) as output:
+        with Output(site.root, state / SPARE, state / BEFORE) as output:
             means = _Means(options, listener, phases, watched(site) if options.profile else None, environ, began_at)
             written = _write(site, pages, names, output, kept, means, adapter, faults)
             if options.dry:
                 return BuildReport((), tuple(written.notices), tuple(written.warnings), time.perf_counter() - began)
-            keep_previous(site, state)
+            keep_given_out(root / DIST, state, time.time())
             stores.forget(state)  # it doesn't belong to what comes now
             forget_account(state)
             output.exchange()
         adapter.placed(root, root / DIST)
-        rows = _rows(site, pages, written.pages)
+        rows = route_rows(site, pages, written.pages)
         outside = {**kept.outside, **seen_outside(root, written.outside, began_at)}
         known = kept.known if kept is not NOTHING else known_entries(site, EntryMemory())
         stores.write(state, _store(site, sources, options, written, rows, outside, known, memory.kept(known)))
-        report = _report(tuple(rows), written, began, why, phases, tuple(_told(site, pages, written, kept, reason)))
+        told = tuple(page_rows(site, pages, written.pages, written.spent, kept, reason))
+        report = _report(tuple(rows), written, began, why, phases, told)
         write_account(state, report, drafts=options.drafts)
     return report
 
@@ -228,7 +229,7 @@ def _write(
     files += forged + write_client(site, output)
     files += finish(site, pages, files, output, faults, phases.enter, listener.progress)
     phases.enter("write")
-    warnings = list(_warnings(site, made))
+    warnings = list(warnings_of(site, made))
     if not faults:  # with faults, it isn't the build that the host would get
         with faults.collect():
             warnings += adapter.finish(HostedBuild(site, files, output.write, output.read))
@@ -369,24 +370,6 @@ def _take(outcome: Outcome, number: int, made: dict[int, Made], outside: dict[st
         outside[name] = min(when, outside.get(name, when))
 
 
-def _warnings(site: Site, made: list[Made]) -> Iterator[SiteError]:
-    """Yields what the author is warned of: once a source, however many pages it makes."""
-    yield from site.settings.warnings
-    places: set[Location | None] = {warning.location for warning in site.settings.warnings}
-    for one in made:
-        for warning in map(Told.fault, one.warnings):
-            if warning.location not in places:
-                places.add(warning.location)
-                yield warning
-
-
-def _rows(site: Site, pages: list[PlannedPage], made: list[Made]) -> list[RouteRow]:
-    rows = {route.source: RouteRow.of(route, site) for route in site.router.routes}
-    for page, one in zip(pages, made, strict=True):
-        rows[page.match.route.source].add(one.place.size, one.seconds)
-    return list(rows.values())
-
-
 def _report(
     rows: tuple[RouteRow, ...], written: _Written, began: float, why: str, phases: Phases, told: tuple[PageRow, ...]
 ) -> BuildReport:
@@ -394,15 +377,3 @@ def _report(
     phases.end()
     notices, warnings, seconds = tuple(written.notices), tuple(written.warnings), time.perf_counter() - began
     return BuildReport(rows, notices, warnings, seconds, sum(not page.why for page in told), why, phases.seconds, told)
-
-
-def _told(site: Site, pages: list[PlannedPage], written: _Written, kept: Kept, reason: str) -> Iterator[PageRow]:
-    """Yields what is told of each page by itself."""
-    last_made = set(map(id, kept.made.values()))
-    for number, (page, one) in enumerate(zip(pages, written.pages, strict=True)):
-        route = page.match.route
-        why = ""
-        if id(one) not in last_made:
-            why = reason_of(site, page, kept, reason) or "its file in dist/ isn't the one that was built"
-        place, spent = place_of_page(site, page), written.spent.get(number, {})
-        yield PageRow(page.url, place, route.kind, route.source, one.place.size, one.seconds, why, spent)

@@ -203,16 +203,26 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms"
 
 
-def log_settings(*, verbose: bool) -> dict[str, Any]:
-    """Gives the settings of the log, for this process and for workers: a line an event, on stderr."""
+def log_settings(*, verbose: bool, form: str = "text") -> dict[str, Any]:
+    """Gives the settings of the log, for this process and for workers: a line an event, on stderr.
+
+    A line for each request goes to stdout, where a server writes them; `form` is "text" or "json".
+    """
+    line: dict[str, Any] = {"format": "%(asctime)s %(levelname)s %(message)s"}
+    if form == "json":
+        line = {"()": "hybridsite.server.journal.JsonFormatter"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+        "formatters": {"line": line, "plain": {"format": "%(message)s"}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"},
+            "stdout": {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stdout"},
+        },
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {
             "hybridsite": {"level": "DEBUG" if verbose else "INFO"},
+            "hybridsite.access": {"handlers": ["stdout"], "level": "INFO", "propagate": False},
             "watchfiles": {"level": "WARNING"},
             "uvicorn": {"level": "INFO" if verbose else "WARNING"},
         },

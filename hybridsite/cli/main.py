@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging.config
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -101,13 +102,16 @@ def build(console: Console, site: Path, **options: Any) -> None:
 @click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 takes a free one.  [default: 8000]")
 @click.option("--workers", type=click.IntRange(min=1), help="How many processes.  [default: 1]")
+@click.option(
+    "--grace", type=click.FloatRange(min=0, min_open=True), help="Seconds until a stop is final.  [default: 10]"
+)
+@click.option("--access-log", is_flag=True, default=None, help="Write a line for each request to stdout.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="How the log is written.  [default: text]")
 @click.option("--no-build", is_flag=True, help="Serve dist/ as it is, even where sources are newer.")
 @telling
 @command
-def serve(
-    console: Console, site: Path, host: str | None, port: int | None, workers: int | None, no_build: bool
-) -> None:
-    """Serves SITE, or a dist/ folder; builds first where dist/ is missing or older than its sources."""
+def serve(console: Console, site: Path, no_build: bool, host: str | None, port: int | None, **flags: Any) -> None:
+    """Serves SITE, or a dist/ folder, and each build that comes; builds first where dist/ is missing or stale."""
     from hybridsite.adapters.adapter import fitted
     from hybridsite.config import load_settings
     from hybridsite.places import is_dist
@@ -119,16 +123,33 @@ def serve(
             _build(console, site)
     else:
         settings = load_settings(site / "server", os.environ, serving=True)
+    given = {name: value for name, value in (("host", host), ("port", port), *flags.items()) if value is not None}
+    settings = settings.model_copy(update={"server": settings.server.model_copy(update=given)})
+    form = settings.server.log_format
+    if form == "json":
+        logging.config.dictConfig(log_settings(verbose=console.verbose, form=form))
     run(
         site,
         fitted(site / "server" if is_dist(site) else site, settings),
-        host=host or settings.server.host,
-        port=settings.server.port if port is None else port,
-        workers=workers or settings.server.workers,
         environ=os.environ,
-        log_config=log_settings(verbose=console.verbose),
+        log_config=log_settings(verbose=console.verbose, form=form),
         listening=lambda address: console.say(f"serving {site} at {address} (Ctrl-C stops)"),
     )
+
+
+@main.command()
+@SITE
+@command
+def rollback(console: Console, site: Path) -> None:
+    """Puts the build before the last one back into SITE/dist/; a second time, the last one again."""
+    from hybridsite.build.output import build_lock
+    from hybridsite.build.rollback import roll_back
+    from hybridsite.places import state_folder
+
+    state = state_folder(site, os.environ)
+    with build_lock(state, lambda: console.say(WAITING)):
+        done = roll_back(site, state)
+    console.say(done.sentence)
 
 
 @main.command()

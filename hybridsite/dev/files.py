@@ -44,6 +44,7 @@ class Content:
     """A body with its headers: one that was made, or a file of the disk. Anybody may have it, unless it has a guard."""
 
     guard: str | None = None
+    is_streamed = False
 
     def __init__(self, body: bytes | Path, kind: str, headers: Sequence[tuple[str, str]]) -> None:
         names = {name.lower() for name, _ in headers}
@@ -56,6 +57,10 @@ class Content:
     async def opened(self) -> GivenFile:
         """Gives itself: it is there."""
         return self
+
+    async def is_replaced(self) -> bool:
+        """Tells that it isn't: it was made just now."""
+        return False
 
     async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers GET and HEAD, and ranges of what lies on the disk."""
@@ -74,6 +79,7 @@ class Made:
     """A file that is made when it is asked for; what goes wrong is told where the file would stand."""
 
     headers: Sequence[Header] = ()
+    is_streamed = False
 
     def __init__(self, site: Site, make: Callable[[], Awaitable[Content]], failed: Failed, guard: str | None) -> None:
         self.guard = guard
@@ -84,6 +90,10 @@ class Made:
     async def opened(self) -> GivenFile:
         """Makes it. Raises SiteError, or whatever the site's code raised."""
         return await self._make()
+
+    async def is_replaced(self) -> bool:
+        """Tells that it isn't: it is made of what is there."""
+        return False
 
     async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers GET and HEAD."""

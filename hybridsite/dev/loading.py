@@ -46,7 +46,7 @@ class SiteApp(App):
         await super().__call__(scope, receive, send)
 
     async def _answer(self, request: Request, path: RequestPath | None) -> Response:
-        return await respond(self._site, request, path, failed=self._failed)
+        return await respond(self.site, request, path, failed=self._failed)
 
 
 @dataclass(frozen=True, slots=True)
