@@ -116,8 +116,7 @@ def build_site(
     root = root.resolve()
     with build_lock(state, listener.waiting), seldom_collecting():
         began, began_at = time.perf_counter(), time.time_ns()
-        faults, phases = Faults(), Phases()
-        phases.enter("load")
+        faults, phases = Faults(), Phases("load")
         sources = _Sources.of(root, environ)  # before anything is read: what changes later has changed
         names = list(server_sources(root))  # what vanishes later is a fault
         last = _last_build(root, state, sources, options, listener)
