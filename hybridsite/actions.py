@@ -50,9 +50,10 @@ async def respond(context: Context, method: str) -> Response | Shown:
             return Response(status_code=204, headers=allow)
         raise HTTPException(405, headers=allow)
     action = context.site.actions[context.action or ""]
-    security, request = context.site.settings.security, context._request
+    settings, request = context.site.settings, context._request
+    security = settings.security
     sent = await read_submission(
-        request, max_body=security.max_body, max_fields=security.max_fields, max_files=security.max_parts
+        request, max_body=settings.most_body, max_fields=security.max_fields, max_files=security.max_parts
     )
     by_script = speaks_json(request)
     if not by_script and context._session is not None:

@@ -22,6 +22,9 @@ from hybridsite.urls import PathRefused, RequestPath
 
 _log = logging.getLogger("hybridsite")
 
+NOTES = "hybridsite.notes"
+"""Where a request's scope has what a server notes of it while it is answered, if it does."""
+
 # OWASP HTTP Headers Cheat Sheet.
 SAFE_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -62,11 +65,18 @@ def log_failure(site: Site, request: Request, error: Exception) -> None:
         return
     place = place_of(error, str(site.root))
     if isinstance(error, SiteError):
-        _log.error("%s", error if error.location else f"{place}: {error}" if place else error)
+        _log.error("%s%s", error if error.location else f"{place}: {error}" if place else error, _named(request))
         _log.debug("how it came to this", exc_info=error)
     else:
         trace = (type(error), error, traceback_of(error, str(site.root)))
-        _log.error("%s: %s: %s", place or request.url.path, type(error).__name__, error, exc_info=trace)
+        told = f"{place or request.url.path}: {type(error).__name__}: {error}{_named(request)}"
+        _log.error("%s", told, exc_info=trace)
+
+
+def _named(request: Request) -> str:
+    """Gives what tells a request from others in the log, where that is kept."""
+    notes = request.scope.get(NOTES)
+    return f" (request {notes['id']})" if notes else ""
 
 
 # RFC 9110, 8 and 14: what tells of the bytes that are sent, which the file alone knows.

@@ -7,7 +7,7 @@ import os
 from starlette.types import Receive, Scope, Send
 
 from hybridsite.errors import SiteError, SiteErrors
-from hybridsite.server.app import App, create_app
+from hybridsite.server.deployment import Deployment, create_app
 
 SITE_VARIABLE = "HYBRIDSITE_SITE"
 
@@ -16,19 +16,24 @@ class _AppOfEnvironment:
     """Loads the site when the server first calls, so that importing this module does no work."""
 
     def __init__(self) -> None:
-        self._app: App | None = None
+        self._app: Deployment | None = None
+
+    def loaded(self) -> Deployment:
+        """Gives the site, loaded. Raises SiteError where that can't be served."""
+        if self._app is None:
+            self._app = create_app(os.environ.get(SITE_VARIABLE, "."))
+        return self._app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._app is None:
-            try:
-                self._app = create_app(os.environ.get(SITE_VARIABLE, "."))
-            except (SiteError, SiteErrors) as error:
-                if scope["type"] != "lifespan":
-                    raise
-                await receive()  # or the server would think that the application knows no lifespan, and go on
-                await send({"type": "lifespan.startup.failed", "message": str(error)})
-                return
-        await self._app(scope, receive, send)
+        try:
+            app = self._app or self.loaded()
+        except (SiteError, SiteErrors) as error:
+            if scope["type"] != "lifespan":
+                raise
+            await receive()  # or the server would think that the application knows no lifespan, and go on
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await app(scope, receive, send)
 
 
 app = _AppOfEnvironment()

@@ -23,10 +23,11 @@ FILE: Final = "site.toml"
 MAX_SIZE: Final = 1_000_000
 """The size of site.toml in bytes from which on it is refused."""
 
-_LATER: Final = ("prefetch", "limits")
+_LATER: Final = ("prefetch",)
 """What the contract has, and this version doesn't."""
 _WHEN_SERVING: Final = (
     ("server",),
+    ("limits",),
     ("cache", "options"),
     *(("session", key) for key in ("options", "ttl", "max_age", "cookie")),
 )

@@ -11,9 +11,11 @@ from hybridsite.action_table import Action, load_actions
 from hybridsite.adapters.adapter import host_of
 from hybridsite.capabilities import EVERY
 from hybridsite.config import Settings, setting_locations
-from hybridsite.content import Content, Policy, load_content
+from hybridsite.content import Content, load_content
+from hybridsite.content_home import Policy
 from hybridsite.data import load_data
 from hybridsite.declarations import CONTENT_FOLDER
+from hybridsite.entry_memory import EntryMemory
 from hybridsite.errors import ConfigError, DriverError, Faults, Location
 from hybridsite.modules import Handler, load_module, middleware_functions
 from hybridsite.plugins import Setup
@@ -40,7 +42,13 @@ def load_all_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, obj
 
 
 def load_collections(
-    setup: Setup, serving: bool, drafts: bool, environ: Mapping[str, str], files: Mapping[str, Path], faults: Faults
+    setup: Setup,
+    serving: bool,
+    drafts: bool,
+    environ: Mapping[str, str],
+    files: Mapping[str, Path],
+    faults: Faults,
+    memory: EntryMemory | None,
 ) -> Content:
     """Gives the collections of a site."""
     root, settings = setup.root, setup.settings
@@ -51,7 +59,7 @@ def load_collections(
         faults.add(ConfigError(str(error)))
         now = dates.now({})
     policy = Policy(dates.zone(settings.site.timezone), now, drafts=drafts, future=settings.content.future)
-    return load_content(root, own, policy, faults, serving=serving, added=setup.collections)
+    return load_content(root, own, policy, faults, serving=serving, added=setup.collections, memory=memory)
 
 
 def load_middleware(root: Path, faults: Faults) -> tuple[Handler, ...]:

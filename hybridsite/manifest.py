@@ -21,6 +21,9 @@ CLIENT = "client"
 # No host gives out what lies here. A folder of the site whose name begins with _ is never copied, so nothing meets it.
 GUARDED = "server/_guarded"
 
+SHOWN = 12
+"""How many letters of a build's name are shown."""
+
 _FOLDERS = ("components", "content", "data", "layouts", "locales", "pages")
 _NOT_CODE = ("assets", "dist", "public", "tests")
 
@@ -62,6 +65,11 @@ class Manifest:
     sources: Mapping[str, str]
     islands: Islands = field(default_factory=dict)
     assets: BuiltAssets = NO_ASSETS
+
+    @property
+    def name(self) -> str:
+        """The name of the build: a hash of all that it consists of."""
+        return hashlib.sha256(self.to_json()).hexdigest()[:32]
 
     def to_json(self) -> bytes:
         """Gives the manifest's bytes, the same for the same site on every machine."""

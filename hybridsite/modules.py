@@ -9,11 +9,13 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
 from hybridsite.errors import Location, ModuleError, SiteError, is_of_site, one_slip, place_of
+from hybridsite.inheritance import code_state, inherited, signature
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PAGE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
@@ -78,6 +80,10 @@ def load_module(root: Path, file: str) -> SiteModule:
     The module's name is made from the place of its site, so that two sites in one process don't meet.
     """
     path = root / file
+    return inherited("module", file, (path, signature(path), code_state()), lambda: _run_module(root, file, path))
+
+
+def _run_module(root: Path, file: str, path: Path) -> SiteModule:
     try:
         tree = ast.parse(path.read_bytes(), str(path))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -123,6 +129,13 @@ def forget_modules(root: Path) -> None:
         origin = getattr(module, "__file__", None)
         if origin and is_of_site(origin, str(root)):
             del sys.modules[name]
+
+
+def forget_root(root: Path) -> None:
+    """Forgets a site's folder that nothing is imported from any more."""
+    forget_modules(root)
+    if str(root) in sys.path:
+        sys.path.remove(str(root))
 
 
 def _is_of_another_site(origin: Path, root: Path) -> bool:
@@ -171,6 +184,27 @@ def middleware_functions(module: SiteModule) -> tuple[Handler, ...]:
     return tuple(chosen)
 
 
+class ThreadCall:
+    """A call of a function in a thread, which goes on though nobody waits for it any more."""
+
+    __slots__ = ("_function", "is_done")
+
+    def __init__(self, function: Handler) -> None:
+        self._function = function
+        self.is_done = False
+
+    def __call__(self, *arguments: object) -> Any:
+        """Calls the function."""
+        try:
+            return self._function(*arguments)
+        finally:
+            self.is_done = True
+
+
+CALLS: ContextVar[list[ThreadCall]] = ContextVar("calls")
+"""The calls that a request makes in threads, where somebody wants to know them."""
+
+
 async def call(function: Handler, *arguments: object) -> Any:
     """Calls a function of the site.
 
@@ -182,6 +216,10 @@ async def call(function: Handler, *arguments: object) -> Any:
         return await function(*arguments)
     import anyio.to_thread  # here since most pages have no module
 
+    calls = CALLS.get(None)
+    if calls is not None:
+        function = ThreadCall(function)
+        calls.append(function)
     result = await anyio.to_thread.run_sync(function, *arguments)
     return await result if inspect.isawaitable(result) else result
 

@@ -7,12 +7,13 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from hybridsite import actions, caching, endpoints, islands, middleware, pages
 from hybridsite.action_table import ACTIONS
 from hybridsite.answers import (
+    NOTES,
     FileAnswer,
     add_policy,
     error_answer,
@@ -90,6 +91,8 @@ async def render(
     response = await _answer(steps, file, fresh)
     context, cookie = steps[-1], None
     session = context._session
+    if session is not None and session.touched and NOTES in request.scope:
+        request.scope[NOTES]["session"] = True
     if session is not None and site.sessions is not None:
         cookie = (await site.sessions.save(session, https=_is_https(site, request))).set_cookie
     response = finished(site, request, context.resource, response, context, session, cookie)
@@ -130,6 +133,9 @@ async def respond(
     except SessionUnavailable as error:
         log_failure(site, request, error)
         return finished(site, request, NO_RESOURCE, await _failure(site, request, 503, _UNAVAILABLE))
+    except ClientDisconnect:
+        _log.debug("the visitor of %s left before all of the request had come", request.url.path)
+        return plain_error(400)  # for nobody
     except ErrorPageFailed as error:
         if failed is not None:
             return failed(site, request, error.cause)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hybridsite.errors import Faults, RouteError, did_you_mean
 from hybridsite.routes import Match, Part, Route, Segment
@@ -13,9 +13,21 @@ from hybridsite.urls import CONTROL, UrlPolicy
 
 
 @dataclass(slots=True)
+class _Mixed:
+    """A segment of text with parameters: its rank among others, its expression, and what comes behind it."""
+
+    rank: tuple[int, str]
+    pattern: re.Pattern[str]
+    node: _Node
+
+
+@dataclass(slots=True)
 class _Node:
+    """What may come next. Text with parameters is found by the text at its two ends; `sizes` are their lengths."""
+
     fixed: dict[str, _Node] = field(default_factory=dict)
-    mixed: list[tuple[tuple[int, str], re.Pattern[str], _Node]] = field(default_factory=list)
+    mixed: dict[tuple[str, str], list[_Mixed]] = field(default_factory=dict)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
     param: _Node | None = None
     rest: _Node | None = None
     routes: list[Route] = field(default_factory=list)
@@ -24,7 +36,8 @@ class _Node:
 class Router:
     """Finds the routes that answer a path, the most specific first.
 
-    Its cost depends on the path, not on the number of routes.
+    Its cost depends on the path, and not on the number of routes: each step is a look into a table. Only patterns that
+    begin and end alike (`[a]-[b].html` and `[a]_[b].html`) are tried one by one.
     """
 
     def __init__(self, routes: Iterable[Route], policy: UrlPolicy) -> None:
@@ -67,6 +80,14 @@ class Router:
         for routes, values in _walk(self._root, segments, 0, ()):
             for route in routes:
                 yield Match(route, dict(zip(route.parameters, values, strict=True)))
+
+    def match_own(self, route: Route, segments: tuple[str, ...], props: Mapping[str, object]) -> Match:
+        """Gives the match of a route with a path that `fill` has made for it: the values are those of the path."""
+        if route.has_whole_segments:
+            pairs = zip(route.segments, segments, strict=True)
+            values = {segment[0].text: text for segment, text in pairs if segment[0].kind == "param"}
+            return Match(route, values, props)
+        return replace(next(match for match in self.match(segments) if match.route is route), props=props)
 
     def by_source(self, source: str) -> Route:
         """Finds a route by its file. Raises RouteError, with the nearest name, where there is none."""
@@ -112,7 +133,8 @@ class Router:
                 raise RouteError(
                     f'a parameter of {route.source} gives the path segment "{text}"', why="no URL can hold it"
                 )
-        self._check_round_trip(route, tuple(filled), params)
+        if not route.has_whole_segments:
+            self._check_round_trip(route, tuple(filled), params)
         return tuple(filled)
 
     @staticmethod
@@ -178,13 +200,35 @@ def _child(node: _Node, segment: Segment) -> _Node:
     source = _pattern(segment)
     # More fixed text first; the text itself decides between equals, so that the order is the same on every machine.
     rank = (-sum(len(part.text) for part in segment if part.kind == "text"), source)
-    for known, _, child in node.mixed:
-        if known == rank:
-            return child
-    child = _Node()
-    node.mixed.append((rank, re.compile(source, re.DOTALL), child))
-    node.mixed.sort(key=lambda entry: entry[0])
-    return child
+    ends = _ends(segment)
+    alike = node.mixed.setdefault(ends, [])
+    for known in alike:
+        if known.rank == rank:
+            return known.node
+    found = _Mixed(rank, re.compile(source, re.DOTALL), _Node())
+    alike.append(found)
+    if (sizes := (len(ends[0]), len(ends[1]))) not in node.sizes:
+        node.sizes.append(sizes)
+    return found.node
+
+
+def _ends(segment: Segment) -> tuple[str, str]:
+    """Gives the text with which a segment begins, and that with which it ends."""
+    first, last = segment[0], segment[-1]
+    return first.text if first.kind == "text" else "", last.text if last.kind == "text" else ""
+
+
+def _alike(node: _Node, segment: str) -> list[_Mixed]:
+    """Gives what a segment may be by its two ends, the most specific first."""
+    found: list[_Mixed] = []
+    for before, behind in node.sizes:
+        if before + behind < len(segment):
+            found += node.mixed.get((segment[:before], segment[len(segment) - behind :]), ())
+    return sorted(found, key=_rank) if len(found) > 1 else found
+
+
+def _rank(mixed: _Mixed) -> tuple[int, str]:
+    return mixed.rank
 
 
 def _pattern(segment: Segment) -> str:
@@ -214,9 +258,9 @@ def _walk(
         segment = segments[at]
         if segment in node.fixed:
             yield from _walk(node.fixed[segment], segments, at + 1, values)
-        for _, pattern, child in node.mixed:
-            if found := pattern.fullmatch(segment):
-                yield from _walk(child, segments, at + 1, (*values, *found.groups()))
+        for mixed in _alike(node, segment) if node.sizes else ():
+            if found := mixed.pattern.fullmatch(segment):
+                yield from _walk(mixed.node, segments, at + 1, (*values, *found.groups()))
         if node.param is not None:
             yield from _walk(node.param, segments, at + 1, (*values, segment))
     if node.rest is not None:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from hybridsite.errors import ServeError
 from hybridsite.places import STATE_VARIABLE
-from hybridsite.server.app import App, create_app
+from hybridsite.server.deployment import Deployment, create_app
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -27,7 +27,7 @@ _AS_SENT = "/%:@!$&'()*+,;=-._~"
 _TEXT = ("text/", "application/json", "application/javascript", "application/xml", "image/svg+xml")
 
 
-def function_app(place: Path, environ: Mapping[str, str]) -> App:
+def function_app(place: Path, environ: Mapping[str, str]) -> Deployment:
     """Makes the ASGI application of a built site in a function. Raises SiteError, as `create_app` does."""
     return create_app(place, environ={STATE_VARIABLE: _STATE, **environ})
 
@@ -58,7 +58,7 @@ def lambda_handler(place: Path, environ: Mapping[str, str]) -> Handler:
     return handler
 
 
-async def _live(app: App, ready: asyncio.Future[None]) -> None:
+async def _live(app: Deployment, ready: asyncio.Future[None]) -> None:
     """Opens what the application keeps. It ends with the process, as all of a function does."""
 
     async def receive() -> Message:
@@ -82,7 +82,7 @@ async def _live(app: App, ready: asyncio.Future[None]) -> None:
 class _Events:
     """Adds to Mangum's requests what the event has of them."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: Deployment) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

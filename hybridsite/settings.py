@@ -259,6 +259,25 @@ class ServerSettings(Section):
     proxies: Texts = Field(default=("127.0.0.1",), description="The proxies whose forwarded headers count.")
     grace: Duration = Field(default=10.0, description="How long requests under way may take when the server stops.")
     allowed_hosts: Texts = Field(default=(), description="The names that the server answers to; without, all.")
+    access_log: bool = Field(default=False, description="Whether each request is a line of the log.")
+    log_format: Literal["text", "json"] = Field(
+        default="text", description='How the log is written: lines for people, or "json", an object a line.'
+    )
+
+
+class LimitSettings(Section):
+    """What a server takes. Beyond it a request is refused, so that the others go on."""
+
+    body: Size | None = Field(
+        default=None, description='The largest body of a request: "10MiB"; without, [security] max_body.'
+    )
+    headers: Size = Field(default=64 * 2**10, description="The largest head of a request: its line and headers.")
+    time: Duration = Field(
+        default=30.0, description="How long an answer may take to begin: 503 beyond; and a worker to stand still."
+    )
+    concurrency: int = Field(
+        default=1024, ge=1, description="How many requests one process works on at once: 503 beyond."
+    )
 
 
 class Settings(Section):
@@ -290,7 +309,13 @@ class Settings(Section):
     cache: CacheSettings = Field(default_factory=CacheSettings.usual)
     security: SecuritySettings = Field(default_factory=SecuritySettings.usual)
     server: ServerSettings = Field(default_factory=ServerSettings.usual)
+    limits: LimitSettings = Field(default_factory=LimitSettings.usual)
     _warnings: tuple[SiteError, ...] = PrivateAttr(())
+
+    @property
+    def most_body(self) -> int:
+        """The largest body of a request, in bytes."""
+        return self.security.max_body if self.limits.body is None else self.limits.body
 
     @property
     def warnings(self) -> tuple[SiteError, ...]:

@@ -32,7 +32,7 @@ from hybridsite.build import build
 from hybridsite.build.rows import BuildReport
 from hybridsite.errors import SiteError
 from hybridsite.places import STATE
-from hybridsite.server.app import App, create_app
+from hybridsite.server.deployment import Deployment, create_app
 from hybridsite.sessions.contract import StoreContract
 from hybridsite.visitor import Client
 
@@ -81,7 +81,7 @@ class BuiltSite:
     It goes away with the last reference to it, with `close()`, or at the end of a `with` block.
     """
 
-    def __init__(self, folder: Path, report: BuildReport, app: App) -> None:
+    def __init__(self, folder: Path, report: BuildReport, app: Deployment) -> None:
         self.folder = folder
         self.report = report
         self.app = app
@@ -119,7 +119,7 @@ class BuiltSite:
 class _Server:
     """A loop in a thread, on which the application lives as it does under a server, with its lifespan."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: Deployment) -> None:
         self._loop = asyncio.new_event_loop()
         self._ending = asyncio.Event()
         self._stopped = False
@@ -153,7 +153,7 @@ class _Server:
         finally:
             self._loop.close()
 
-    async def _lifespan(self, app: App, started: Future[None]) -> None:
+    async def _lifespan(self, app: Deployment, started: Future[None]) -> None:
         begun = False
 
         async def receive() -> Message:

@@ -19,7 +19,7 @@ from hybridsite.asking import HOST, Answer, asked, scope_of
 from hybridsite.errors import SiteError
 from hybridsite.island_table import MOST_PIECES
 from hybridsite.routes import ISLANDS
-from hybridsite.server.app import App
+from hybridsite.server.deployment import Deployment
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.sessions.session import Session
 
@@ -43,11 +43,11 @@ class Client:
     Each has a session of its own. Cookies count by their names alone: their paths and domains are passed over.
     """
 
-    def __init__(self, app: App, run: Run) -> None:
+    def __init__(self, app: Deployment, run: Run) -> None:
         """Clients are made by `hybridsite.testing.client`."""
         self._app = app
         self._run = run
-        hosts = app.site.settings.server.allowed_hosts
+        hosts = app.current.site.settings.server.allowed_hosts
         self._host = hosts[0] if hosts else HOST
         self.cookies: dict[str, str] = {}
         """The visitor's cookies by name, which a test may change."""
@@ -55,7 +55,7 @@ class Client:
     @property
     def session(self) -> VisitorSession:
         """The visitor's session. Raises SiteError where the site has none."""
-        manager = self._app.site.sessions
+        manager = self._app.current.site.sessions
         if manager is None:
             mend = "take `driver = false` out of [session]"
             raise SiteError("the visitor has no session", why="the site has no session driver", mend=mend)
@@ -136,7 +136,7 @@ class Client:
         return f"http://{self._host}"
 
     def _url(self, *segments: str) -> str:
-        return self._app.site.policy.url("file", segments)
+        return self._app.current.site.policy.url("file", segments)
 
     def _sent(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         own = {"origin": self._origin} if method in _UNSAFE else {}
@@ -157,7 +157,7 @@ class Client:
             return None
         whole = urljoin(self._origin + target, answer.header["location"])
         parts = urlsplit(whole)
-        if f"{parts.scheme}://{parts.netloc}" not in (self._origin, self._app.site.settings.site.url):
+        if f"{parts.scheme}://{parts.netloc}" not in (self._origin, self._app.current.site.settings.site.url):
             return None
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 

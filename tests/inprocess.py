@@ -15,7 +15,7 @@ from hybridsite.asking import asked as asked
 from hybridsite.asking import scope_of as scope_of
 from hybridsite.build.build import BuildOptions, build_site
 from hybridsite.build.rows import BuildReport
-from hybridsite.server.app import App, create_app
+from hybridsite.server.deployment import Deployment, create_app
 from hybridsite.site import Mode, Site, load_site
 from tests.e2e.support import SECRET, write_site
 
@@ -46,7 +46,7 @@ def built_here(root: Path, **options: Any) -> BuildReport:
     return build_site(root, root / ".hybridsite", environ=ENVIRON, options=BuildOptions(**options))
 
 
-def app_of(root: Path) -> App:
+def app_of(root: Path) -> Deployment:
     """Builds a site and gives its application."""
     built_here(root)
     return create_app(root, environ=ENVIRON)

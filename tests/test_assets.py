@@ -14,7 +14,7 @@ import pytest
 
 from hybridsite.errors import SiteError, SiteErrors
 from hybridsite.manifest import read_manifest
-from hybridsite.server.app import create_app
+from hybridsite.server.deployment import create_app
 from tests.assets.support import drawn
 from tests.e2e.support import page, write_files, write_site
 from tests.inprocess import ENVIRON, MEMORY, ON_DEMAND, app_of, ask, built_here
@@ -213,7 +213,7 @@ def test_what_the_build_before_gave_out_is_kept_for_a_day(tmp_path: Path) -> Non
         assert (answer.status, answer.text) == (200, "a{color:red}")
         assert answer.header["cache-control"] == "public, max-age=31536000, immutable"
     assert not list((root / "dist").rglob(old.rpartition("/")[2]))
-    kept = next((root / ".hybridsite/previous").rglob(old.rpartition("/")[2]))
+    kept = next((root / ".hybridsite/previous/assets").rglob(old.rpartition("/")[2]))
     day = 86_400
     os.utime(kept, (time.time() - day - 60,) * 2)
     assert ask(create_app(root, environ=ENVIRON), old).status == 404

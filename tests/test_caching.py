@@ -12,7 +12,7 @@ import pytest
 from hybridsite.cache.memory import MemoryStore
 from hybridsite.cache.shelf import Shelf
 from hybridsite.errors import ContextError, FrontMatterError
-from hybridsite.server.app import App
+from hybridsite.server.deployment import Deployment
 from tests.caching import COUNTING, app_with, counted, get, kept, running
 from tests.inprocess import MEMORY, Answer, asked, scope_of
 
@@ -29,18 +29,18 @@ async def load(context):
 """
 
 
-def shelf(app: App) -> Shelf:
-    assert app._site.cache is not None
-    return app._site.cache
+def shelf(app: Deployment) -> Shelf:
+    assert app.current.site.cache is not None
+    return app.current.site.cache
 
 
-def module(app: App, file: str = "pages/index.html") -> Any:
-    found = app._site.resources[file].module
+def module(app: Deployment, file: str = "pages/index.html") -> Any:
+    found = app.current.site.resources[file].module
     assert found is not None
     return found._module
 
 
-async def flights(app: App, waiting: int) -> None:
+async def flights(app: Deployment, waiting: int) -> None:
     """Waits until that many wait for the page."""
     async with asyncio.timeout(30):
         while not shelf(app).flights or len(asyncio.all_tasks()) < waiting + 2:
@@ -719,7 +719,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-async def refreshed(app: App) -> None:
+async def refreshed(app: Deployment) -> None:
     async with asyncio.timeout(30):
         while shelf(app)._tasks:
             await asyncio.sleep(0)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hybridsite.server.app import App
+from hybridsite.server.deployment import Deployment
 from tests.caching import app_with, get, kept, running
 
 VISITORS = 3
@@ -66,7 +66,7 @@ names = itertools.count()
 
 
 @pytest.fixture(scope="module", params=["front matter", "code", "middleware"])
-def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[App, Any]:
+def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployment, Any]:
     """A site whose pages do what they are told, kept by front matter or by code."""
     files = {
         "doing.py": CODE,
@@ -77,7 +77,7 @@ def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     }
     folder: Path = tmp_path_factory.mktemp("property")
     made = app_with(folder, files)
-    module = made._site.resources["pages/p/[name].html"].module
+    module = made.current.site.resources["pages/p/[name].html"].module
     assert module is not None
     return made, module.value("doing")
 
@@ -96,7 +96,7 @@ steps = st.lists(st.one_of(visits, st.tuples(st.integers(0, 1), plans)), min_siz
 @settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=st.tuples(plans, plans), middleware=st.lists(st.sampled_from(ONLY_READS), max_size=2), steps=steps)
 def test_nobody_gets_what_is_anothers(
-    app: tuple[App, Any],
+    app: tuple[Deployment, Any],
     first: tuple[list[str], list[str]],
     middleware: list[str],
     steps: list[Any],

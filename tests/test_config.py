@@ -164,7 +164,7 @@ title = "env:MISSING"
 [sesion]
 [session.options]
 password = "x"
-[limits]
+[prefetch]
 """
     found = faults(tmp_path, text)
     places = [re.match(r"site\.toml:(\d+:\d+): ", message) for message in found]

@@ -83,3 +83,13 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 def test_changelog_has_the_version() -> None:
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_every_picture_is_small_shown_and_made_by_the_script() -> None:
+    script = (ROOT / "scripts/make-screenshots").read_text("utf-8")
+    names = set(re.findall(r'^    "([a-z-]+)": ', script.partition("SHOTS: ")[2].partition("}")[0], re.MULTILINE))
+    pictures = {path.stem: path for path in (ROOT / "docs").glob("*.png") if path.stem != "example"}
+    assert set(pictures) == names
+    for name, path in pictures.items():
+        assert path.stat().st_size <= 150_000, name
+        assert f"({name}.png)" in EVERYTHING, name

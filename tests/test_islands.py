@@ -16,7 +16,7 @@ from hybridsite.build.build import build_site
 from hybridsite.errors import SecretError, SiteError, SiteErrors
 from hybridsite.island_client import script
 from hybridsite.manifest import read_manifest
-from hybridsite.server.app import create_app
+from hybridsite.server.deployment import create_app
 from tests.acting import Browser
 from tests.e2e.support import write_files, write_site
 from tests.inprocess import ENVIRON, MEMORY, ON_DEMAND, Answer, app_of, ask, built_here

@@ -17,7 +17,7 @@ from hybridsite.errors import FrontMatterError, SecretError
 from hybridsite.island_memory import LARGEST
 from hybridsite.island_props import DIGEST
 from hybridsite.manifest import read_manifest
-from hybridsite.server.app import App, create_app
+from hybridsite.server.deployment import Deployment, create_app
 from tests.caching import COUNTING, app_with, get, kept, running
 from tests.e2e.support import write_site
 from tests.inprocess import ENVIRON, MEMORY, Answer, built_here, loaded
@@ -48,12 +48,12 @@ def digests(text: str) -> list[str]:
     return re.findall(r'<slot name="([^"]+)"', text)
 
 
-async def entered(app: App, n: object) -> str:
+async def entered(app: Deployment, n: object) -> str:
     """Makes a session, and gives its cookie."""
     return (await get(app, f"/enter?n={n}")).header["set-cookie"].partition(";")[0]
 
 
-async def piece(app: App, page: Answer, cookie: str = "") -> str:
+async def piece(app: Deployment, page: Answer, cookie: str = "") -> str:
     """Fetches the only island of a page as the script does, and gives its HTML."""
     (digest,) = digests(page.text)
     answer = await get(app, f"/_islands/{digest}.json", cookie=cookie)
@@ -160,7 +160,7 @@ def test_the_digest_of_an_altered_island_is_another(tmp_path: Path) -> None:
 def test_a_flood_of_pages_takes_no_more_memory(tmp_path: Path) -> None:
     # case R7
     app = app_with(tmp_path, FILES)
-    memory = app._site.islands.memory
+    memory = app.current.site.islands.memory
     assert memory is not None
     memory._max_size = 20_000
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hybridsite.errors import ModuleError, SiteError
-from hybridsite.server.app import App
+from hybridsite.server.deployment import Deployment
 from hybridsite.site import Mode, load_site
 from tests.inprocess import ENVIRON, app_of, ask, asked, built_here, scope_of
 from tests.publishing import Files, site_of
@@ -44,7 +44,9 @@ PAGES: Files = {
 }
 
 
-def shop(folder: Path, live: str, *, asynchronous: bool = False, stock: str = "oak=7 weld=3") -> tuple[Path, App]:
+def shop(
+    folder: Path, live: str, *, asynchronous: bool = False, stock: str = "oak=7 weld=3"
+) -> tuple[Path, Deployment]:
     folder.mkdir(exist_ok=True)
     (folder / "stock.txt").write_text(stock)
     head, wait = ("async def", "await asyncio.sleep(0.02)") if asynchronous else ("def", "")
@@ -75,7 +77,7 @@ def test_each_request_that_may_show_it_reads_it_again(tmp_path: Path, asynchrono
 
 def test_it_is_kept_for_as_long_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
-    monkeypatch.setattr("hybridsite.content.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("hybridsite.content_home.time.monotonic", lambda: clock[0])
     folder, app = shop(tmp_path / "shop", "'30s'")
     assert ask(app, "/stock/").text == "oak weld "
     (folder / "stock.txt").write_text("madder=5")
@@ -117,7 +119,7 @@ def test_a_reading_that_fails_leaves_the_last_good_one(tmp_path: Path, caplog: p
 def test_a_server_starts_without_its_source_and_recovers(tmp_path: Path) -> None:
     folder, _ = shop(tmp_path / "shop", "True")
     (folder / "stock.txt").write_text("broken")
-    from hybridsite.server.app import create_app
+    from hybridsite.server.deployment import create_app
 
     app = create_app(folder / "site", environ=ENVIRON)
     assert [ask(app, path).status for path in ("/other/", "/stock/", "/stock/oak/")] == [200, 500, 500]
@@ -134,7 +136,7 @@ def test_what_is_to_come_is_shown_when_it_has_come(tmp_path: Path, monkeypatch: 
     site_of(tmp_path / "site", {"collections.py": declared, "pages/index.html": page})
     app = app_of(tmp_path / "site")
     assert ask(app, "/").text == "1"
-    monkeypatch.setattr("hybridsite.content.now", lambda environ: datetime(2031, 1, 2, tzinfo=UTC))
+    monkeypatch.setattr("hybridsite.content_home.now", lambda environ: datetime(2031, 1, 2, tzinfo=UTC))
     assert ask(app, "/").text == "2"
 
 

@@ -1,8 +1,9 @@
-"""Publishing into a bucket: what goes up, in which order, with which headers, and what is never deleted. By moto's S3."""
+"""Publishing into a bucket, by moto's S3: what goes up, in which order and how, and what is never deleted."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
-from hybridsite import publishing
 from hybridsite.errors import BuildError
 from hybridsite.publishing import GRACE, RECORD, Bucket, Known, Upload, plan, publish
 from tests.e2e.support import hybridsite, write_site
@@ -22,7 +22,7 @@ from tests.inprocess import built_here
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-SITE = {
+SITE: dict[str, str | bytes] = {
     "site.toml": '[site]\nurl = "https://shop.example"\n',
     "pages/index.html": '<link rel="stylesheet" href="<< asset("css/site.css") >>"><a href="/about/">about</a>',
     "pages/about.html": "about",
@@ -55,7 +55,7 @@ class There:
     def bucket(self, prefix: str = "") -> Bucket:
         return Bucket(self.name, prefix, self.endpoint, "us-east-1")
 
-    def keys(self) -> list[str]:
+    def listed(self) -> list[str]:
         found = [each["Key"] for each in self.client.list_objects_v2(Bucket=self.name).get("Contents", [])]
         return [key for key in found if not key.endswith(RECORD)]
 
@@ -111,7 +111,7 @@ def test_all_goes_up_with_its_headers_pages_last(there: There, site: Path) -> No
     )
     assert data["ContentType"] == "application/octet-stream"
     assert "ContentEncoding" not in page
-    assert "notes/a b #1 café 100%.txt" in there.keys()
+    assert "notes/a b #1 café 100%.txt" in there.listed()
 
 
 def test_only_what_changed_goes_up_again(there: There, site: Path) -> None:
@@ -145,25 +145,25 @@ def test_what_is_no_longer_built_goes_and_what_others_put_there_stays(there: The
     built_here(site)
     told = steps(site, there.bucket("shop/"))
     assert told == [("upload", "index.html"), ("delete", "about/index.html")]
-    assert {"theirs.txt", "shop/other.txt"} <= set(there.keys())
+    assert {"theirs.txt", "shop/other.txt"} <= set(there.listed())
     # With delete, but never above the prefix.
     assert steps(site, there.bucket("shop/"), delete=True) == [("delete", "other.txt")]
-    assert "theirs.txt" in there.keys()
+    assert "theirs.txt" in there.listed()
 
 
 def test_a_style_sheet_stays_for_a_day_after_its_last_page(
     there: There, site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps(site, there.bucket())
-    (old,) = [key for key in there.keys() if key.startswith("assets/")]
+    (old,) = [key for key in there.listed() if key.startswith("assets/")]
     write_site(site, {"assets/css/site.css": "body { color: blue }"})
     built_here(site)
     told = steps(site, there.bucket())
     assert [action for action, _ in told] == ["upload", "upload"]
     assert steps(site, there.bucket()) == []
-    assert old in there.keys()
-    now = publishing.time.time()
-    monkeypatch.setattr(publishing.time, "time", lambda: now + GRACE + 60)
+    assert old in there.listed()
+    now = time.time()
+    monkeypatch.setattr("hybridsite.publishing.time.time", lambda: now + GRACE + 60)
     assert steps(site, there.bucket()) == [("delete", old)]
 
 
@@ -179,12 +179,12 @@ def test_a_run_that_ended_halfway_is_finished_by_the_next(
 
     with pytest.raises(Cut):
         publish(site / "dist", there.bucket(), told=cut)
-    assert "index.html" not in there.keys()
+    assert "index.html" not in there.listed()
     # What went up is known: it is deleted where the next build has it no more.
     (site / "public/data.bin").unlink()
     built_here(site)
     assert ("delete", "data.bin") in steps(site, there.bucket())
-    assert "index.html" in there.keys()
+    assert "index.html" in there.listed()
     assert steps(site, there.bucket()) == []
 
 
@@ -215,7 +215,7 @@ def test_the_command_says_what_it_did(there: There, site: Path) -> None:
     assert done.stdout.endswith(
         "uploaded 6 files, deleted 0; 0 unchanged\n1 file there from elsewhere: left alone without --delete\n"
     )
-    assert "shop/about/index.html" in there.keys()
+    assert "shop/about/index.html" in there.listed()
     record = json.loads(there.body(f"shop/{RECORD}"))
     assert len(record["files"]) == 6
     done = hybridsite("publish", "bucket", site, env=env)
@@ -244,7 +244,7 @@ def test_after_a_plan_the_bucket_has_the_build_and_nothing_of_ours_besides(
     assert not set(found.deletes) & build.keys()
     for key in build.keys() - sent:  # what isn't sent stands as it was sent
         assert (there[key], build[key]) == (known[key].etag, known[key].digest)
-    left = there.keys() - set(found.deletes) - build.keys()
+    left = there.listed() - set(found.deletes) - build.keys()
     assert left == {*found.waiting, *found.foreign}
     assert all(key.startswith("assets/") for key in found.waiting)
     if not delete:

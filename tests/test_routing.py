@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 import unicodedata
 
@@ -318,6 +319,42 @@ def test_all_collisions_are_told_at_once() -> None:
         "pages/a.html and pages/a.md both answer /a/",
         "pages/b.html and pages/b/index.html both answer /b/",
     ]
+
+
+def steps(found: Router, path: str) -> int:
+    """Counts the calls that a match takes, those into C too."""
+    number = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal number
+        number += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        winner(found, path)
+    finally:
+        sys.setprofile(before)
+    return number
+
+
+@pytest.mark.parametrize(
+    ("shape", "path"),
+    [
+        ("shop/{}.html", "/shop/0005/"),
+        ("{}/[slug].html", "/0005/a/"),
+        ("{}/[...rest].html", "/0005/a/b/"),
+        ("ink-{}-[name].html", "/ink-0005-oak/"),
+        ("[name]-by-{}.html", "/oak-by-0005/"),
+        ("x{}-[name]/[id].html", "/x0005-oak/7/"),
+        ("{}/[slug].html", "/nowhere/a/"),
+        ("ink-{}-[name].html", "/ink-none-oak/"),
+    ],
+)
+def test_a_thousand_routes_cost_what_ten_do(shape: str, path: str) -> None:
+    few, many = (router(*(shape.format(f"{number:04}") for number in range(most))) for most in (10, 1000))
+    assert winner(few, path) == winner(many, path)
+    assert steps(many, path) == steps(few, path)
 
 
 @pytest.mark.parametrize("name", ["[a]-[b]-[c].json", "[a]x[b]x[c]x[d]", "[a]--[b]"])

@@ -155,8 +155,8 @@ def test_a_server_that_can_not_start_says_why() -> None:
     async def fails() -> None:
         raise RuntimeError("the store can't be opened")
 
-    assert site.app.site.sessions is not None
-    site.app.site.sessions.start = fails  # type: ignore[assignment, method-assign]
+    assert site.app.current.site.sessions is not None
+    site.app.current.site.sessions.start = fails  # type: ignore[assignment, method-assign]
     before = len(threads())
     with pytest.raises(RuntimeError, match="can't be opened"):
         client(site).get("/")

@@ -1,7 +1,7 @@
-"""The fingerprinted files of earlier builds, kept for a day in `.hybridsite/previous/`: open tabs and caches still ask
-for them.
+"""What earlier builds made under names of its own for ever, assets and the script of islands, kept for a day in
+`.hybridsite/previous/`: open tabs and caches still ask for it.
 
-They are no part of dist/. Where a server's state folder is another than the build's, they are simply not there.
+It is no part of dist/. Where a server's state folder is another than the build's, it is simply not there.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from hybridsite.assets.table import FOLDER, IMMUTABLE
 from hybridsite.errors import ServeError
 from hybridsite.manifest import BuiltFile, etag, read_manifest
 from hybridsite.media import media_type
+from hybridsite.routes import ISLANDS
 from hybridsite.urls import UrlPolicy
 
 PREVIOUS = "previous"
@@ -27,11 +28,12 @@ KEPT = 86_400.0
 def keep_assets(state: Path, dist: Path, now: float) -> None:
     """Keeps the assets of the build that a new one takes the place of, and forgets what has been kept for a day.
 
-    `now` is in seconds since the epoch. Raises OSError. Only one build at a time may do this.
+    The script that fills islands is one of them: its name has its hash, too. `now` is in seconds since the epoch.
+    Raises OSError. Only one build at a time may do this.
     """
     with suppress(ServeError):
         before = read_manifest(dist)
-        made = before.assets.made()
+        made = before.assets.made() | {file.file for file in before.files if file.file.startswith(f"{ISLANDS}/")}
         for file in before.files:
             if file.file in made:
                 _keep(dist / file.place, state / PREVIOUS / file.file, now)
@@ -67,7 +69,7 @@ def kept_assets(state: Path, policy: UrlPolicy, now: float) -> Iterator[tuple[Bu
 
 
 def _files(state: Path) -> list[Path]:
-    found = sorted((state / PREVIOUS / FOLDER).rglob("*"))
+    found = sorted(path for folder in (FOLDER, ISLANDS) for path in (state / PREVIOUS / folder).rglob("*"))
     return [path for path in found if path.is_file() and not path.is_symlink() and not path.name.startswith(".")]
 
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,20 +21,33 @@ from hybridsite.build.account import forget_account, write_account
 from hybridsite.build.assets import ask_again, write_assets
 from hybridsite.build.copying import copy_files, copy_sources
 from hybridsite.build.executors import Work, outcomes
+from hybridsite.build.fields import known_entries, remembered
 from hybridsite.build.finishing import finish
-from hybridsite.build.islands import keep_previous, placed, with_island_key, write_client
+from hybridsite.build.islands import keep_given_out, placed, with_island_key, write_client
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
 from hybridsite.build.making import Outcome, built_file, identity, place_of_page
-from hybridsite.build.output import DIST, Output, build_lock
+from hybridsite.build.output import BEFORE, DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan, rendered_now
 from hybridsite.build.rows import BuildReport, PageRow, RouteRow
-from hybridsite.build.snapshot import SECRET, Signature, secret, signature_of, snapshot, tool, variables
+from hybridsite.build.snapshot import (
+    SECRET,
+    Signature,
+    changed_files,
+    changed_outside,
+    secret,
+    signature_of,
+    snapshot,
+    tool,
+    variables,
+)
 from hybridsite.build.store import Damaged, Made, Place, Store, Told
+from hybridsite.build.summary import page_rows, route_rows, warnings_of
 from hybridsite.build.timing import Phases, Stopwatch, watched
 from hybridsite.build.traces import route_facts
-from hybridsite.build.why import explain, reason_of
+from hybridsite.build.why import explain
 from hybridsite.compiled import keeping
-from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
+from hybridsite.entry_memory import EntryMemory, Known
+from hybridsite.errors import Faults, PrerenderSessionError, SiteError
 from hybridsite.garbage import seldom_collecting
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, server_sources
 from hybridsite.pages import plain_markdown
@@ -42,7 +55,7 @@ from hybridsite.plugins import Progress
 from hybridsite.site import Mode, Site, load_site, with_plan
 
 SPARE = "cache/spare"
-"""Where the dist/ before this one is kept, below the state folder: most of its files are those of the next."""
+"""Where the dist/ before the last one is kept, below the state folder: most of its files are those of the next."""
 TEMPLATES = "cache/templates"
 """Where the code of templates is kept, below the state folder."""
 
@@ -104,39 +117,39 @@ def build_site(
     root = root.resolve()
     with build_lock(state, listener.waiting), seldom_collecting():
         began, began_at = time.perf_counter(), time.time_ns()
-        faults, phases = Faults(), Phases()
-        phases.enter("load")
+        faults, phases = Faults(), Phases("load")
         sources = _Sources.of(root, environ)  # before anything is read: what changes later has changed
         names = list(server_sources(root))  # what vanishes later is a fault
         last = _last_build(root, state, sources, options, listener)
-        site = with_island_key(_loaded(root, state, environ, options, sources.tool, faults), state, environ)
+        memory = remembered(last, _changed(last, root, sources), sources.variables)
+        site = with_island_key(_loaded(root, state, environ, options, sources.tool, memory, faults), state, environ)
         if site.templates.has_islands():
             sources.variables[SECRET] = secret(environ, state)
         adapter = adapter_of(root, site.settings)
         check_host(site, adapter, faults)
         pages = asyncio.run(plan(site, faults))
         site = with_plan(site, (page.segments for page in pages))
-        kept = NOTHING
-        if last is not None and last.variables == sources.variables:
-            kept = what_holds(last, root, sources.files, route_facts(site))
+        usable = last if last is not None and last.variables == sources.variables else None
+        kept = NOTHING if usable is None else what_holds(site, usable, sources.files, memory)
         reason = "" if kept is not NOTHING else "nothing is kept of the last build, which isn't there or can't be used"
         why = explain(site, pages, kept, options.why, reason) if options.why and not faults else ""
-        with Output(site.root, state / SPARE) as output:
+        with Output(site.root, state / SPARE, state / BEFORE) as output:
             means = _Means(options, listener, phases, watched(site) if options.profile else None, environ, began_at)
             written = _write(site, pages, names, output, kept, means, adapter, faults)
             if options.dry:
                 return BuildReport((), tuple(written.notices), tuple(written.warnings), time.perf_counter() - began)
-            keep_previous(site, state)
+            keep_given_out(root / DIST, state, time.time())
             stores.forget(state)  # it doesn't belong to what comes now
             forget_account(state)
             output.exchange()
         beside = adapter.placed(site, root / DIST)
-        rows = _rows(site, pages, written.pages)
+        rows = route_rows(site, pages, written.pages)
         outside = {**kept.outside, **seen_outside(root, written.outside, began_at)}
         outside.update((str(path), signature_of(path)) for path in beside)
-        if not site.content.is_volatile:
-            stores.write(state, _store(site, sources, options, written, rows, outside))
-        report = _report(tuple(rows), written, began, why, phases, tuple(_told(site, pages, written, kept, reason)))
+        known = kept.known if kept is not NOTHING else known_entries(site, EntryMemory())
+        stores.write(state, _store(site, sources, options, written, rows, outside, known, memory.kept(known)))
+        told = tuple(page_rows(site, pages, written.pages, written.spent, kept, reason))
+        report = _report(tuple(rows), written, began, why, phases, told)
         write_account(state, report, drafts=options.drafts)
     return report
 
@@ -164,12 +177,18 @@ class _Pages(NamedTuple):
 
 
 def _loaded(
-    root: Path, state: Path, environ: Mapping[str, str], options: BuildOptions, tool: str, faults: Faults
+    root: Path,
+    state: Path,
+    environ: Mapping[str, str],
+    options: BuildOptions,
+    tool: str,
+    memory: EntryMemory,
+    faults: Faults,
 ) -> Site:
     """Loads the site, with all templates that its pages are made from compiled once for this build and the next."""
     mode, folder = Mode(prerendering=True, drafts=options.drafts), state / "cache" / "assets"
     with keeping(state / TEMPLATES, tool):
-        site = load_site(root, mode, environ=environ, faults=faults, cache=folder)
+        site = load_site(root, mode, environ=environ, faults=faults, cache=folder, memory=memory)
         site.templates.prepare(rendered_now(site))
     return site
 
@@ -211,7 +230,7 @@ def _write(
     files += forged + write_client(site, output)
     files += finish(site, pages, files, output, faults, phases.enter, listener.progress)
     phases.enter("write")
-    warnings = list(_warnings(site, made))
+    warnings = list(warnings_of(site, made))
     if not faults:  # with faults, it isn't the build that the host would get
         with faults.collect():
             warnings += adapter.finish(HostedBuild(site, files, output.write, output.read))
@@ -253,6 +272,8 @@ def _store(
     written: _Written,
     rows: list[RouteRow],
     outside: dict[str, Signature | None],
+    known: Known,
+    heads: dict[str, bytes],
 ) -> Store:
     """Gives what the next build is to know of this one."""
     return Store(
@@ -263,6 +284,9 @@ def _store(
         files=sources.files,
         outside=outside,
         variables=sources.variables,
+        until=site.content.holds_until,
+        entries=known,
+        heads=heads,
         routes=route_facts(site),
         made=written.made,
         rows=rows,
@@ -293,6 +317,11 @@ def _last_build(root: Path, state: Path, now: _Sources, options: BuildOptions, l
     return last if hashlib.sha256(manifest).hexdigest() == last.dist else None
 
 
+def _changed(last: Store | None, root: Path, now: _Sources) -> tuple[str, ...]:
+    """Names the files, of the site and outside, that are others than the last build knew."""
+    return () if last is None else (*changed_files(last.files, root, now.files), *changed_outside(last.outside))
+
+
 def _make(site: Site, pages: list[PlannedPage], output: Output, kept: Kept, means: _Means, faults: Faults) -> _Pages:
     """Makes the pages that aren't kept; a page at fault is left out."""
     made: dict[int, Made] = {}
@@ -314,9 +343,11 @@ def _make(site: Site, pages: list[PlannedPage], output: Output, kept: Kept, mean
         output.wrote(place_of_page(site, pages[number]))
         _take(outcome, number, made, outside, faults)
     for number in sorted(made):
-        site.notices.repeat(made[number].notices)
-        with faults.collect():
-            ask_again(site, made[number].assets)
+        if made[number].notices:
+            site.notices.repeat(made[number].notices)
+        if made[number].assets:
+            with faults.collect():
+                ask_again(site, made[number].assets)
     spent = {number: outcome.spent for number, outcome in zip(stale, fresh, strict=True)}
     return _Pages(made, spent, outside)
 
@@ -340,24 +371,6 @@ def _take(outcome: Outcome, number: int, made: dict[int, Made], outside: dict[st
         outside[name] = min(when, outside.get(name, when))
 
 
-def _warnings(site: Site, made: list[Made]) -> Iterator[SiteError]:
-    """Yields what the author is warned of: once a source, however many pages it makes."""
-    yield from site.settings.warnings
-    places: set[Location | None] = {warning.location for warning in site.settings.warnings}
-    for one in made:
-        for warning in map(Told.fault, one.warnings):
-            if warning.location not in places:
-                places.add(warning.location)
-                yield warning
-
-
-def _rows(site: Site, pages: list[PlannedPage], made: list[Made]) -> list[RouteRow]:
-    rows = {route.source: RouteRow.of(route, site) for route in site.router.routes}
-    for page, one in zip(pages, made, strict=True):
-        rows[page.match.route.source].add(one.place.size, one.seconds)
-    return list(rows.values())
-
-
 def _report(
     rows: tuple[RouteRow, ...], written: _Written, began: float, why: str, phases: Phases, told: tuple[PageRow, ...]
 ) -> BuildReport:
@@ -365,15 +378,3 @@ def _report(
     phases.end()
     notices, warnings, seconds = tuple(written.notices), tuple(written.warnings), time.perf_counter() - began
     return BuildReport(rows, notices, warnings, seconds, sum(not page.why for page in told), why, phases.seconds, told)
-
-
-def _told(site: Site, pages: list[PlannedPage], written: _Written, kept: Kept, reason: str) -> Iterator[PageRow]:
-    """Yields what is told of each page by itself."""
-    last_made = set(map(id, kept.made.values()))
-    for number, (page, one) in enumerate(zip(pages, written.pages, strict=True)):
-        route = page.match.route
-        why = ""
-        if id(one) not in last_made:
-            why = reason_of(site, page, kept, reason) or "its file in dist/ isn't the one that was built"
-        place, spent = place_of_page(site, page), written.spent.get(number, {})
-        yield PageRow(page.url, place, route.kind, route.source, one.place.size, one.seconds, why, spent)

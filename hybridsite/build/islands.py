@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from hybridsite.assets.previous import keep_assets
-from hybridsite.build.output import DIST, Output
+from hybridsite.build.output import Output
 from hybridsite.build.store import Made
 from hybridsite.errors import BuildError, ServeError
 from hybridsite.island_client import HEADERS, script, script_path
@@ -49,14 +48,14 @@ def write_client(site: Site, output: Output) -> list[BuiltFile]:
     return [BuiltFile(url, name, media_type(name), etag(script()), HEADERS)]
 
 
-def keep_previous(site: Site, state: Path) -> None:
-    """Keeps what the pages of the build before this one refer to. Raises BuildError."""
+def keep_given_out(dist: Path, state: Path, now: float) -> None:
+    """Keeps what the pages of a build refer to, for those that browsers still show. Raises BuildError."""
     try:
-        before = read_manifest(site.root / DIST).islands
+        before = read_manifest(dist).islands
     except ServeError:
         before = {}
     try:
-        keep_islands(state, before, time.time())
-        keep_assets(state, site.root / DIST, time.time())
+        keep_islands(state, before, now)
+        keep_assets(state, dist, now)
     except OSError as error:
         raise BuildError("what the last build gave out can't be kept", why=error.strerror or "") from error

@@ -13,8 +13,11 @@ from pathlib import Path
 
 from hybridsite.build.store import Place
 from hybridsite.errors import BuildError, Location
+from hybridsite.manifest import MANIFEST
 
 DIST = "dist"
+BEFORE = "previous/dist"
+"""Where the dist/ before this one is kept, below the state folder, for `hybridsite rollback`."""
 _STAGING = ".dist-"
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
@@ -23,13 +26,16 @@ _AT_FDCWD = -100
 class Output:
     """The files of one build, until `exchange` puts them in the place of dist/.
 
-    Left early, nothing of dist/ has changed.
+    Left early, nothing of dist/ has changed. The folder `before` is given what was in its place, and `spare` what was
+    in the place of that: the next build begins with it.
     """
 
-    def __init__(self, root: Path, spare: Path | None = None) -> None:
+    def __init__(self, root: Path, spare: Path | None = None, before: Path | None = None) -> None:
         self._final = root / DIST
         self._root = root
         self._spare = spare
+        self._before = before
+        self._is_replaced = False
         self._staging = Path()
         self._top = ""
         self._folders: set[str] = set()
@@ -57,9 +63,15 @@ class Output:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Keeps the old site for the next build but one, where it can be; else it is removed."""
-        if self._spare is not None:
-            with suppress(OSError):  # the state is on another disk, say
+        """Keeps the old site, where it can be; else it is removed."""
+        with suppress(OSError):  # the state is on another disk, say
+            if self._is_replaced and self._before is not None:
+                self._before.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if not self._before.exists():
+                    self._staging.rename(self._before)
+                    return
+                exchange(self._staging, self._before)
+            if self._spare is not None:
                 self._staging.rename(self._spare)
                 return
         shutil.rmtree(self._staging, ignore_errors=True)
@@ -85,12 +97,17 @@ class Output:
         It is the same file by another name: nothing ever writes into a file of dist/, neither the new one nor the old,
         so that one can't change by way of the other. Where links can't be had, it is to be made anew.
         """
-        old, new = f"{self._final}/{name}", self._place(name)
+        old, new = f"{self._final}/{name}", f"{self._staging}/{name}"
         try:
             if self._is_used:
-                with suppress(FileNotFoundError):
+                with suppress(FileNotFoundError, NotADirectoryError):
                     if _place_of(os.lstat(new)) == place:
+                        self._folders.add(new.rpartition("/")[0])
+                        self._names.add(new)
                         return True
+            self._place(name)
+            if self._is_used:
+                with suppress(FileNotFoundError):
                     _remove(new)
             if _place_of(os.lstat(old)) != place:
                 return False
@@ -137,14 +154,22 @@ class Output:
 
     def _clear(self) -> None:
         """Removes all that an earlier build wrote and this one didn't."""
-        for place, folders, files in os.walk(self._staging, topdown=False):
-            for name in (*files, *folders):
-                path = f"{place}/{name}"
-                if os.path.islink(path) or (name in files and path not in self._names):
-                    os.unlink(path)
-            if place not in self._folders:
-                with suppress(OSError):  # it isn't empty
-                    os.rmdir(place)
+        self._clear_folder(str(self._staging))
+
+    def _clear_folder(self, folder: str) -> None:
+        with os.scandir(folder) as listed:
+            entries = list(listed)
+        for entry in entries:
+            path = entry.path
+            if entry.is_symlink():
+                os.unlink(path)
+            elif entry.is_dir(follow_symlinks=False):
+                self._clear_folder(path)
+                if path not in self._folders:
+                    with suppress(OSError):  # it isn't empty
+                        os.rmdir(path)
+            elif path not in self._names:
+                os.unlink(path)
 
     def exchange(self) -> None:
         """Puts the new files in the place of dist/, in one step where the system can (renameat2 on Linux).
@@ -157,11 +182,9 @@ class Output:
             _settle(self._staging)
             if not self._final.exists():
                 self._staging.rename(self._final)
-            elif not _exchange(self._staging, self._final):
-                old = self._staging.with_name(f"{self._staging.name}-old")
-                self._final.rename(old)
-                self._staging.rename(self._final)
-                shutil.rmtree(old, ignore_errors=True)
+            else:
+                self._is_replaced = not _is_same(self._staging, self._final)
+                exchange(self._staging, self._final)
             _fsync(self._root)
         except OSError as error:
             raise _fault(error, self._final) from error
@@ -237,6 +260,15 @@ def _fsync(path: str | Path) -> None:
         os.close(descriptor)
 
 
+def exchange(one: Path, other: Path) -> None:
+    """Exchanges two folders, in one step where the system can. Raises OSError."""
+    if not _exchange(one, other):
+        aside = one.with_name(f"{one.name}-old")
+        other.rename(aside)
+        one.rename(other)
+        aside.rename(one)
+
+
 def _exchange(one: Path, other: Path) -> bool:
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
@@ -244,6 +276,14 @@ def _exchange(one: Path, other: Path) -> bool:
         return False
     result: int = renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
     return result == 0
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Tells whether two builds are the same, by what their manifests say of all their files."""
+    try:
+        return (one / MANIFEST).read_bytes() == (other / MANIFEST).read_bytes()
+    except OSError:
+        return False
 
 
 def _fault(error: OSError, path: Path | str) -> BuildError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging.config
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,7 +14,8 @@ from typing import Any
 import click
 
 from hybridsite import __version__
-from hybridsite.cli.command import SITE, command
+from hybridsite.cli.command import SITE, command, telling
+from hybridsite.cli.completion import complete_route, completion
 from hybridsite.cli.console import Console, log_settings
 from hybridsite.cli.new import new
 from hybridsite.cli.progress import Progress
@@ -74,11 +76,18 @@ def main() -> None:
 @click.option("--drafts", is_flag=True, help="Build pages with draft: true too.")
 @click.option("--jobs", type=click.IntRange(min=1), help="How many processes render.  [default: as many as pay]")
 @click.option("--clean", is_flag=True, help="Build every page anew, whatever the last build has made.")
-@click.option("--why", default="", metavar="ROUTE", help="Tell what made the page at ROUTE stale, or that it was kept.")
+@click.option(
+    "--why",
+    default="",
+    metavar="ROUTE",
+    shell_complete=complete_route,
+    help="Tell what made the page at ROUTE stale, or that it was kept.",
+)
 @click.option(
     "--executor", default="", metavar="dask://HOST:PORT", callback=_executor, help="Have a cluster of Dask's render."
 )
 @click.option("--profile", is_flag=True, help="Tell where the time went: by phase, by template and by page.")
+@telling
 @command
 def build(console: Console, site: Path, **options: Any) -> None:
     """Writes SITE's prerendered pages, and what the rest needs, to SITE/dist/. Pages that hold are kept."""
@@ -93,12 +102,16 @@ def build(console: Console, site: Path, **options: Any) -> None:
 @click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 takes a free one.  [default: 8000]")
 @click.option("--workers", type=click.IntRange(min=1), help="How many processes.  [default: 1]")
+@click.option(
+    "--grace", type=click.FloatRange(min=0, min_open=True), help="Seconds until a stop is final.  [default: 10]"
+)
+@click.option("--access-log", is_flag=True, default=None, help="Write a line for each request to stdout.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="How the log is written.  [default: text]")
 @click.option("--no-build", is_flag=True, help="Serve dist/ as it is, even where sources are newer.")
+@telling
 @command
-def serve(
-    console: Console, site: Path, host: str | None, port: int | None, workers: int | None, no_build: bool
-) -> None:
-    """Serves SITE, or a dist/ folder; builds first where dist/ is missing or older than its sources."""
+def serve(console: Console, site: Path, no_build: bool, host: str | None, port: int | None, **flags: Any) -> None:
+    """Serves SITE, or a dist/ folder, and each build that comes; builds first where dist/ is missing or stale."""
     from hybridsite.adapters.adapter import fitted
     from hybridsite.config import load_settings
     from hybridsite.places import is_dist
@@ -110,14 +123,16 @@ def serve(
             _build(console, site)
     else:
         settings = load_settings(site / "server", os.environ, serving=True)
+    given = {name: value for name, value in (("host", host), ("port", port), *flags.items()) if value is not None}
+    settings = settings.model_copy(update={"server": settings.server.model_copy(update=given)})
+    form = settings.server.log_format
+    if form == "json":
+        logging.config.dictConfig(log_settings(verbose=console.verbose, form=form))
     run(
         site,
         fitted(site / "server" if is_dist(site) else site, settings),
-        host=host or settings.server.host,
-        port=settings.server.port if port is None else port,
-        workers=workers or settings.server.workers,
         environ=os.environ,
-        log_config=log_settings(verbose=console.verbose),
+        log_config=log_settings(verbose=console.verbose, form=form),
         listening=lambda address: console.say(f"serving {site} at {address} (Ctrl-C stops)"),
     )
 
@@ -154,12 +169,27 @@ def publish(
 
 @main.command()
 @SITE
+@command
+def rollback(console: Console, site: Path) -> None:
+    """Puts the build before the last one back into SITE/dist/; a second time, the last one again."""
+    from hybridsite.build.output import build_lock
+    from hybridsite.build.rollback import roll_back
+    from hybridsite.places import state_folder
+
+    state = state_folder(site, os.environ)
+    with build_lock(state, lambda: console.say(WAITING)):
+        done = roll_back(site, state)
+    console.say(done.sentence)
+
+
+@main.command()
+@SITE
 @click.option("--host", help="The address to listen on; 0.0.0.0 for other devices.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port, or the next free one.  [default: 8000]")
 @click.option("--open", "opens", is_flag=True, help="Open the site in the browser.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but what is wrong.")
+@telling
 @command
-def dev(console: Console, site: Path, host: str | None, port: int | None, opens: bool, quiet: bool) -> None:
+def dev(console: Console, site: Path, host: str | None, port: int | None, opens: bool) -> None:
     """Shows SITE while it is written: nothing is built, a change is on the screen at once, faults tell their mend."""
     from hybridsite.dev.run import DevOptions, run
     from hybridsite.errors import ServeError
@@ -172,10 +202,10 @@ def dev(console: Console, site: Path, host: str | None, port: int | None, opens:
         keep_schema(site)
     run(
         site,
-        DevOptions(host, 8000 if port is None else port, click.launch if opens else None),
+        DevOptions(host, 8000 if port is None else port, click.launch if opens else None, verbose=console.verbose),
         environ=os.environ,
         log_config=log_settings(verbose=console.verbose),
-        say=(lambda line: None) if quiet else console.say,
+        say=console.say,
         wrong=console.wrong,
     )
 
@@ -250,6 +280,7 @@ def info(console: Console, site: Path, as_json: bool) -> None:
 
 main.add_command(new)
 main.add_command(sessions)
+main.add_command(completion)
 
 
 @main.group()

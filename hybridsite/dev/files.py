@@ -44,6 +44,7 @@ class Content:
     """A body with its headers: one that was made, or a file of the disk. Anybody may have it, unless it has a guard."""
 
     guard: str | None = None
+    is_streamed = False
 
     def __init__(self, body: bytes | Path, kind: str, headers: Sequence[tuple[str, str]]) -> None:
         names = {name.lower() for name, _ in headers}
@@ -56,6 +57,10 @@ class Content:
     async def opened(self) -> GivenFile:
         """Gives itself: it is there."""
         return self
+
+    async def is_replaced(self) -> bool:
+        """Tells that it isn't: it was made just now."""
+        return False
 
     async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers GET and HEAD, and ranges of what lies on the disk."""
@@ -74,6 +79,7 @@ class Made:
     """A file that is made when it is asked for; what goes wrong is told where the file would stand."""
 
     headers: Sequence[Header] = ()
+    is_streamed = False
 
     def __init__(self, site: Site, make: Callable[[], Awaitable[Content]], failed: Failed, guard: str | None) -> None:
         self.guard = guard
@@ -84,6 +90,10 @@ class Made:
     async def opened(self) -> GivenFile:
         """Makes it. Raises SiteError, or whatever the site's code raised."""
         return await self._make()
+
+    async def is_replaced(self) -> bool:
+        """Tells that it isn't: it is made of what is there."""
+        return False
 
     async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers GET and HEAD."""
@@ -108,10 +118,11 @@ class LiveFiles(Mapping[str, GivenFile]):
         self._failed = failed
         self._copies = _copies(site)
         self._client = site.policy.url("file", script_path())
+        self.added: dict[str, GivenFile] = {}
 
     def __getitem__(self, url: str) -> GivenFile:
         """Finds the file of a URL. Raises KeyError."""
-        found = self._page(url) or self._copy(url) or self._asset(url)
+        found = self._page(url) or self._copy(url) or self._asset(url) or self.added.get(url)
         if found is None and url == self._client:
             found = Content(script(), media_type(url), HEADERS)
         if found is None:
@@ -134,7 +145,7 @@ class LiveFiles(Mapping[str, GivenFile]):
         except (PathRefused, UnicodeEncodeError):
             return None
         try:
-            match = self._match(segments)
+            match = self._match(segments) or self._standing_in(segments)
         except Exception as error:  # of paths(), say: told to whoever asks for a page that it may have given
             return Made(self._site, partial(_raise, error), self._failed, None)
         if match is None:
@@ -185,6 +196,26 @@ class LiveFiles(Mapping[str, GivenFile]):
         if fault is not None:
             raise fault
         return None
+
+    def _standing_in(self, segments: Segments) -> Match | None:
+        """Finds the page that is rendered for a language which lacks it, where nothing else answers at the path."""
+        languages, router = self._site.languages, self._site.router
+        if not (languages.renders and segments and segments[0] in languages.fallback):
+            return None
+        if next(router.match(segments), None) is not None:
+            return None
+        found = (match for path in languages.stand_ins(segments) if (match := self._match(path)) is not None)
+        match = next((match for match in found if match.route.kind == "page"), None)
+        return match if match is not None and self._site.is_rendered(match.route) else None
+
+    def add_fault(self, url: str, error: Exception) -> None:
+        """Lets a URL tell what keeps its file from being made."""
+        self.added[url] = Made(self._site, partial(_raise, error), self._failed, None)
+
+    def forget_fault(self, url: str) -> None:
+        """Forgets what was wrong with a file that is added."""
+        if isinstance(self.added.get(url), Made):
+            del self.added[url]
 
     async def rendered(self, match: Match, segments: Segments) -> Content:
         """Renders a page as a build does, with its checks and headers. Raises SiteError and SiteErrors."""

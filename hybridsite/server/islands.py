@@ -13,14 +13,19 @@ from hybridsite.island_memory import IslandMemory
 from hybridsite.island_props import Island
 from hybridsite.island_table import IslandTable
 from hybridsite.manifest import Manifest
-from hybridsite.previous import kept_islands
+from hybridsite.previous import Islands, kept_islands
 from hybridsite.security import NEW_SECRET, SECRET_VARIABLE, derived_key, signing_keys
 from hybridsite.site import Site
 
 
-def answered_islands(site: Site, manifest: Manifest, state: Path, environ: Mapping[str, str]) -> IslandTable:
-    """Gives the islands of a site whose cache is made. Raises SecretError where pages that it keeps have some."""
-    before = {**kept_islands(state, time.time()), **manifest.islands}
+def answered_islands(
+    site: Site, manifest: Manifest, state: Path, environ: Mapping[str, str], carried: Islands
+) -> IslandTable:
+    """Gives the islands of a site whose cache is made; `carried` are those that a server has answered so far.
+
+    Raises SecretError where pages that it keeps have some, and there is no secret for them.
+    """
+    before = {**carried, **kept_islands(state, time.time()), **manifest.islands}
     known = {
         digest: Island(component, props)
         for digest, (component, props) in before.items()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from starlette.types import Message
@@ -17,7 +20,13 @@ from uvicorn.protocols.http.httptools_impl import (
 MOST_HEAD = 64 * 1024
 """How many bytes the head of a request may have: request line and headers."""
 
-_LINGER = 2.0  # seconds
+# How long a visitor may take, in seconds: for a head; for the next piece of a body, or to read some of an answer. A
+# whole body has that time and what it takes at the slowest rate, in bytes a second: a bad line has ten times that.
+HEAD_TIME = 10.0
+STILL_TIME = 30.0
+SLOWEST = 4096
+_LINGER = 2.0
+_LOOKED_AT = 64  # connections, where one has to make room
 # What says how a body is framed, and when a connection ends: uvicorn's own way is taken for these.
 _FRAMING = (b"content-length", b"transfer-encoding", b"connection")
 # The longest header that is remembered, and how many are: most answers of a site have the same ones.
@@ -28,17 +37,38 @@ _ONE_PIECE = 64 * 1024
 
 
 class Protocol(HttpToolsProtocol):
-    """HTTP/1.1 over one connection. A request's head has an end: 431 beyond it (RFC 6585, 5)."""
+    """HTTP/1.1 over one connection. A request's head has an end: 431 beyond it (RFC 6585, 5); and so has its time.
 
+    `most_head` and `most_connections` of uvicorn's settings, where they are there, say how much is taken.
+    """
+
+    _since = 0.0  # when the visitor last did what was waited for, by the loop's clock
+    _body_since = 0.0
+    _body_size = 0
+    _unsent = 0  # bytes that the visitor hadn't read when that was last looked at
+    _unsent_since = 0.0
     _in_head = False
     _chunk_size = 0
     _first_size = 0  # of the chunk in which the head began, perhaps behind the end of another request
     _head_size = 0  # of the chunks since, which are the head's alone
     _refused = False
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._most_head: int = getattr(self.config, "most_head", MOST_HEAD)
+        self._most_connections: int | None = getattr(self.config, "most_connections", None)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Is called when a visitor has connected."""
+        super().connection_made(transport)
+        self._since = self.loop.time()
+        if self._most_connections is not None and len(self.connections) > self._most_connections:
+            self._make_room()
+
     def on_message_begin(self) -> None:
         """Is called by the parser at the first byte of a request."""
         super().on_message_begin()
+        self._since = self.loop.time()
         self._in_head = True
         self._first_size = self._chunk_size
         self._head_size = 0
@@ -46,10 +76,11 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Is called by the parser at the end of a head."""
         self._in_head = False
-        if self._first_size + self._head_size > MOST_HEAD and self._exact_size() > MOST_HEAD:
+        if self._first_size + self._head_size > self._most_head and self._exact_size() > self._most_head:
             self._refuse()
             raise ValueError  # ends the parser's work on this chunk
         super().on_headers_complete()
+        self._body_since, self._body_size = self._since, 0
         cycle: Any = self.cycle
         if cycle is not None:
             cycle.__class__ = Cycle  # before its task, which was made just now, has begun
@@ -60,7 +91,7 @@ class Protocol(HttpToolsProtocol):
             return
         if self._in_head:
             self._head_size += len(data)
-            if self._head_size > MOST_HEAD:
+            if self._head_size > self._most_head:
                 self._refuse()
                 return
         self._chunk_size = len(data)
@@ -78,14 +109,79 @@ class Protocol(HttpToolsProtocol):
     def _exact_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
-    def _refuse(self) -> None:
-        self._refused = True
-        if self._is_answering():
-            self.transport.close()
+    def on_body(self, body: bytes) -> None:
+        """Is called by the parser with a piece of a body."""
+        self._since = self.loop.time()
+        self._body_size += len(body)
+        super().on_body(body)
+
+    def look(self, now: float) -> None:
+        """Ends the connection where its visitor has stood still for too long. To be called about once a second."""
+        cycle: Any = self.cycle
+        if self._stands_unread(now):
+            self.transport.abort()
+        elif self._refused or self.transport.is_closing():
             return
-        text = b"the headers are too large\n"
+        elif cycle is not None and cycle.more_body:
+            self._look_at_body(cycle, now)
+        elif self._is_answering() or (self.timeout_keep_alive_task is not None and not self._in_head):
+            return  # it's our turn, or uvicorn looks after it
+        elif now - self._since > HEAD_TIME:
+            self._time_out()
+
+    def _stands_unread(self, now: float) -> bool:
+        """Tells whether the visitor has read nothing of what is there for him, for too long."""
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        return now - self._unsent_since > STILL_TIME
+
+    def _look_at_body(self, cycle: Any, now: float) -> None:
+        if self.flow.read_paused or cycle.waiting_for_100_continue:  # it is we who are waited for
+            self._since, self._body_since, self._body_size = now, now, 0
+        elif now - self._since > STILL_TIME or now - self._body_since > STILL_TIME + self._body_size / SLOWEST:
+            self._time_out()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is no request, or not the whole head of one."""
+        return not self._is_answering()
+
+    def _make_room(self) -> None:
+        """Ends a connection without a request: the oldest of the address that has most of them."""
+        others = (other for other in self.connections if isinstance(other, Protocol) and other is not self)
+        waiting = [*islice((other for other in others if other.is_waiting), _LOOKED_AT)]
+        numbers = Counter(other.client and other.client[0] for other in waiting)
+        victim = min(
+            waiting, key=lambda other: (-numbers[other.client and other.client[0]], other._since), default=self
+        )
+        victim.transport.abort()
+
+    def _time_out(self) -> None:
+        cycle: Any = self.cycle
+        is_begun = self._in_head or (cycle is not None and not cycle.response_complete)
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started:
+                self.transport.abort()
+                return
+        if is_begun:
+            self._end_with(408, b"the request took too long\n")
+        else:
+            self.transport.close()
+
+    def _refuse(self) -> None:
+        if self._is_answering():
+            self._refused = True
+            self.transport.close()
+        else:
+            self._end_with(431, b"the headers are too large\n")
+
+    def _end_with(self, status: int, text: bytes) -> None:
+        self._refused = True
         head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        self.transport.write(STATUS_LINE[431] + head % len(text) + text)
+        self.transport.write(STATUS_LINE[status] + head % len(text) + text)
         # Closed at once, with bytes of the request unread, the line would be reset, and the answer lost with it.
         self.transport.write_eof()
         self.loop.call_later(_LINGER, self.transport.close)

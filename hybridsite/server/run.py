@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import math
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
-from hybridsite.asgi import SITE_VARIABLE
+from hybridsite import asgi
 from hybridsite.config import Settings
 from hybridsite.errors import ServeError
 from hybridsite.places import STATE_VARIABLE, state_folder
-from hybridsite.server.app import create_app
+from hybridsite.server.deployment import Deployment, create_app
+from hybridsite.server.journal import Journal
+from hybridsite.server.process import Server, Supervisor
 from hybridsite.server.protocol import Protocol
 from hybridsite.sessions.drivers import find_store
 
@@ -38,17 +41,15 @@ _NO_VOLUME = (
     "%s is no volume: the sessions and the secret that signs their cookies end with this container; "
     "start it with --volume state:/state"
 )
-# How many objects more there are before garbage is looked for.
-_NEW_OBJECTS = 10_000
+# Descriptors: as many as the system gives. Each connection may have a file that is streamed; a fifth is for all else.
+_MOST_DESCRIPTORS = 65_536
+_FOR_CONNECTIONS = 0.4
 
 
 def run(
     place: Path,
     settings: Settings,
     *,
-    host: str,
-    port: int,
-    workers: int,
     environ: MutableMapping[str, str],
     log_config: dict[str, Any],
     listening: Callable[[str], None],
@@ -58,7 +59,7 @@ def run(
     Raises SiteError where the site can't be served, ServeError where the address is taken or `workers` can't share
     a store.
     """
-    driver = settings.session.driver
+    driver, workers = settings.session.driver, settings.server.workers
     if workers > 1 and driver is not False and find_store(driver).reach == "process":
         raise ServeError(
             f'{workers} workers can\'t share the session driver "{driver}"',
@@ -67,31 +68,69 @@ def run(
         )
     _ask_for_volume(environ)
     app = create_app(place, environ=environ)  # faults of the site show here, once, before any worker starts
-    if workers > 1 and settings.cache.driver == "memory" and app.keeps_pages:
+    if workers > 1 and settings.cache.driver == "memory" and app.current.keeps_pages:
         _log.warning(_CACHES, workers)
-        if app.remembers_islands:
+        if app.current.remembers_islands:
             _log.warning(_PIECES)
-    with _bind(host, port) as listener:
+    with _bind(settings.server.host, settings.server.port) as listener:
         listening(_address(listener))
-        config = _Config(
-            app if workers == 1 else "hybridsite.asgi:app",
-            workers=workers,
-            http=Protocol,
-            lifespan="on",
-            log_config=log_config,
-            access_log=False,
-            proxy_headers=False,  # our own door asks whose headers count
-            server_header=False,
-            timeout_graceful_shutdown=math.ceil(settings.server.grace),
-        )
+        config = _config(app if workers == 1 else f"{asgi.__name__}:app", settings, log_config)
         if workers == 1:
             # uvicorn stops in good order, then raises the signal again: by then there is nothing left to interrupt.
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, lambda *_: None)
-            uvicorn.Server(config).run(sockets=[listener])
-        else:
-            _tell_workers(place, environ)
-            Multiprocess(config, sockets=[listener]).run()
+            _server(settings, config, app).run(sockets=[listener])
+            return
+        _tell_workers(place, environ)
+        times = {"grace": settings.server.grace, "standstill": settings.limits.time}
+        supervisor = Supervisor(config, [listener], partial(_server, settings), **times)
+        supervisor.run()
+        if supervisor.has_failed:
+            raise ServeError("no worker could start", why="what it said stands above")
+
+
+def _config(app: Deployment | str, settings: Settings, log_config: dict[str, Any]) -> _Config:
+    config = _Config(
+        app,
+        workers=settings.server.workers,
+        http=Protocol,
+        lifespan="on",
+        log_config=log_config,
+        access_log=False,
+        proxy_headers=False,  # our own door asks whose headers count
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(settings.server.grace),
+    )
+    config.most_head = settings.limits.headers
+    config.most_connections = _raised_descriptors()
+    return config
+
+
+class _Config(uvicorn.Config):
+    """uvicorn's settings of one process, with what our protocol takes."""
+
+    most_head: int
+    most_connections: int
+
+
+def _server(settings: Settings, config: uvicorn.Config, app: Deployment | None = None) -> Server:
+    """Makes what one process runs; `app` is None in one of several workers, which loads the site itself."""
+    journal = None
+    if settings.server.access_log:
+        journal = Journal(settings.server.log_format, settings.server.proxies)
+    loaded = asgi.app.loaded if app is None else lambda: app
+    return Server(config, settings.limits.time, loaded, journal, is_replaced=app is None)
+
+
+def _raised_descriptors() -> int:
+    """Takes as many descriptors as the system gives, and gives how many connections may be open at once."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # macOS has a limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    return int((wanted if soft == resource.RLIM_INFINITY else soft) * _FOR_CONNECTIONS)
 
 
 def _ask_for_volume(environ: Mapping[str, str]) -> None:
@@ -101,26 +140,11 @@ def _ask_for_volume(environ: Mapping[str, str]) -> None:
 
 
 def _tell_workers(place: Path, environ: MutableMapping[str, str]) -> None:
-    environ[SITE_VARIABLE] = str(place.resolve())
+    environ[asgi.SITE_VARIABLE] = str(place.resolve())
     environ[STATE_VARIABLE] = str(state_folder(place, environ))
     # A worker begins in the folder that this process was started in: were that a site, Python would take its
     # collections.py for the module of that name.
     environ["PYTHONSAFEPATH"] = "1"
-
-
-class _Config(uvicorn.Config):
-    """uvicorn's settings of one process, which every worker loads."""
-
-    def load(self) -> None:
-        """Loads the application, and leaves it out of the search for garbage: it stays as long as the process.
-
-        Sixty requests that wait at once hold some thousands of objects, none of them garbage. Python would look for
-        some at each 700 new ones: a tenth of all the time that a change of a session takes.
-        """
-        super().load()
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
 
 
 def _bind(host: str, port: int) -> socket.socket:

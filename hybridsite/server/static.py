@@ -8,11 +8,13 @@ import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from starlette.responses import FileResponse, PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.answers import SAFE_HEADERS
+from hybridsite.assets.table import IMMUTABLE
 from hybridsite.given import ErrorFile, GivenFile
 from hybridsite.manifest import CLIENT, BuiltFile, Manifest
 from hybridsite.server.encoding import Coding, encode, wanted, worth_coding
@@ -68,7 +70,9 @@ class StaticFile:
     A coding is made when a request first asks for it, in a thread, and kept while the budget allows.
     """
 
-    def __init__(self, built: BuiltFile, path: Path, status: os.stat_result, budget: Budget) -> None:
+    def __init__(
+        self, built: BuiltFile, path: Path, status: os.stat_result, budget: Budget, elsewhere: Path | None = None
+    ) -> None:
         size = status.st_size
         own = [(name.encode("latin-1").lower(), value.encode("latin-1")) for name, value in built.headers]
         names = {name for name, _ in own}
@@ -80,16 +84,26 @@ class StaticFile:
         self.guard = built.guard
         self._built = built
         self._path = path
+        self.is_lasting = IMMUTABLE in built.headers
+        self._elsewhere = elsewhere  # where a build keeps it that comes without it
         self._status = status
         self._codable = codable
         self._budget = budget
         self._codings: dict[Coding, asyncio.Task[Representation]] = {}
         body = path.read_bytes() if size <= SMALL and budget.take(size) else None
+        self.is_streamed = body is None
         self._plain = Representation([(b"accept-ranges", b"bytes"), *self._headers], built.etag, built.type, size, body)
 
     async def opened(self) -> GivenFile:
         """Gives itself: its headers were made ahead."""
         return self
+
+    async def is_replaced(self) -> bool:
+        """Tells whether the file is another one by now, or gone."""
+        try:
+            return not self._is_same(self._path.stat())
+        except OSError:
+            return self._elsewhere is None or not self._elsewhere.exists()
 
     async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers GET and HEAD (RFC 9110: 12.5.3 Accept-Encoding, 13.1.2 and 13.1.3 conditions, 14.2 Range)."""
@@ -156,11 +170,11 @@ class StaticFile:
         text = {name.decode(): value.decode("latin-1") for name, value in self._plain.start["headers"]}
         del text["content-length"]
         try:
-            status = await asyncio.to_thread(os.stat, self._path)
+            path, status = await asyncio.to_thread(self._found)
         except FileNotFoundError:  # a newer build has come, without it
             await PlainTextResponse("Not Found", 404)(scope, receive, send)
             return
-        if not self._is_same(status):
+        if path == self._path and not self._is_same(status):
             del text["etag"], text["last-modified"]  # a newer build's file is told by what it is now
 
         async def send_safely(message: Message) -> None:
@@ -168,7 +182,15 @@ class StaticFile:
                 message["headers"] = [*message["headers"], *SAFE_HEADERS]
             await send(message)
 
-        await FileResponse(self._path, headers=text, stat_result=status)(scope, receive, send_safely)
+        await FileResponse(path, headers=text, stat_result=status)(scope, receive, send_safely)
+
+    def _found(self) -> tuple[Path, os.stat_result]:
+        try:
+            return self._path, self._path.stat()
+        except FileNotFoundError:
+            if self._elsewhere is None:
+                raise
+            return self._elsewhere, self._elsewhere.stat()
 
     def _is_same(self, status: os.stat_result) -> bool:
         return (status.st_size, status.st_mtime_ns) == (self._status.st_size, self._status.st_mtime_ns)
@@ -207,15 +229,27 @@ class FileIndex:
         return {policy.read(url).segments for url in self.files}
 
     @classmethod
-    def load(cls, manifest: Manifest, dist: Path, earlier: Iterable[tuple[BuiltFile, Path]] = ()) -> FileIndex:
-        """Reads the files of a build, the small ones into memory, up to the budget; and those of `earlier` builds."""
-        files: dict[str, StaticFile] = {}
+    def load(
+        cls,
+        manifest: Manifest,
+        dist: Path,
+        earlier: Iterable[tuple[BuiltFile, Path]] = (),
+        kept: Path | None = None,
+        carried: Mapping[str, StaticFile] = MappingProxyType({}),
+    ) -> FileIndex:
+        """Reads the files of a build, the small ones into memory, up to the budget; and those of `earlier` builds.
+
+        `kept` is the folder to which the next build will take what has a name of its own for ever; `carried` are such
+        files that a server has still in memory.
+        """
+        files = {**carried}
         budget = Budget(BUDGET)
         for built, path in earlier:
             files[built.url] = StaticFile(built, path, path.stat(), Budget(0))
         for built in _ordered(manifest.files, manifest.errors):
             path = dist / built.place
-            file = StaticFile(built, path, path.stat(), budget)
+            elsewhere = kept / built.file if kept is not None and IMMUTABLE in built.headers else None
+            file = StaticFile(built, path, path.stat(), budget, elsewhere)
             files[built.url] = file
             if built.alias:
                 files[built.alias] = file

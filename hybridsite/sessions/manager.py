@@ -85,6 +85,10 @@ class SessionManager:
                 await self._sweeping
         await self.store.close()
 
+    async def answers(self) -> bool:
+        """Tells whether the store answers just now."""
+        return await self.store.answers()
+
     def identifier(self, cookie_headers: Iterable[bytes]) -> str | None:
         """Gives the identifier of the first cookie that we signed, or None. It takes the values of Cookie headers."""
         return self._cookie.read(cookie_headers)

@@ -132,6 +132,14 @@ class GuardedStore:
         except Exception as error:
             _log.warning("the session store was not closed in good order: %s", _told(error))
 
+    async def answers(self) -> bool:
+        """Tells whether the store answers just now, and takes changes as far as is known."""
+        try:
+            await self.read(secrets.token_hex(32), Budget())
+        except StoreDown:
+            return False
+        return not self._writes_down
+
     async def read(self, key: str, budget: Budget, *, first: bool = False) -> Record | None:
         """Gives the record, or None. `first` tells that none of the request's code has run yet."""
         if self._reads_down:

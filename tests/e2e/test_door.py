@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from hybridsite.server.protocol import MOST_HEAD
-from tests.e2e.support import MakeSite, Server
+from tests.e2e.support import MakeSite, Server, built
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +130,87 @@ def test_a_large_body_is_no_large_head(server: Server) -> None:
     assert status(answer) == 200
     assert body in answer
     assert answer.endswith(b"home")
+
+
+# case L3
+@pytest.mark.parametrize("path", [b"/", b"/now/", b"/nowhere"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"",
+        b"Host: a\r\nHost: b\r\n",
+        b"Host: a/b?c=\r\n",
+        b"Host: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n",
+    ],
+)
+def test_the_other_parser_lets_no_more_in(others: Server, path: bytes, headers: bytes) -> None:
+    assert status(talk(others, b"GET %b HTTP/1.1\r\n%b\r\n" % (path, headers))) == 400
+
+
+@pytest.fixture(scope="module")
+def others(make_site: MakeSite) -> Iterator[Server]:
+    """Runs the site by uvicorn's command, with its parser in Python."""
+    site = make_site({"pages/index.html": "home", "pages/now.html": "---\nprerender: false\n---\nnow"})
+    built(site)
+
+    def command(port: int) -> list[str]:
+        return [sys.executable, "-m", "uvicorn", "hybridsite.asgi:app", "--port", str(port), "--http", "h11"]
+
+    with Server(site, env={"HYBRIDSITE_SITE": str(site)}, command=command) as running:
+        yield running
+
+
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+END = b"\r\n0\r\n\r\n"
+
+
+# case B6
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"Content-Length: 4\r\n" + CHUNKED + END,
+        CHUNKED + b"Transfer-Encoding: x\r\n" + END,
+        b"Transfer-Encoding: x, chunked, y\r\n" + END,
+        b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde",
+        b"Content-Length: +4\r\n\r\nabcd",
+        b"Content-Length : 4\r\n\r\nabcd",
+        b"X: a\n" + CHUNKED + END,
+        b"X: a\rB: c\r\n\r\n",
+        b" X: folded\r\n\r\n",
+        CHUNKED + b"\r\n4\nabcd\n0\n\n",
+        CHUNKED + b"\r\n4;a=b\nx\r\nabcd\r\n0\r\n\r\n",
+    ],
+)
+def test_what_could_be_two_requests_is_refused_and_the_line_closed(server: Server, sent: bytes) -> None:
+    head = b"POST /echo HTTP/1.1\r\nHost: a\r\nOrigin: http://a\r\n"
+    answer = talk(server, head + sent + b"GET / HTTP/1.1\r\nHost: smuggled\r\n\r\n")
+    assert not answer or status(answer) == 400
+    assert answer.count(b"HTTP/1.1 ") <= 1
+    assert b"home" not in answer
+
+
+def test_a_hundred_requests_in_one_piece_are_answered_in_order(server: Server) -> None:
+    # case B6
+    get = b"GET /now/?%d HTTP/1.1\r\nHost: a\r\n"
+    last = get % 99 + b"Connection: close\r\n\r\n"
+    answer = talk(server, b"".join(get % number + b"\r\n" for number in range(99)) + last)
+    assert answer.count(b"HTTP/1.1 200 OK") == 100
+
+
+def test_five_hundred_who_stand_still_leave_the_rest_served(make_site: MakeSite) -> None:
+    # case B6
+    large = "---\nprerender: false\n---\n<< 'x' * 8000000 >>"
+    files = {"pages/index.html": "home", "pages/now.html": "---\nprerender: false\n---\nnow", "pages/large.txt": large}
+    echo = "async def POST(context):\n    return await context.request.body()\n"
+    get, site = b"GET /large.txt HTTP/1.1\r\nHost: a\r\n", make_site({**files, "pages/echo.py": echo})
+    post = b"POST /echo HTTP/1.1\r\nHost: a\r\nOrigin: http://a\r\nContent-Length: 9\r\n\r\nhalf"
+    with Server(site) as server, ExitStack() as stack:
+        for beginning in (b"", get, post, get + b"\r\n", get + b"X: " + b"x" * 30_000) * 100:
+            line = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+            line.sendall(beginning)
+        client = server.client()
+        for _ in range(20):
+            assert client.get("/").text == "home"
+            assert client.get("/now/").text.strip() == "now"
+            assert client.post("/echo", content=b"whole").text == "whole"
+        assert "Traceback" not in server.log()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp, Message
 
 from hybridsite.errors import SecretError, ServeError
 from hybridsite.places import is_dist, state_folder
-from hybridsite.server.app import create_app
+from hybridsite.server.deployment import create_app
 from tests.e2e.support import SECRET, write_files, write_site
 from tests.inprocess import ENVIRON, MEMORY, ON_DEMAND, app_of, ask, asked, built_here, scope_of
 
@@ -265,3 +266,23 @@ def test_an_asgi_server_is_told_that_the_site_is_at_fault(tmp_path: Path, monkey
     asyncio.run(asgi._AppOfEnvironment()({"type": "lifespan"}, receive, send))
     assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
     assert "hybridsite build" in sent[0]["message"]
+
+
+def test_a_million_fields_are_refused_at_the_thousandth(tmp_path: Path) -> None:
+    # case L5
+    source = "from hybridsite import action\nfrom pydantic import BaseModel\n\n\nclass F(BaseModel):\n    a: str\n\n\n"
+    source += "@action\nasync def send(context, form: F):\n    return 'taken'\n"
+    files = {"site.toml": MEMORY + '[limits]\nbody = "8MiB"\n', "actions.py": source, "pages/index.html": "home"}
+    app = app_of(write_site(tmp_path / "site", files))
+    headers = {"Origin": "http://127.0.0.1", "Content-Type": "application/x-www-form-urlencoded"}
+    assert ask(app, "/_actions/send", "POST", headers=headers, body=b"a=1&" * 1_000_000).status == 400
+    assert ask(app, "/_actions/send", "POST", headers=headers, body=b"a=1").status == 303
+
+
+@pytest.mark.parametrize(
+    ("package", "floor"),
+    [("starlette", (1, 10)), ("python-multipart", (0, 0, 31)), ("jinja2", (3, 1, 6)), ("h11", (0, 16))],
+)
+def test_what_reads_requests_has_its_known_faults_mended(package: str, floor: tuple[int, ...]) -> None:
+    # case L5
+    assert tuple(map(int, version(package).split(".")[:3])) >= floor

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hybridsite.errors import DriverError, SecretError
-from hybridsite.server.app import create_app
+from hybridsite.server.deployment import create_app
 from hybridsite.sessions.drivers import create_store
 from hybridsite.sessions.redis import RedisStore
 from tests.e2e.support import Hybridsite, MakeSite
