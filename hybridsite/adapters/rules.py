@@ -19,7 +19,7 @@ from hybridsite.answers import SAFE_HEADERS
 from hybridsite.errors import AdapterError, Location, SiteError
 from hybridsite.manifest import BuiltFile
 from hybridsite.redirects import follow
-from hybridsite.routes import ISLANDS, Match, Part, Route, Segment
+from hybridsite.routes import ISLANDS, PREFETCH, Match, Part, Route, Segment
 from hybridsite.site import Site
 
 _SAFE = "-._~!$&'()+,;=@"  # of what a segment may hold as it is, less what hosts read as a placeholder
@@ -239,13 +239,20 @@ def headers_of(file: BuiltFile) -> Pairs:
     return tuple({**own, **{name: value for name, value in safe.items() if name not in own}}.items())
 
 
-def header_rules(files: Sequence[BuiltFile], key: Callable[[BuiltFile], str]) -> Mapping[str, Pairs]:
+def _type(file: BuiltFile) -> Pairs:
+    return (("Content-Type", file.type),) if file.file.startswith(f"{PREFETCH}/") else ()
+
+
+def header_rules(
+    files: Sequence[BuiltFile], key: Callable[[BuiltFile], str], *, types: bool = True
+) -> Mapping[str, Pairs]:
     """Gives headers by path: `/*` for those that all files have, then the fewest paths that say the rest exactly.
 
     `key` gives the path of a file. A path that ends with `/*` is for all files below it. No two that match one file
-    have a header in common, since hosts differ in what that means.
+    have a header in common, since hosts differ in what that means. With `types` they name the type of what no host
+    knows by its name.
     """
-    every = {key(file): headers_of(file) for file in files if file.guard is None}
+    every = {key(file): (*headers_of(file), *(_type(file) if types else ())) for file in files if file.guard is None}
     common = frozenset[tuple[str, str]].intersection(*map(frozenset, every.values())) if every else frozenset()
     shared = tuple(pair for pair in next(iter(every.values()), ()) if pair in common)
     found: dict[str, Pairs] = {"/*": shared} if shared else {}
