@@ -21,7 +21,7 @@ SUFFIX: Final = ".speculationrules"
 
 _EAGERNESS: Final = {"hover": "moderate", "visible": "eager"}
 _SPECIAL = re.compile(r"[+*?:{}()\\]")  # URL Pattern, 2.2: what is no text in a pattern, but ends or opens a part
-_ANY: Final = ":p"
+_SENT_AS_IT_IS: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")  # by browsers and by UrlPolicy.url
 # An ASCII character that is escaped may be a letter of another route's text: no such address is read by a pattern.
 _ESCAPED_ASCII: Final = tuple(f"/*%{digit}*" for digit in "234567")
 # What a template may ask of one request. A page with `cache` that does is kept for nobody, so it is nobody's.
@@ -118,19 +118,23 @@ def _pattern(site: Site, route: Route) -> str:
 
 
 def _widened(site: Site, segments: Sequence[Segment]) -> str:
-    """Gives a pattern that matches all paths of a route, and may match more: parts of a segment are a whole one."""
+    """Gives a pattern that matches all addresses of a route, however they are spelt, and may match more.
+
+    A segment of text and parameters is any segment. So is text that a browser and a server escape each in its own way;
+    text beyond ASCII is any segment with an escape, which each of its spellings has.
+    """
     path = _plain(site.base)
     for number, segment in enumerate(segments):
-        text = "".join(part.text for part in segment)
         if any(part.kind == "rest" for part in segment):
             return f"{path}{{/*}}?"
-        is_text = all(part.kind == "text" for part in segment)
-        path += f"/{_plain(text)}" if is_text and _is_plain(text) else f"/{_ANY}{number}"
+        text = "".join(part.text for part in segment) if all(part.kind == "text" for part in segment) else ""
+        if _SENT_AS_IT_IS.fullmatch(text):
+            path += f"/{_plain(text)}"
+        elif not text.isascii():
+            path += f"/{{:a{number}}}?%{{:b{number}}}?"
+        else:
+            path += f"/:p{number}"
     return path or "/"
-
-
-def _is_plain(text: str) -> bool:
-    return re.fullmatch(r"[A-Za-z0-9._~-]+", text) is not None
 
 
 def _exact(site: Site, path: tuple[str, ...]) -> str:
