@@ -105,9 +105,9 @@ def _in_other_languages(site: Site, segments: tuple[Segment, ...]) -> Iterator[t
     if site.languages.fallback:
         first = segments[0] if segments else ()
         is_locale = len(first) == 1 and (first[0].kind == "param" or first[0].text in site.languages.locales)
-        rest = segments[1:] if is_locale else segments
-        yield rest
-        yield from (((Part(locale, "text"),), *rest) for locale in site.languages.locales)
+        for rest in (segments, segments[1:]) if is_locale else (segments,):
+            yield rest
+            yield from (((Part(locale, "text"),), *rest) for locale in site.languages.locales)
 
 
 def _pattern(site: Site, route: Route) -> str:

@@ -154,17 +154,18 @@ def test_a_page_for_what_isnt_there_that_uses_the_session_leaves_named_pages_alo
     assert not fetched(told, "/one/")
 
 
-def test_a_path_that_leads_to_another_languages_page_is_not_fetched_ahead() -> None:
+@pytest.mark.parametrize("name", ["cart", "[page]"])
+def test_a_path_that_leads_to_another_languages_page_is_not_fetched_ahead(name: str) -> None:
     files = {
         "pages/[locale]/[slug].html": PAGE,
         "pages/[locale]/[slug].py": "def paths(site):\n    return [{'params': {'locale': 'de', 'slug': 'one'}}]",
-        "pages/cart.html": OWN,
+        f"pages/{name}.html": OWN,
     }
     toml = f'{HOVER}[i18n]\nlocales = ["en", "de"]\ndefault = "en"\nfallback = {{ de = "en" }}\n'
     with site_of(files, toml) as site:
         told = rules_of(site)
         assert client(site).get("/de/cart/").url.endswith("/cart/")
-    assert fetched(told, "/de/one/")
+    assert fetched(told, "/de/one/") is (name == "cart")  # by its pattern the other route may stand in for it
     assert not fetched(told, "/de/cart/")
 
 
