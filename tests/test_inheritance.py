@@ -30,13 +30,13 @@ SITE = {
     "{% from 'components/macros.html' import badge %}<< badge('x') >>"
     "{% for post in collection('blog') %}<< post.slug >>=<< post.data.title >> << post.html >>{% endfor %}"
     "<< data.words.one >> << names >>{% endblock %}",
-    "pages/index.py": "import helper\ndef load(context):\n    return {'names': helper.NAMES}\n",
+    "pages/index.py": "import inherited_names\ndef load(context):\n    return {'names': inherited_names.NAMES}\n",
     "pages/about.md": "---\ntitle: About\nlayout: layouts/md.html\n---\nAbout us",
     "layouts/md.html": "<!doctype html><< content >>",
     "pages/blog/[slug].html": "---\npaths: blog\ntitle: Post\n---\n{% extends 'layouts/base.html' %}{% block main %}"
     "<< entry.data.title >> << entry.html >> {% if entry.next %}<< entry.next.slug >>{% endif %} "
     "<< entry.data.by.data.name >>{% endblock %}",
-    "helper.py": "from pathlib import Path\nNAMES = Path(__file__).with_name('names.txt').read_text()\n",
+    "inherited_names.py": "from pathlib import Path\nNAMES = Path(__file__).with_name('names.txt').read_text()\n",
     "names.txt": "Ann",
     "data/words.toml": "one = 1\n",
     "collections.py": "from typing import Any\nfrom pydantic import BaseModel\n"
@@ -70,9 +70,9 @@ EDITS: tuple[tuple[str, str | None], ...] = (
     ("data/words.toml", "one = true\n"),
     ("data/words.toml", "one = 1\n"),
     ("names.txt", "Bob"),
-    ("helper.py", "NAMES = 'none'\n"),
-    ("helper.py", "1 / 0\n"),
-    ("helper.py", SITE["helper.py"]),
+    ("inherited_names.py", "NAMES = 'none'\n"),
+    ("inherited_names.py", "1 / 0\n"),
+    ("inherited_names.py", SITE["inherited_names.py"]),
     ("pages/index.py", "def load(context):\n    return {'names': 'own'}\n"),
     ("site.toml", "[templates]\nvariable = ['[[', ']]']\n"),
     ("site.toml", ""),
@@ -112,7 +112,7 @@ async def compare(root: Path, series: list[list[tuple[str, str | None]]]) -> int
             await lasting.reload([file for file, _ in edits])
             seen = await shown(lasting)
             fresh = DevApp(root, ENVIRON, say=lambda line: None, wrong=lambda line: None)
-            await fresh.reload(["helper.py"])  # which forgets what was imported
+            await fresh.reload(["inherited_names.py"])  # which forgets what was imported
             expected = await shown(fresh)
             await fresh.close()
             # The last good site is kept where a fault concerns other pages: a first load has none.
@@ -191,7 +191,7 @@ def test_a_macro_that_asks_for_the_page_now_compiles_what_imports_it_anew(root: 
     assert one is not other
 
 
-@pytest.mark.parametrize("file", ["helper.py", "names.txt", "data/words.toml", "site.toml"])
+@pytest.mark.parametrize("file", ["inherited_names.py", "names.txt", "data/words.toml", "site.toml"])
 def test_code_runs_again_when_what_it_may_have_read_has_changed(root: Path, file: str) -> None:
     text = {"data/words.toml": "one = 2\n", "site.toml": "[site]\ntitle = 'T'\n"}.get(file, "NAMES = 'x'\n")
     before, after = loads(root, (file, text))
