@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from hybridsite.context import Context
 from hybridsite.errors import ContextError, SessionUnavailable, SiteError, place_of, traceback_of
 from hybridsite.given import GivenFile
+from hybridsite.prefetch import HEADER, told_by
 from hybridsite.resources import Resource
 from hybridsite.sessions.session import Session
 from hybridsite.site import Site
@@ -166,6 +167,7 @@ def finished(
     if site.headers and not (site.mode.prerendering and resource.route.kind == "error"):
         _add_site_headers(site, request, resource, response, context)
     add_policy(site, response, context)
+    _add_prefetch(site, resource, response)
     known = {name for name, _ in response.raw_headers}
     if not site.mode.prerendering and b"cache-control" not in known:
         response.raw_headers.append(_GUARDED if resource.guard else _NO_CACHE)
@@ -203,6 +205,15 @@ def add_policy(site: Site, response: Response, context: Context | None) -> None:
     if b"content-security-policy" not in headers and headers.get(b"content-type", b"").startswith(b"text/html"):
         nonce = context.csp_nonce if context is not None and context.touched("csp_nonce") else None
         response.raw_headers.append((b"content-security-policy", site.csp.header(nonce=nonce).encode()))
+
+
+def _add_prefetch(site: Site, resource: Resource, response: Response) -> None:
+    """Tells a page on demand where the rules of [prefetch] are; a built one has been told by the build."""
+    if not site.prefetch or resource.route.kind == "island":
+        return
+    headers = dict(response.raw_headers)
+    if HEADER.encode() not in headers and headers.get(b"content-type", b"").startswith(b"text/html"):
+        response.raw_headers.append((HEADER.encode(), told_by(site.prefetch).encode()))
 
 
 def raw_path(request: Request) -> bytes:

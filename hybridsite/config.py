@@ -23,8 +23,6 @@ FILE: Final = "site.toml"
 MAX_SIZE: Final = 1_000_000
 """The size of site.toml in bytes from which on it is refused."""
 
-_LATER: Final = ("prefetch",)
-"""What the contract has, and this version doesn't."""
 _WHEN_SERVING: Final = (
     ("server",),
     ("limits",),
@@ -120,7 +118,6 @@ class _Reading:
     def settings(self) -> Settings:
         """Gives the settings, or raises all faults."""
         warnings = self._without_experimental()
-        self._without_later()
         self._refuse_secrets()
         values = self._resolved(self._document, ())
         settings = Settings()
@@ -155,14 +152,6 @@ class _Reading:
         return (
             ConfigError("experimental.session", why=why, mend=mend, location=self._at(("experimental", "session"))),
         )
-
-    def _without_later(self) -> None:
-        """Takes out what the contract has and this version doesn't, with one fault each."""
-        for table in _LATER:
-            if table in self._document:
-                del self._document[table]
-                what = f"{table} is not in this version of hybridsite yet"
-                self._faults.add(ConfigError(what, mend="remove it", location=self._at((table,))))
 
     def _refuse_secrets(self) -> None:
         for section in _WITH_OPTIONS:

@@ -119,6 +119,16 @@ class SearchSettings(Section):
     exclude: PathPatterns = Field(default=(), description='Paths that are not found: `"/thanks/"`, `"/drafts/*"`.')
 
 
+class PrefetchSettings(Section):
+    """Which pages a browser fetches before a link to them is followed. It never does so with a visitor's own."""
+
+    when: Literal["hover", "visible", "never"] = Field(
+        default="never",
+        description="Whether a page is fetched when the pointer rests on a link to it, or, as far as the browser takes "
+        "that as a sign, when the link is seen.",
+    )
+
+
 class PluginSettings(Section):
     """A plugin of the site."""
 

@@ -12,6 +12,7 @@ _MORE = {
     ".map": "application/json",
     ".md": "text/markdown",
     ".mjs": "text/javascript",
+    ".speculationrules": "application/speculationrules+json",
     ".toml": "application/toml",
     ".webmanifest": "application/manifest+json",
     ".webp": "image/webp",

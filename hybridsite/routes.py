@@ -16,6 +16,8 @@ from hybridsite.urls import CONTROL, Kind
 
 # The first name of every island's path, and of the script that fetches them. No file below pages/ makes such a route.
 ISLANDS = "_islands"
+# The first name of the path of the rules by which browsers fetch pages ahead.
+PREFETCH = "_prefetch"
 ERROR_STATUSES = (404, 500, 503)
 PAGE_SUFFIXES = (".html", ".md")
 

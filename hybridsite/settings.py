@@ -22,6 +22,7 @@ from hybridsite.feature_settings import (
     LanguageSettings,
     MarkdownSettings,
     PluginItem,
+    PrefetchSettings,
     SearchSettings,
     SitemapSettings,
 )
@@ -301,6 +302,7 @@ class Settings(Section):
     )
     sitemap: SitemapSettings = Field(default_factory=SitemapSettings.usual)
     search: SearchSettings = Field(default_factory=SearchSettings.usual)
+    prefetch: PrefetchSettings = Field(default_factory=PrefetchSettings.usual)
     plugins: Annotated[tuple[PluginItem, ...], BeforeValidator(units.items)] = Field(
         default=(), description='Plugins, in the order in which they are asked: `["package.module:Class"]`.'
     )

@@ -91,7 +91,7 @@ class Site:
     `broken` names the pages that didn't load, where a build goes on to find the faults of the others.
     `planned` has the paths that a build writes, once they are known.
     A server adds what it opened (`sessions`, `cache`) and what the build wrote: the files by their URLs (`built`), the
-    paths of those among them that are guarded, and the error pages.
+    paths of those among them that are guarded, the error pages, and the URL of the rules of `prefetch`.
     """
 
     root: Path
@@ -120,6 +120,7 @@ class Site:
     error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
     plugins: Plugins = field(default_factory=lambda: Plugins(Path()))
     planned: frozenset[tuple[str, ...]] | None = None
+    prefetch: str = ""
 
     @cached_property
     def links(self) -> Links:

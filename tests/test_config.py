@@ -124,7 +124,12 @@ cookie = { name = "__Host-a", secure = true, max_age = 60 }
             "2:20",
             ("must be 301 or", "it is 200"),
         ),
-        # what comes later
+        (
+            "[prefetch]\nwhen = 'hovr'",
+            "2:1",
+            ('prefetch.when must be "hover" or "visible" or "never"', 'did you mean "hover"?'),
+        ),
+        ("[prefetch]\nwhen = true", "2:1", ('prefetch.when must be "hover" or "visible" or "never"',)),
         ("[i18n]\ndefault = 'en'", "1:2", ('names the language "en", which is not in its locales',)),
         ("[i18n]\nlocales = ['en', 'd!']", "2:18", ("i18n.locales[1] must be a language",)),
         ("[i18n]\nlocales = ['en', 'de']\nfallback = { fr = 'en' }", "1:2", ('names the language "fr"',)),
@@ -164,7 +169,7 @@ title = "env:MISSING"
 [sesion]
 [session.options]
 password = "x"
-[prefetch]
+[prefetches]
 """
     found = faults(tmp_path, text)
     places = [re.match(r"site\.toml:(\d+:\d+): ", message) for message in found]

@@ -39,7 +39,7 @@ def write_nginx(build: HostedBuild, origin: str | None) -> None:
     site: Site = build.site
     rules = rules_of(site)
     files = [file for file in build.files if file.guard is None]
-    headers = header_rules(files, lambda file: f"/{file.file}")
+    headers = header_rules(files, lambda file: f"/{file.file}", types=False)  # types{} has them
     names = list(dict.fromkeys([*(name for pairs in headers.values() for name, _ in pairs), CACHED[0]]))
     build.write(MAPS, "\n".join([_HEAD, *_maps(rules, headers, names)]))
     has_page = "404.html" in {file.file for file in files}

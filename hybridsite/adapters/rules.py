@@ -18,8 +18,9 @@ from hybridsite.action_table import ACTIONS
 from hybridsite.answers import SAFE_HEADERS
 from hybridsite.errors import AdapterError, Location, SiteError
 from hybridsite.manifest import BuiltFile
+from hybridsite.prefetch import HEADER
 from hybridsite.redirects import follow
-from hybridsite.routes import ISLANDS, Match, Part, Route, Segment
+from hybridsite.routes import ISLANDS, PREFETCH, Match, Part, Route, Segment
 from hybridsite.site import Site
 
 _SAFE = "-._~!$&'()+,;=@"  # of what a segment may hold as it is, less what hosts read as a placeholder
@@ -27,6 +28,7 @@ GROUP = r"([^/?\\]+?)"
 REST_GROUP = r"((?:/[^/?\\]+)*)"
 # What the server says of a file that says nothing itself.
 CACHED = ("Cache-Control", "public, max-age=0, must-revalidate")
+_PREFETCH = HEADER.title()
 _REST: Segment = (Part("path", "rest"),)
 
 
@@ -239,13 +241,28 @@ def headers_of(file: BuiltFile) -> Pairs:
     return tuple({**own, **{name: value for name, value in safe.items() if name not in own}}.items())
 
 
-def header_rules(files: Sequence[BuiltFile], key: Callable[[BuiltFile], str]) -> Mapping[str, Pairs]:
+def _type(file: BuiltFile) -> Pairs:
+    return (("Content-Type", file.type),) if file.file.startswith(f"{PREFETCH}/") else ()
+
+
+def _with(headers: Pairs, more: Pairs) -> Pairs:
+    return (*headers, *(pair for pair in more if pair not in headers))
+
+
+def header_rules(
+    files: Sequence[BuiltFile], key: Callable[[BuiltFile], str], *, types: bool = True
+) -> Mapping[str, Pairs]:
     """Gives headers by path: `/*` for those that all files have, then the fewest paths that say the rest exactly.
 
     `key` gives the path of a file. A path that ends with `/*` is for all files below it. No two that match one file
-    have a header in common, since hosts differ in what that means.
+    have a header in common, since hosts differ in what that means. With `types` they name the type of what no host
+    knows by its name. What all pages say of [prefetch] is said of every file, for which it means nothing: hosts
+    count rules.
     """
-    every = {key(file): headers_of(file) for file in files if file.guard is None}
+    given = [file for file in files if file.guard is None]
+    told = {dict(headers_of(file)).get(_PREFETCH) for file in given if file.type.startswith("text/html")}
+    ahead = ((_PREFETCH, value),) if len(told) == 1 and (value := told.pop()) is not None else ()
+    every = {key(file): _with(headers_of(file), (*ahead, *(_type(file) if types else ()))) for file in given}
     common = frozenset[tuple[str, str]].intersection(*map(frozenset, every.values())) if every else frozenset()
     shared = tuple(pair for pair in next(iter(every.values()), ()) if pair in common)
     found: dict[str, Pairs] = {"/*": shared} if shared else {}

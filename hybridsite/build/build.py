@@ -28,6 +28,7 @@ from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
 from hybridsite.build.making import Outcome, built_file, identity, place_of_page
 from hybridsite.build.output import BEFORE, DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan, rendered_now
+from hybridsite.build.prefetch import with_prefetch
 from hybridsite.build.rows import BuildReport, PageRow, RouteRow
 from hybridsite.build.snapshot import (
     SECRET,
@@ -229,6 +230,7 @@ def _write(
     forged, assets = write_assets(site, output, files, faults, partial(listener.progress, "encoded", "picture"))
     files += forged + write_client(site, output)
     files += finish(site, pages, files, output, faults, phases.enter, listener.progress)
+    files = with_prefetch(site, pages, files, output)
     phases.enter("write")
     warnings = list(warnings_of(site, made))
     if not faults:  # with faults, it isn't the build that the host would get

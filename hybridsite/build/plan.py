@@ -12,7 +12,7 @@ from hybridsite.action_table import ACTIONS
 from hybridsite.errors import Faults, Location, ModuleError, RouteError, SiteError, did_you_mean, place_of
 from hybridsite.modules import Handler, call
 from hybridsite.resources import Resource, check_paths
-from hybridsite.routes import ISLANDS, Match
+from hybridsite.routes import ISLANDS, PREFETCH, Match
 from hybridsite.site import Site
 
 # A generator that never ends is a mistake; a real site of this size would be split.
@@ -46,7 +46,7 @@ async def plan(site: Site, faults: Faults) -> list[PlannedPage]:
         with faults.collect():
             check_paths(resource)
             async for match, segments in matches(site, resource):
-                if segments[:1] in ((ACTIONS,), (ISLANDS,)):
+                if segments[:1] in ((ACTIONS,), (ISLANDS,), (PREFETCH,)):
                     what = f"{route.pattern} gives a path below /{segments[0]}/, which belongs to {segments[0][1:]}"
                     raise RouteError(what, mend="give it another one", location=Location(route.source, 1))
                 url = site.policy.url(route.kind, segments)

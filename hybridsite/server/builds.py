@@ -16,6 +16,7 @@ from hybridsite.errors import ServeError, SiteError, SiteErrors
 from hybridsite.manifest import MANIFEST, Manifest, read_manifest
 from hybridsite.modules import forget_modules
 from hybridsite.places import is_dist, state_folder
+from hybridsite.prefetch import rules_url
 from hybridsite.previous import FOLDER as PREVIOUS
 from hybridsite.previous import KEPT
 from hybridsite.server.app import App
@@ -142,6 +143,7 @@ def _load(place: Place, signature: Signature | None, before: Build | None) -> Bu
     sessions = _sessions(site, place, before)
     cache = make_cache(site.settings, manifest.name, place.environ)
     site = replace(site, built=index.built, guarded=guarded, error_files=index.errors, sessions=sessions, cache=cache)
+    site = replace(site, prefetch=rules_url(manifest.files))
     known = {digest: island for digest, (island, _) in given.islands.items()}
     islands = answered_islands(site, manifest, place.state, place.environ, known)
     app = App(named(replace(site, islands=islands)), index)

@@ -278,3 +278,13 @@ def test_header_rules_say_exactly_what_each_file_has(files: dict[str, dict[str, 
         wanted = {"X-Content-Type-Options", "Cross-Origin-Opener-Policy", "X-Frame-Options", "Referrer-Policy"}
         assert {name for name, _ in applied} == wanted | set(files[file.url])
         assert {name: value for name, value in applied if name in files[file.url]} == files[file.url]
+
+
+def test_pages_that_are_fetched_ahead_need_no_rule_each(tmp_path: Path) -> None:
+    pages = {f"pages/page-{number}.html": "" for number in range(120)}  # more than Cloudflare reads
+    files = {"site.toml": CLOUDFLARE + '[prefetch]\nwhen = "hover"\n', "pages/feed.xml": "<a/>", **pages}
+    root = write_site(tmp_path / "site", files)
+    built_here(root)
+    told = lines(root, "_headers")
+    [named] = [line for line in told if line.strip().startswith("Speculation-Rules:")]
+    assert told.index(named) < told.index(next(line for line in told[1:] if line.startswith("/")))  # of all files

@@ -104,6 +104,32 @@ def test_a_host_answers_as_the_server_does(tmp_path: Path, name: str, slash: str
     assert {path: told for path, told in differs.items() if not is_own_way(name, slash, told)} == {}
 
 
+@pytest.mark.parametrize("base", ["", "/docs"])
+@pytest.mark.parametrize("name", HOSTS)
+def test_a_host_sends_the_rules_by_which_pages_are_fetched_ahead(tmp_path: Path, name: str, base: str) -> None:
+    adapter, front = HOSTS[name]
+    toml = (
+        f'[site]\nbase = "{base}"\nurl = "https://shop.example"\n[prefetch]\nwhen = "hover"\n'
+        f'[build]\nadapter = "{adapter}"\norigin = "http://127.0.0.1:1"\n'
+    )
+    files = {"pages/index.html": "home", "pages/about.html": "about", "public/own.json": "{}"}
+    root, port = write_site(tmp_path / "site", {"site.toml": toml, **files}), free_port()
+    built_here(root)
+    with (
+        front(root, port, tmp_path),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client,
+    ):
+        told = {client.get(f"{base}{path}").headers.get("speculation-rules", "") for path in ("/", "/about/")}
+        [url] = told
+        assert url.startswith(f'"{base}/_prefetch/')
+        rules = client.get(url.strip('"'))
+        assert rules.headers.get_list("content-type") == ["application/speculationrules+json"]
+        assert "immutable" in rules.headers["cache-control"]
+        assert rules.json()["prefetch"]
+        if name in ("nginx", "caddy"):  # the others know types that the test's stand-ins for them don't
+            assert client.get(f"{base}/own.json").headers["content-type"].startswith("application/json")
+
+
 def alike(wanted: int, found: int, same_body: bool) -> bool:
     """Whether answers are the same to a visitor: a page may have both of its addresses, and be moved by 301 or 308."""
     if wanted in (400, 404):

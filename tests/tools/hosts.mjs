@@ -16,6 +16,7 @@ const client = join(dist, existsSync(join(dist, "cdn")) ? "cdn" : "client"); // 
 const require = createRequire(join(modules, "x.cjs"));
 const load = (name) => import(pathToFileURL(join(modules, name)));
 const TYPES = { ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain" };
+const inLowerCase = (headers) => Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 const typeOf = (name) => TYPES[extname(name)] ?? "application/octet-stream";
 const own = (name) => (existsSync(join(client, name)) ? readFileSync(join(client, name), "utf8") : "");
 
@@ -35,7 +36,9 @@ async function netlify() {
   const matcher = await require("netlify-redirector").parseJSON(JSON.stringify(rules), {});
   const sent = (path, name, status = 200) => {
     const found = headers.headers.filter((rule) => rule.forRegExp.test(path)).map((rule) => rule.values);
-    return new Response(readFileSync(name), { status, headers: Object.assign({ "content-type": typeOf(name) }, ...found) });
+    const sent = new Headers({ "content-type": typeOf(name) });
+    for (const [header, value] of found.flatMap(Object.entries)) sent.set(header, value); // a type of the site's own too
+    return new Response(readFileSync(name), { status, headers: sent });
   };
   const asFile = (url) => {
     const path = decodeURIComponent(url.pathname);
