@@ -83,7 +83,8 @@ FLOORS: dict[float, str] = {
     6.12: "adapters.netlify",
     6.14: "adapters.caddy adapters.nginx",
     6.15: "adapters.webservers build.fields",
-    6.155: "adapters.functions",
+    6.155: "adapters.requirements adapters.wheels",
+    6.157: "adapters.functions",
     6.16: "adapters.aws_lambda adapters.cloudflare adapters.container adapters.standalone adapters.static"
     " adapters.vercel",
     6.2: "build.kept build.output build.report",

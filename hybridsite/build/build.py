@@ -126,8 +126,7 @@ def build_site(
         site = with_island_key(_loaded(root, state, environ, options, sources.tool, memory, faults), state, environ)
         if site.templates.has_islands():
             sources.variables[SECRET] = secret(environ, state)
-        adapter = adapter_of(root, site.settings)
-        check_host(site, adapter, faults)
+        check_host(site, adapter := adapter_of(root, site.settings), faults)
         pages = asyncio.run(plan(site, faults))
         site = with_plan(site, (page.segments for page in pages))
         usable = last if last is not None and last.variables == sources.variables else None
@@ -145,12 +144,12 @@ def build_site(
             output.exchange()
         beside = adapter.placed(site, root / DIST)
         rows = route_rows(site, pages, written.pages)
-        outside = {**kept.outside, **seen_outside(root, written.outside, began_at)}
-        outside.update((str(path), signature_of(path)) for path in beside)
+        outside = kept.outside | seen_outside(root, written.outside, began_at)
+        outside |= {str(path): signature_of(path) for path in beside}
         known = kept.known if kept is not NOTHING else known_entries(site, EntryMemory())
         stores.write(state, _store(site, sources, options, written, rows, outside, known, memory.kept(known)))
-        told = tuple(page_rows(site, pages, written.pages, written.spent, kept, reason))
-        report = _report(tuple(rows), written, began, why, phases, told)
+        told = page_rows(site, pages, written.pages, written.spent, kept, reason)
+        report = _report(rows, written, began, why, phases, told)
         write_account(state, report, drafts=options.drafts)
     return report
 
@@ -374,9 +373,12 @@ def _take(outcome: Outcome, number: int, made: dict[int, Made], outside: dict[st
 
 
 def _report(
-    rows: tuple[RouteRow, ...], written: _Written, began: float, why: str, phases: Phases, told: tuple[PageRow, ...]
+    rows: list[RouteRow], written: _Written, began: float, why: str, phases: Phases, pages: Iterable[PageRow]
 ) -> BuildReport:
     """Gives the outcome of a build that has ended. `began` is by the clock that measures."""
     phases.end()
+    told = tuple(pages)
     notices, warnings, seconds = tuple(written.notices), tuple(written.warnings), time.perf_counter() - began
-    return BuildReport(rows, notices, warnings, seconds, sum(not page.why for page in told), why, phases.seconds, told)
+    return BuildReport(
+        tuple(rows), notices, warnings, seconds, sum(not page.why for page in told), why, phases.seconds, told
+    )

@@ -63,12 +63,6 @@ def test_an_unknown_one_is_told_with_the_nearest(tmp_path: Path) -> None:
     assert str(caught.value).endswith('did you mean "static"?')
 
 
-def test_one_that_a_later_version_has_is_told_so(tmp_path: Path) -> None:
-    root = write_site(tmp_path, {"site.toml": '[build]\nadapter = "vercel"\n', "pages/index.html": ""})
-    with pytest.raises(AdapterError, match='the adapter "vercel" is not in this version of hybridsite yet'):
-        built_here(root)
-
-
 def test_a_stranger_s_writes_into_dist_and_beside_it(tmp_path: Path) -> None:
     files = {"own_host.py": own_host(), "pages/index.html": "home", "public/_rules": "mine\n", "public/a.txt": "a"}
     root = write_site(tmp_path / "site", {"site.toml": OWN, **files})
