@@ -142,10 +142,9 @@ def build_site(
             stores.forget(state)  # it doesn't belong to what comes now
             forget_account(state)
             output.exchange()
-        beside = adapter.placed(site, root / DIST)
         rows = route_rows(site, pages, written.pages)
-        outside = kept.outside | seen_outside(root, written.outside, began_at)
-        outside |= {str(path): signature_of(path) for path in beside}
+        beside = {str(path): signature_of(path) for path in adapter.placed(site, root / DIST)}
+        outside = {**kept.outside, **seen_outside(root, written.outside, began_at), **beside}
         known = kept.known if kept is not NOTHING else known_entries(site, EntryMemory())
         stores.write(state, _store(site, sources, options, written, rows, outside, known, memory.kept(known)))
         told = page_rows(site, pages, written.pages, written.spent, kept, reason)
