@@ -7,7 +7,7 @@ guarded where it is written, not where it is placed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from jinja2 import nodes
@@ -91,6 +91,16 @@ def analyse(template: nodes.Template) -> TemplateFacts:
     content, islands, assets = uses_content(template), tuple(walk.islands), tuple(walk.assets)
     given = (frozenset(walk.names), uses, references, walk.dynamic, actions, content, islands, assets)
     return TemplateFacts(*given, reads=reads(template))
+
+
+def imports(template: nodes.Template) -> Iterator[tuple[nodes.Import | nodes.FromImport, str | None]]:
+    """Yields each import with the template that it imports: None where a variable names it."""
+    found: list[nodes.Import | nodes.FromImport] = [
+        *template.find_all(nodes.Import),
+        *template.find_all(nodes.FromImport),
+    ]
+    for node in found:
+        yield node, str(node.template.value) if isinstance(node.template, nodes.Const) else None
 
 
 def _constants(props: list[nodes.Pair]) -> dict[str, object] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +15,7 @@ from jinja2.nodes import EvalContext
 from markupsafe import Markup
 
 from hybridsite.errors import Faults, Location, SourceError, did_you_mean
+from hybridsite.inheritance import inherited, signature
 
 FOLDER = "locales"
 _FILE = re.compile(rf"{FOLDER}/([^/]+)/LC_MESSAGES/messages\.(po|mo)")
@@ -90,7 +91,8 @@ def load_catalogues(
     read: dict[str, GNUTranslations] = {}
     for locale, name in found.items():
         with faults.collect():
-            read[locale] = _read(files[name], name)
+            path = files[name]
+            read[locale] = inherited("catalogue", name, (path, signature(path)), partial(_read, path, name))
     together: dict[str, NullTranslations] = {}
     for locale in known.values():
         own = [read[one] for one in (locale, *chain(locale)) if one in read]

@@ -23,13 +23,8 @@ FILE: Final = "site.toml"
 MAX_SIZE: Final = 1_000_000
 """The size of site.toml in bytes from which on it is refused."""
 
-_LATER: Final = (
-    ("prefetch",),
-    ("origin",),
-    ("build", "origin"),
-)
+_LATER: Final = ("prefetch",)
 """What the contract has, and this version doesn't."""
-_LATER_ADAPTERS: Final = ("container", "netlify", "cloudflare", "vercel", "lambda")
 _WHEN_SERVING: Final = (
     ("server",),
     ("limits",),
@@ -163,12 +158,11 @@ class _Reading:
 
     def _without_later(self) -> None:
         """Takes out what the contract has and this version doesn't, with one fault each."""
-        for path in _LATER:
-            table = self._document.get(path[0]) if len(path) > 1 else self._document
-            if isinstance(table, dict) and path[-1] in table:
-                del table[path[-1]]
-                what = f"{_dotted(path)} is not in this version of hybridsite yet"
-                self._faults.add(ConfigError(what, mend="remove it", location=self._at(path)))
+        for table in _LATER:
+            if table in self._document:
+                del self._document[table]
+                what = f"{table} is not in this version of hybridsite yet"
+                self._faults.add(ConfigError(what, mend="remove it", location=self._at((table,))))
 
     def _refuse_secrets(self) -> None:
         for section in _WITH_OPTIONS:
@@ -218,9 +212,6 @@ class _Reading:
         name, place = _dotted(path), self._at(path)
         if kind == "extra_forbidden":
             return _unknown(path, place)
-        if path == ("build", "adapter") and path not in self._variables and _is_later_adapter(value):
-            what = f'the adapter "{value}" is not in this version of hybridsite yet'
-            return ConfigError(what, mend='use "standalone" or "static"', location=place)
         variable = next((self._variables[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._variables), "")
         why = f"the variable {variable} holds something else" if variable else f"it is {_kind(value)}"
         mend = ""
@@ -239,10 +230,6 @@ class _Reading:
         else:
             must = _MUST.get(kind, "has a value that it can't have")
         return ConfigError(f"{name} {must}", why=why, mend=mend, location=place)
-
-
-def _is_later_adapter(value: object) -> bool:
-    return isinstance(value, str) and (value in _LATER_ADAPTERS or ":" in value)
 
 
 def _unknown(path: KeyPath, location: Location) -> ConfigError:

@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from pathlib import Path
 from types import MappingProxyType
 
-from hybridsite import markdown, sources
+from hybridsite import markdown
 from hybridsite.collections import Collection, EntryReference
-from hybridsite.dates import aware, moment, now
+from hybridsite.content_home import Home, Policy
 from hybridsite.declarations import COLLECTIONS_FILE, CONTENT_FOLDER, Declared, read_declarations
-from hybridsite.entries import Entries, Entry, field, order
-from hybridsite.errors import ContentError, Faults, Location, did_you_mean
-from hybridsite.frozen import FrozenDict, frozen
-from hybridsite.records import Record
-from hybridsite.schemas import Schema
-
-_log = logging.getLogger("hybridsite")
-
-_REMEMBERED = 64
-"""How many bodies are kept as HTML: a page asks for html, headings and toc of a few entries."""
-DRAFT = "it is a draft"
-_TEXT_TRUTH = {"true": True, "false": False}
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What is left out of collections, and how times are read: drafts, and what is dated after `now`."""
-
-    zone: tzinfo
-    now: datetime
-    drafts: bool = False
-    future: bool = False
+from hybridsite.entries import Entries, Entry
+from hybridsite.entry_memory import EntryMemory
+from hybridsite.errors import ContentError, Faults, did_you_mean
 
 
 class Content:
     """All collections of a site, by name."""
 
-    def __init__(self, policy: Policy, collections: Iterable[Declared] = ()) -> None:
+    def __init__(self, policy: Policy, collections: Iterable[Declared] = (), memory: EntryMemory | None = None) -> None:
         self.policy = policy
-        self._homes = {declared.name: _Home(declared, self, policy) for declared in collections}
+        self.memory = memory
+        self._homes = {declared.name: Home(declared, self, policy) for declared in collections}
         self._live = tuple(home for home in self._homes.values() if home.declared.ttl is not None)
         self._url: Callable[[Entry], str] | None = None
         self._resolver: Callable[[str], markdown.Resolve] | None = None
@@ -64,7 +41,7 @@ class Content:
         """Gives where a collection comes from. Raises ContentError as `collection` does."""
         return self._home(name).declared
 
-    def _home(self, name: str) -> _Home:
+    def _home(self, name: str) -> Home:
         home = self._homes.get(name)
         if home is None:
             mend = did_you_mean(str(name), self._homes) or _collections_told(self._homes)
@@ -77,12 +54,17 @@ class Content:
         return frozenset(file for home in self._homes.values() for file in home.left_out_files)
 
     @property
-    def is_volatile(self) -> bool:
-        """Whether another build may find other entries though no file changed: by a function, or as time goes on."""
-        return any(
-            home.declared.function is not None or any(reason != DRAFT for reason in home.left_out.values())
-            for home in self._homes.values()
-        )
+    def holds_until(self) -> float:
+        """The time, in seconds since 1970, up to which the same files give the same entries.
+
+        0 where they come from a function.
+        """
+        return min((home.holds_until for home in self._homes.values()), default=inf)
+
+    def is_of_files_alone(self, name: str) -> bool:
+        """Tells whether the entries of a collection are made of its files, and of nothing that Python might ask."""
+        home = self._home(name)
+        return home.declared.function is None and home.is_pure
 
     def publish(
         self,
@@ -105,7 +87,7 @@ class Content:
         """Gives the URL of the entry that a file is, or None where it is none."""
         home = next((home for home in self._homes.values() if home.declared.has(file)), None)
         entry = home.by_file.get(file) if home else None
-        return self.url(entry) if entry else None
+        return entry.url if entry else None
 
     def files(self) -> frozenset[str]:
         """The files that are entries."""
@@ -134,9 +116,9 @@ class Content:
         if home is None:
             near = did_you_mean(collection, self._homes) or _collections_told(self._homes)
             raise ValueError(f'there is no collection "{collection}"; {near}')
-        if slug not in home.records() and home.is_read:
+        if not home.has(slug) and home.is_read:
             reason = home.left_out.get(slug)
-            near = reason or did_you_mean(slug, home.records())
+            near = reason or did_you_mean(slug, home.slugs())
             raise ValueError(f'there is no "{slug}" in the collection "{collection}"{"; " if near else ""}{near}')
         return EntryReference(collection, slug, self)
 
@@ -150,162 +132,34 @@ class Content:
     def read(self, faults: Faults, *, serving: bool) -> None:
         """Reads and checks every collection; where the site is served, a live one waits for its first request."""
         homes = [home for home in self._homes.values() if not (serving and home.declared.ttl is not None)]
+        recalled = self._recalled(homes)
         for home in homes:
-            with faults.collect():
-                home.collect(home.declared.records(faults), faults)
+            if home not in recalled:
+                with faults.collect():
+                    home.forget()
+                    home.collect(home.declared.records(faults), faults)
         for home in homes:
             if home.is_read:
                 with faults.collect():
                     home.check(faults)
+
+    def _recalled(self, homes: list[Home]) -> set[Home]:
+        """Gives the collections of which only those files were read that have changed since the last build."""
+        memory = self.memory
+        if memory is None or not memory.holds or self.policy.drafts:
+            return set()
+        found = {home for home in homes if home.recall(memory)}
+        same = self._homes.keys() == memory.known.keys() and all(
+            home in found and home.slugs() == memory.known[home.declared.name].keys() for home in homes
+        )
+        # What a reference leads to may be gone.
+        return found if same else {home for home in found if not home.refers}
 
 
 def _collections_told(names: Iterable[str]) -> str:
     known = ", ".join(names)
     told = f"the collections: {known}" if known else "there is none"
     return f"{told}; a folder {CONTENT_FOLDER}/NAME makes one, or {COLLECTIONS_FILE}"
-
-
-class _Home:
-    """One collection: its records, the entries that were made of them, and the HTML that was asked for last."""
-
-    def __init__(self, declared: Declared, content: Content, policy: Policy) -> None:
-        self.declared = declared
-        self.policy = policy
-        self.is_read = False
-        self.left_out: dict[str, str] = {}
-        self.left_out_files: set[str] = set()
-        self._content = content
-        self._records: Mapping[str, Record] = {}
-        self._entries: Entries | None = None
-        self._rendered = lru_cache(maxsize=_REMEMBERED)(self._render)
-        self._schema: Schema | None = None
-        self._read_at: float | None = None
-        self._reading: asyncio.Future[None] | None = None
-
-    @property
-    def entries(self) -> Entries:
-        """The entries in their order. A live collection that nobody read yet is read now."""
-        if self._entries is None:
-            faults = Faults()
-            self.collect(self.declared.records(faults), faults)
-            self.check(faults)
-            faults.raise_any()
-        assert self._entries is not None
-        return self._entries
-
-    @cached_property
-    def by_file(self) -> Mapping[str, Entry]:
-        """The entries of a folder by their files."""
-        return {entry.file: entry for entry in self.entries if entry.file}
-
-    def records(self) -> Mapping[str, Record]:
-        """The records by slug."""
-        return self._records
-
-    def collect(self, records: Iterator[Record], faults: Faults) -> None:
-        """Keeps the records of all entries that are shown. Two of one slug are a fault."""
-        found: dict[str, Record] = {}
-        for record in records:
-            with faults.collect():
-                reason = _left_out(record, self.policy, self.declared.place)
-                if reason:
-                    self.left_out[record.slug] = reason
-                    if self.declared.folder:  # a file of several entries stays where it is
-                        self.left_out_files.add(record.file)
-                    continue
-                other = found.setdefault(record.slug, record)
-                if other is not record:
-                    where = other.place() or self.declared.place
-                    what = f'two entries of "{self.declared.name}" have the slug "{record.slug}"'
-                    why = f"the other is {where}" if other.file else ""
-                    mend = "rename one, or give it a `slug`"
-                    location = record.place() or self.declared.place
-                    raise ContentError(what, why=why, mend=mend, location=location)
-        self._records = found
-        self.is_read = True
-
-    def check(self, faults: Faults) -> None:
-        """Makes entries of the records. Each that doesn't fit the schema is a fault."""
-        policy, declared = self.policy, self.declared
-        schema = self._schema = self._schema or _schema(declared, policy.zone)
-        has_dates = any(record.values.get("date") is not None for record in self._records.values())
-        needs_date = schema.needs_date if schema else has_dates
-        made: list[tuple[Entry, datetime | None]] = []
-        for slug, record in self._records.items():
-            with faults.collect():
-                draft = _is_draft(record, declared.place)
-                _check_jinja(record)
-                if draft and needs_date and record.values.get("date") is None:  # a draft may have none yet
-                    today = policy.now.astimezone(policy.zone).date()
-                    record = replace(record, values={**record.values, "date": today})
-                data = schema.data(record, self._content, declared.place) if schema else _data(record, policy.zone)
-                entry = Entry(declared.name, slug, data, record.file, draft, self)
-                made.append((entry, moment(field(entry, "date"), policy.zone)))
-        self._entries = Entries(declared.name, order(made), policy.zone)
-        # What the data was made of is not kept beside it.
-        self._records = {slug: replace(record, values={}) for slug, record in self._records.items()}
-
-    # What entries ask.
-
-    def body(self, entry: Entry) -> tuple[str, int]:
-        """Gives the Markdown of an entry, and the line on which it begins: 0 where it isn't known."""
-        record = self._records.get(entry.slug)
-        if record is None or record.body is not None:
-            return (record.body or "", 0) if record else ("", 0)
-        assert record.path is not None
-        return sources.load_body(record.path, record.file)
-
-    def rendered(self, entry: Entry) -> markdown.Rendered:
-        """Gives the HTML of an entry, of which the last few are kept."""
-        return self._rendered(entry)
-
-    def _render(self, entry: Entry) -> markdown.Rendered:
-        body, line = self.body(entry)
-        return self._content.render(body, entry, line, trusted=self.declared.trusted)
-
-    def url(self, entry: Entry) -> str:
-        """Gives the URL of an entry's page."""
-        return self._content.url(entry)
-
-    # Live collections.
-
-    async def refresh(self) -> None:
-        """Reads the collection again where its time is over; requests at once share a reading that began after them.
-
-        A reading that fails is logged, and the last good one stays. Raises SiteError where there is none.
-        """
-        arrived = time.monotonic()
-        while self._read_at is None or (
-            self._read_at < arrived and arrived - self._read_at >= (self.declared.ttl or 0)
-        ):
-            if self._reading is None:
-                self._reading = asyncio.ensure_future(self._read())
-                self._reading.add_done_callback(self._end)
-            await asyncio.shield(self._reading)
-
-    def _end(self, reading: asyncio.Future[None]) -> None:
-        self._reading = None
-        if not reading.cancelled():
-            reading.exception()  # somebody has been told, or has gone
-
-    async def _read(self) -> None:
-        began, faults = time.monotonic(), Faults()
-        fresh = _Home(self.declared, self._content, replace(self.policy, now=now({})))
-        try:
-            given = await self.declared.given()
-            fresh.collect(self.declared.made(given, faults), faults)
-            fresh.check(faults)
-            faults.raise_any()
-        except Exception as error:
-            if self._entries is None:
-                raise
-            _log.error('the collection "%s" stays as it was: %s', self.declared.name, error)
-        else:
-            self._records, self._entries, self.is_read = fresh._records, fresh.entries, True
-            self.left_out = fresh.left_out
-            for entry in self._entries:
-                entry._home = self
-        self._read_at = began
 
 
 def load_content(
@@ -316,62 +170,16 @@ def load_content(
     *,
     serving: bool,
     added: Mapping[str, Collection] = MappingProxyType({}),
+    memory: EntryMemory | None = None,
 ) -> Content:
     """Loads the collections of a site. `files` are those below content/ and data/, `added` what plugins add.
 
-    All faults of all entries are added to `faults`.
+    All faults of all entries are added to `faults`. `memory` has what the last build knew.
     """
     own = Faults()
     declared = read_declarations(root, files, own, added)
-    content = Content(policy, declared)
+    content = Content(policy, declared, memory)
     content.read(own, serving=serving)
     with faults.collect():
         own.raise_any()
     return content
-
-
-def _schema(declared: Declared, zone: tzinfo) -> Schema | None:
-    if declared.schema is None:
-        return None
-    try:
-        return Schema(declared.schema, zone)
-    except Exception as error:  # whatever pydantic raises for a class
-        what = f"{declared.schema.__name__} is no schema"
-        why = str(error).partition("\n")[0]
-        raise ContentError(
-            what, why=why, mend="derive it from pydantic's BaseModel", location=declared.place
-        ) from error
-
-
-def _data(record: Record, zone: tzinfo) -> FrozenDict:
-    values = {name: value for name, value in record.values.items() if name not in ("slug", "draft")}
-    if record.body is not None:
-        values.pop("body", None)
-    data: FrozenDict = aware(frozen(values), zone)
-    return data
-
-
-def _check_jinja(record: Record) -> None:
-    if record.body is None and record.values.get("jinja") is True:
-        what, mend = "the body of an entry is no template", "take `jinja` out, or make it a page"
-        raise ContentError(what, mend=mend, location=record.place(["jinja"]))
-
-
-def _is_draft(record: Record, place: Location) -> bool:
-    value = record.values.get("draft", False)
-    if isinstance(value, str):
-        value = _TEXT_TRUTH.get(value.strip().lower(), value)  # CSV has text alone
-    if not isinstance(value, bool):
-        mend = "write true or false, without quotes"
-        raise ContentError('"draft" has to be true or false', mend=mend, location=record.place(["draft"]) or place)
-    return value
-
-
-def _left_out(record: Record, policy: Policy, place: Location) -> str:
-    """Gives why an entry isn't shown, or nothing."""
-    if policy.drafts:
-        return ""
-    if _is_draft(record, place):
-        return DRAFT
-    when = None if policy.future else moment(record.values.get("date"), policy.zone)
-    return f"it is dated in the future: {record.values['date']}" if when and when > policy.now else ""

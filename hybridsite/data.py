@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,6 +13,7 @@ from hybridsite import sources
 from hybridsite.documents import MAX_DEPTH, clause, place, too_deep
 from hybridsite.errors import Faults, Location, SourceError
 from hybridsite.frozen import frozen
+from hybridsite.inheritance import inherited, signature
 from hybridsite.toml_positions import TomlFault
 from hybridsite.toml_positions import parse as parse_toml
 
@@ -44,9 +46,13 @@ def load_data(index: Mapping[str, Path]) -> Mapping[str, object]:
                     location=Location(file),
                 )
             owners[path.stem] = file
-            data[path.stem] = frozen(read_document(path, file))
+            data[path.stem] = inherited("data", file, (path, signature(path)), partial(_document, path, file))
     faults.raise_any()
     return MappingProxyType(data)
+
+
+def _document(path: Path, file: str) -> object:
+    return frozen(read_document(path, file))
 
 
 def read_document(path: Path, file: str) -> object:

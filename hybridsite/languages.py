@@ -92,7 +92,8 @@ class Languages:
                 found = next((path for path in self.stand_ins(wanted) if path in paths), None)
                 if found is None or next(router.match(wanted), None) is not None:
                     continue
-                if any(match.route.kind == "page" for match in router.match(found)):
+                built = next((match for match in router.match(found) if match.route.prerender), None)
+                if built is not None and built.route.kind == "page":
                     yield wanted, found
 
     def counterpart(

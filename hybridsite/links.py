@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from hybridsite.errors import MarkdownError, RouteError, SiteError, closest
 from hybridsite.files import copied_name
 from hybridsite.routing import Router
-from hybridsite.used import EVERYTHING, note
+from hybridsite.used import note
 
 _FILE = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,9}$")
 """The extension of a file. `v1.0` has none."""
@@ -60,8 +60,7 @@ class Links:
         cut = min((at for at in (url.find("?"), url.find("#")) if at >= 0), default=len(url))
         written, rest = url[:cut], url[cut:]
         target = posixpath.normpath(posixpath.join(posixpath.dirname(file), unquote(written)))
-        # An entry's URL is that of some page of a collection.
-        note(EVERYTHING if target.startswith("content/") else f"route:{target}")
+        note(f"route:{target}")
         note(target)
         if (found := self._found(target)) is not None:
             return found + rest

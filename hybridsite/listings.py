@@ -5,17 +5,18 @@ A build goes through all pages of a listing; a server looks up the one that was 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
 from hybridsite.content import Content
-from hybridsite.entries import Entries, Entry, field, plain
+from hybridsite.entries import Entries, Entry, field
 from hybridsite.errors import ContentError, Faults, FrontMatterError, Location, RouteError, SiteErrors
 from hybridsite.frontmatter import Paths
 from hybridsite.resources import Resource
 from hybridsite.routes import Route
+from hybridsite.values import plain
 
 PAGE = "page"
 """The parameter that holds the number of a page."""
@@ -78,6 +79,11 @@ class Listing:
         self._content = content
         self._url_for = url_for
         self._others = tuple(name for name in route.parameters if name != "slug")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of an entry that its path is made of, beside the slug."""
+        return self._others
 
     @property
     def shows_entries(self) -> bool:
@@ -189,6 +195,15 @@ class Listings:
     def by_source(self, source: str) -> Listing | None:
         """Gives the listing of a route by its file, as `of` does."""
         return self._by_source.get(source)
+
+    def showing(self, collection: str) -> Sequence[Listing]:
+        """Gives the listings that have a page for each entry of a collection."""
+        return self._pages.get(collection, ())
+
+    def grouping(self, collection: str) -> set[str]:
+        """Gives the fields that the entries of a collection are grouped by."""
+        every = (listing.paths for listing in self._by_source.values())
+        return {paths.by for paths in every if paths.by is not None and paths.collection == collection}
 
     def shows(self, collection: str) -> bool:
         """Tells whether a route has a page for each entry of a collection."""

@@ -8,14 +8,18 @@ from types import MappingProxyType
 
 from hybridsite import dates
 from hybridsite.action_table import Action, load_actions
+from hybridsite.adapters.adapter import host_of
+from hybridsite.capabilities import EVERY
 from hybridsite.config import Settings, setting_locations
-from hybridsite.content import Content, Policy, load_content
+from hybridsite.content import Content, load_content
+from hybridsite.content_home import Policy
 from hybridsite.data import load_data
 from hybridsite.declarations import CONTENT_FOLDER
-from hybridsite.errors import ConfigError, DriverError, Faults
+from hybridsite.entry_memory import EntryMemory
+from hybridsite.errors import ConfigError, DriverError, Faults, Location
 from hybridsite.modules import Handler, load_module, middleware_functions
 from hybridsite.plugins import Setup
-from hybridsite.sessions.drivers import find_store
+from hybridsite.sessions.drivers import drivers_for, find_store
 from hybridsite.tree import below
 
 TEMPLATE_FOLDERS = ("components", "layouts", "pages")
@@ -38,7 +42,13 @@ def load_all_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, obj
 
 
 def load_collections(
-    setup: Setup, serving: bool, drafts: bool, environ: Mapping[str, str], files: Mapping[str, Path], faults: Faults
+    setup: Setup,
+    serving: bool,
+    drafts: bool,
+    environ: Mapping[str, str],
+    files: Mapping[str, Path],
+    faults: Faults,
+    memory: EntryMemory | None,
 ) -> Content:
     """Gives the collections of a site."""
     root, settings = setup.root, setup.settings
@@ -49,7 +59,7 @@ def load_collections(
         faults.add(ConfigError(str(error)))
         now = dates.now({})
     policy = Policy(dates.zone(settings.site.timezone), now, drafts=drafts, future=settings.content.future)
-    return load_content(root, own, policy, faults, serving=serving, added=setup.collections)
+    return load_content(root, own, policy, faults, serving=serving, added=setup.collections, memory=memory)
 
 
 def load_middleware(root: Path, faults: Faults) -> tuple[Handler, ...]:
@@ -68,6 +78,12 @@ def load_all_actions(root: Path, faults: Faults) -> Mapping[str, Action] | None:
     return actions
 
 
+def drivers_of(settings: Settings) -> list[str] | None:
+    """Names the session drivers that work on the site's host; None where all do."""
+    host = host_of(settings)
+    return None if host.answers and host.offers == EVERY else drivers_for(host.offers) if host.answers else []
+
+
 def check_driver(root: Path, settings: Settings, faults: Faults) -> None:
     """Adds a fault for a name that is no driver. A stranger's class is imported when a server starts."""
     driver = settings.session.driver
@@ -75,4 +91,5 @@ def check_driver(root: Path, settings: Settings, faults: Faults) -> None:
         try:
             find_store(driver)
         except DriverError as error:
-            faults.add(error.at(setting_locations(root)["session", "driver"]))
+            places = setting_locations(root)  # the driver may be the host's default
+            faults.add(error.at(places.get(("session", "driver")) or Location("site.toml")))

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from hybridsite.errors import Location, ModuleError, SiteError, is_of_site, one_slip, place_of
+from hybridsite.inheritance import code_state, inherited, signature
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PAGE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
@@ -79,6 +80,10 @@ def load_module(root: Path, file: str) -> SiteModule:
     The module's name is made from the place of its site, so that two sites in one process don't meet.
     """
     path = root / file
+    return inherited("module", file, (path, signature(path), code_state()), lambda: _run_module(root, file, path))
+
+
+def _run_module(root: Path, file: str, path: Path) -> SiteModule:
     try:
         tree = ast.parse(path.read_bytes(), str(path))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:

@@ -15,7 +15,15 @@ Listener = Callable[[PrerenderSessionError], None]
 
 _GUARD = "guard the place with `{% if session is defined %}` (in Python: context.has_session)"
 MEND_PRERENDERED = f"give the page `prerender: false`, put the piece into an island, or {_GUARD}"
-MEND_NO_DRIVER = f"name a [session] driver in site.toml, or {_GUARD}"
+
+
+def no_driver(drivers: Sequence[str] | None) -> str:
+    """Tells what to do where the site has no driver: `drivers` are those that work on its host, None where all do."""
+    if drivers is None:
+        return f"name a [session] driver in site.toml, or {_GUARD}"
+    if not drivers:
+        return f"choose a [build] adapter whose host runs the site, or {_GUARD}"
+    return f"name a [session] driver in site.toml that works there ({', '.join(drivers)}), or {_GUARD}"
 
 
 class SessionNotices:

@@ -18,6 +18,7 @@ from hybridsite.modules import PAGE_METHODS, Handler, SiteModule, call
 from hybridsite.resources import Resource
 from hybridsite.site import Site
 from hybridsite.templating import CONTEXT_NAMES
+from hybridsite.used import Notes, noting, repeat
 
 
 async def respond(context: Context, method: str) -> Response:
@@ -111,12 +112,14 @@ def plain_markdown(site: Site, resource: Resource) -> markdown.Rendered:
     """Gives the HTML of a body that is the same for everybody, made once. Raises SiteErrors."""
     source = resource.source
     assert source is not None
-    kept = resource.__dict__.get("_markdown")
+    kept: tuple[markdown.Rendered, Notes] | None = resource.__dict__.get("_markdown")
     if kept is None:
         resolve, style = site.links.resolver(source.file), site.markdown_style
-        kept = markdown.render(source.body, file=source.file, line=source.body_line, resolve=resolve, style=style)
-        resource.__dict__["_markdown"] = kept
-    return kept
+        with noting() as noted:  # another page of the resource depends on the same
+            made = markdown.render(source.body, file=source.file, line=source.body_line, resolve=resolve, style=style)
+        kept = resource.__dict__["_markdown"] = (made, noted)
+    repeat(kept[1])
+    return kept[0]
 
 
 def _bare_document(context: Context, body: markdown.Rendered) -> str:

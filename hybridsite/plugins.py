@@ -7,13 +7,15 @@ search) are plugins on it, which proves it.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from hybridsite.adapters.adapter import fitted
 from hybridsite.collections import Collection
 from hybridsite.config import load_settings, setting_locations
 from hybridsite.errors import Answer, Location, PluginError, RouteError, SiteError, SiteErrors, did_you_mean, place_of
@@ -39,8 +41,11 @@ class Plugin:
     """The base class of plugins. Each of its five methods may be left out; they are called in the order of site.toml.
 
     The class is made once for each site that is loaded, with the `options` of its line in site.toml. It has to
-    keep nothing of a request: many are answered at once.
+    keep nothing of a request: many are answered at once. `adds` has patterns of the files that built() adds, for
+    `dev`, which builds nothing: it calls the method when a path is asked for that fits one of them and is nothing else.
     """
+
+    adds: ClassVar[tuple[str, ...]] = ("*",)
 
     def configure(self, settings: Settings) -> Settings:
         """Gives the settings that the site is loaded with: these, or `settings.model_copy(update=…)`."""
@@ -216,10 +221,21 @@ class Plugins:
         """Whether one of them wants to see finished builds."""
         return any(_has(plugin, "built") for _, plugin in self._plugins)
 
-    def built(self, build: FinishedBuild, turn: Callable[[str], None] = lambda name: None) -> None:
-        """Shows the plugins a finished build; `turn` is told the name of each before. Raises PluginError."""
+    def adding(self, file: str) -> Iterator[str]:
+        """Yields the names of those that may add a file to a finished build."""
         for name, plugin in self._plugins:
-            if _has(plugin, "built"):
+            if _has(plugin, "built") and any(fnmatchcase(file, pattern) for pattern in plugin.adds):
+                yield name
+
+    def built(
+        self, build: FinishedBuild, turn: Callable[[str], None] = lambda name: None, *, only: str | None = None
+    ) -> None:
+        """Shows the plugins a finished build, or one of them; `turn` is told the name of each before.
+
+        Raises PluginError.
+        """
+        for name, plugin in self._plugins:
+            if _has(plugin, "built") and only in (None, name):
                 turn(name)
                 self._call(name, "built", plugin.built, build)
 
@@ -293,9 +309,12 @@ def _found(name: str) -> object:
 
 
 def plug_in(root: Path, settings: Settings) -> tuple[Settings, Plugins, Setup]:
-    """Makes a site's plugins, and gives the settings as they leave them, and what they add. Raises SiteErrors."""
+    """Makes a site's plugins, and gives the settings as they and the host leave them, and what they add.
+
+    Raises SiteErrors.
+    """
     plugins = load_plugins(root, settings)
-    settings = plugins.configure(settings)
+    settings = fitted(root, plugins.configure(settings))
     setup = Setup(root, settings)
     plugins.load(setup)
     return settings, plugins, setup

@@ -1,5 +1,7 @@
 """How a compiled template prints a value: None as nothing, everything else as text, escaped where the file asks for it.
 
+What is read of an entry's data is one call, so that a build learns which field a page depends on.
+
 Jinja's own generator makes a Markup of each value that it prints, only to join them all into plain text; here they stay
 the text they are, and None costs no call of a `finalize`.
 """
@@ -10,7 +12,7 @@ from typing import Any
 
 import markupsafe
 from jinja2 import nodes
-from jinja2.compiler import CodeGenerator, Frame
+from jinja2.compiler import CodeGenerator, Frame, optimizeconst
 
 
 def _escape_text(text: str) -> str:
@@ -64,4 +66,27 @@ class PrintingCodeGenerator(CodeGenerator):
             self.write("environment.print_plain(")
 
     def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
+        self.write(")")
+
+    @optimizeconst
+    def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:
+        """Writes `post.data.title` as one call, which tells whose field is read."""
+        if not isinstance(node.node, nodes.Getattr) or node.node.attr != "data":
+            super().visit_Getattr(node, frame)
+            return
+        self.write("environment.data_attribute(")
+        self.visit(node.node.node, frame)
+        self.write(f", {node.attr!r})")
+
+    @optimizeconst
+    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:
+        """Writes `post.data["title"]` as one call, too."""
+        inner = node.node
+        if not isinstance(inner, nodes.Getattr) or inner.attr != "data" or isinstance(node.arg, nodes.Slice):
+            super().visit_Getitem(node, frame)
+            return
+        self.write("environment.data_item(")
+        self.visit(inner.node, frame)
+        self.write(", ")
+        self.visit(node.arg, frame)
         self.write(")")

@@ -8,8 +8,12 @@ WHOLE = "*"
 """Stands for all that a name has, where a template does more with it than to ask for one thing by its name."""
 # What a template may ask of the site without reaching its content.
 _PLAIN_OF_SITE = frozenset({"title", "description", "language", "author", "url", "base"})
+PRIVATE = "private"
+"""Stands among the names for an attribute that is nobody's to ask for: nobody notes what is read by it."""
 COLLECTION = "collection"
 _NAMES = frozenset({"data", "site", "url_for"})
+# What `pagination`, entries and their methods lead to beside their own: `neighbour` is for entries themselves.
+_INNER = frozenset({"neighbour"})
 
 
 def reads(template: nodes.Template) -> frozenset[tuple[str, str]]:
@@ -25,6 +29,9 @@ def reads(template: nodes.Template) -> frozenset[tuple[str, str]]:
             ):
                 found.add((name, what))
                 told.add(id(owner))
+    for attribute in template.find_all(nodes.Getattr):
+        if attribute.attr.startswith("_") or attribute.attr in _INNER:
+            found.add((PRIVATE, attribute.attr))
     for node in template.find_all(nodes.Name):
         if node.name in _NAMES and node.ctx == "load" and id(node) not in told:
             found.add((node.name, WHOLE))

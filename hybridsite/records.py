@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from posixpath import splitext
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from hybridsite import sources
 from hybridsite.data import DATA_SUFFIXES, read_document
 from hybridsite.errors import ContentError, Faults, Location
+from hybridsite.inheritance import inherited, signature
 from hybridsite.positions import nearest, positions
 from hybridsite.toml_positions import KeyPath
 from hybridsite.urls import CONTROL
@@ -63,21 +65,27 @@ def folder_records(folder: str, files: Mapping[str, Path], faults: Faults) -> It
     """
     for file, path in files.items():
         inner = file[len(folder) + 1 :]
-        stem, suffix = splitext(inner)
+        suffix = splitext(inner)[1]
         if suffix not in FOLDER_SUFFIXES or inner.startswith("_") or "/_" in inner:
             continue
         with faults.collect():
-            values: Mapping[str, Any]
-            if suffix == ".md":
-                values = sources.load_head(path, file).front_matter
-                slug = values["slug"] if "slug" in values else path_slug(stem)
-                yield Record(checked_slug(slug, Location(file, 1)), values, file, path, body=None)
-            else:
-                document = read_document(path, file)
-                values = {} if document is None else _mapping(document, Location(file))
-                slug = next((values[key] for key in ("slug", "id") if key in values), path_slug(stem))
-                body = _body(values, Location(file, 1))
-                yield Record(checked_slug(slug, Location(file, 1)), values, file, path, body=body)
+            read = _of_markdown if suffix == ".md" else _of_document
+            yield inherited("record", file, (signature(path), folder), partial(read, file, folder, path))
+
+
+def _of_markdown(file: str, folder: str, path: Path) -> Record:
+    values = sources.load_head(path, file).front_matter
+    slug = values["slug"] if "slug" in values else path_slug(splitext(file[len(folder) + 1 :])[0])
+    return Record(checked_slug(slug, Location(file, 1)), values, file, path, body=None)
+
+
+def _of_document(file: str, folder: str, path: Path) -> Record:
+    document = read_document(path, file)
+    values = {} if document is None else _mapping(document, Location(file))
+    stem = splitext(file[len(folder) + 1 :])[0]
+    slug = next((values[key] for key in ("slug", "id") if key in values), path_slug(stem))
+    body = _body(values, Location(file, 1))
+    return Record(checked_slug(slug, Location(file, 1)), values, file, path, body=body)
 
 
 def file_records(file: str, path: Path, faults: Faults) -> Iterator[Record]:

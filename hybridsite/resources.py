@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import cached_property, partial, reduce
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from hybridsite.closures import Closure
 from hybridsite.config import Settings
 from hybridsite.errors import Faults, FrontMatterError, Location, ModuleError, RouteError
 from hybridsite.frontmatter import FrontMatter, read_front_matter
+from hybridsite.inheritance import inherited
 from hybridsite.modules import METHODS, PAGE_METHODS, SiteModule, check_definitions, load_module
 from hybridsite.routes import Route
 from hybridsite.templating import Templates
@@ -141,7 +142,9 @@ def _load_resource(
             )
         return Resource(replace(route, prerender=module.prerender is True), module=module)
     source = sources.load(root / route.template, route.template)
-    front = read_front_matter(source, own_keys=settings.front_matter.keys, zone=dates.zone(settings.site.timezone))
+    keys, zone = settings.front_matter.keys, dates.zone(settings.site.timezone)
+    read = partial(read_front_matter, source, own_keys=keys, zone=zone)
+    front = inherited("front matter", source.file, (source, keys, zone), read)
     if module is not None:
         check_definitions(module, ("load", "paths", *PAGE_METHODS))
     prerender = _prerender(source, front, module, default)

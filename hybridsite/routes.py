@@ -87,6 +87,11 @@ class Route:
         """The names of the parameters, in order."""
         return tuple(part.text for segment in self.segments for part in segment if part.kind != "text")
 
+    @cached_property
+    def has_whole_segments(self) -> bool:
+        """Whether each segment is one piece, and none a rest parameter: the path can be read in one way alone."""
+        return all(len(segment) == 1 and segment[0].kind != "rest" for segment in self.segments)
+
     @property
     def location(self) -> Location:
         """The file that names the route, or the line of a redirect."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hybridsite.errors import Faults, RouteError, did_you_mean
 from hybridsite.routes import Match, Part, Route, Segment
@@ -81,6 +81,14 @@ class Router:
             for route in routes:
                 yield Match(route, dict(zip(route.parameters, values, strict=True)))
 
+    def match_own(self, route: Route, segments: tuple[str, ...], props: Mapping[str, object]) -> Match:
+        """Gives the match of a route with a path that `fill` has made for it: the values are those of the path."""
+        if route.has_whole_segments:
+            pairs = zip(route.segments, segments, strict=True)
+            values = {segment[0].text: text for segment, text in pairs if segment[0].kind == "param"}
+            return Match(route, values, props)
+        return replace(next(match for match in self.match(segments) if match.route is route), props=props)
+
     def by_source(self, source: str) -> Route:
         """Finds a route by its file. Raises RouteError, with the nearest name, where there is none."""
         if route := self._by_source.get(source):
@@ -125,7 +133,8 @@ class Router:
                 raise RouteError(
                     f'a parameter of {route.source} gives the path segment "{text}"', why="no URL can hold it"
                 )
-        self._check_round_trip(route, tuple(filled), params)
+        if not route.has_whole_segments:
+            self._check_round_trip(route, tuple(filled), params)
         return tuple(filled)
 
     @staticmethod

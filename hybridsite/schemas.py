@@ -20,7 +20,10 @@ _OWN = ("slug", "id", "draft", "body")
 
 
 class Schema:
-    """A pydantic model (or a dataclass, or a TypedDict) that the entries of a collection have to fit."""
+    """A pydantic model (or a dataclass, or a TypedDict) that the entries of a collection have to fit.
+
+    `is_pure` where no Python of the site takes part in that: a validator may ask for the time, or for other files.
+    """
 
     def __init__(self, kind: type[Any], zone: tzinfo) -> None:
         """Raises what pydantic raises for a class that it can make no schema of."""
@@ -28,7 +31,10 @@ class Schema:
 
         self.name = kind.__name__
         self._zone = zone
-        self._validate = TypeAdapter(kind).validate_python
+        adapter = TypeAdapter(kind)
+        self._validate = adapter.validate_python
+        self.is_pure = _is_pure(adapter.core_schema)
+        self.refers = _refers(adapter.core_schema)
         fields: Mapping[str, Any] = getattr(kind, "model_fields", None) or getattr(kind, "__annotations__", {})
         aliases = [getattr(field, name, None) for field in fields.values() for name in ("alias", "validation_alias")]
         self.names = {*fields, *(alias for alias in aliases if isinstance(alias, str))}
@@ -80,3 +86,48 @@ class Schema:
         if kind == "reference":
             return ContentError(f'"{name}"{of} refers to no entry', why=why, location=at)
         return ContentError(f'"{name}"{of} doesn\'t fit {self.name}', why=clause(why), location=at)
+
+
+def make_schema(kind: type[Any] | None, zone: tzinfo, place: Location) -> Schema | None:
+    """Makes the schema of a collection that is declared at `place`. Raises ContentError for a class that is none."""
+    if kind is None:
+        return None
+    try:
+        return Schema(kind, zone)
+    except Exception as error:  # whatever pydantic raises for a class
+        why = str(error).partition("\n")[0]
+        mend = "derive it from pydantic's BaseModel"
+        raise ContentError(f"{kind.__name__} is no schema", why=why, mend=mend, location=place) from error
+
+
+def _is_pure(schema: object) -> bool:
+    """Tells whether pydantic's schema runs no function but pydantic's own, and what makes references."""
+    if isinstance(schema, list | tuple):
+        return all(map(_is_pure, schema))
+    if not isinstance(schema, Mapping):
+        return schema is None or isinstance(schema, str | int | float | bool | type) or not callable(schema)
+    if schema.get("post_init") or schema.get("custom_init") or schema.get("type") in ("call", "callable"):
+        return False
+    return all(_is_own(value) or _is_pure(value) for key, value in schema.items() if key not in _NO_VALIDATION)
+
+
+def _refers(schema: object) -> bool:
+    """Tells whether pydantic's schema has references to entries."""
+    if isinstance(schema, Mapping):
+        function = schema.get("function")
+        if isinstance(function, Mapping) and "hybridsite" in str(getattr(function.get("function"), "__module__", "")):
+            return True
+        return any(_refers(value) for key, value in schema.items() if key not in _NO_VALIDATION)
+    return isinstance(schema, list | tuple) and any(map(_refers, schema))
+
+
+_NO_VALIDATION = frozenset({"metadata", "serialization", "cls", "computed_fields", "ref", "schema_ref"})
+_MAKERS = (list, dict, set, tuple, frozenset)
+
+
+def _is_own(function: object) -> bool:
+    """Tells whether a function of a schema is pydantic's, or that of a reference."""
+    module = getattr(function, "__module__", None) or ""
+    return (isinstance(function, type) and function in _MAKERS) or (
+        callable(function) and module.partition(".")[0] in ("pydantic", "hybridsite")
+    )

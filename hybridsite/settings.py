@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -55,8 +55,14 @@ class BuildSettings(Section):
         default="static",
         description="Whether a page that doesn't say is built into a file, or rendered when it is asked for.",
     )
-    adapter: Literal["standalone", "static"] = Field(
-        default="standalone", description="The host that the site is built for."
+    adapter: Annotated[str, AfterValidator(units.adapter)] = Field(
+        default="standalone",
+        description='The host that the site is built for: an adapter\'s name, or "package.module:Adapter".',
+    )
+    origin: Origin | None = Field(
+        default=None,
+        description="Where `serve` answers what is rendered on demand, for hosts and web servers that give out the "
+        'files themselves: "https://app.example.com".',
     )
 
 
@@ -289,16 +295,6 @@ class Settings(Section):
     server: ServerSettings = Field(default_factory=ServerSettings.usual)
     limits: LimitSettings = Field(default_factory=LimitSettings.usual)
     _warnings: tuple[SiteError, ...] = PrivateAttr(())
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_defaults_of_the_host(cls, values: Any) -> Any:
-        """Turns sessions off on a host that has none, unless a driver is named."""
-        build = values.get("build") if isinstance(values, dict) else None
-        if not isinstance(build, dict) or build.get("adapter") != "static":
-            return values
-        session = values.get("session", {})
-        return {**values, "session": {"driver": False, **session}} if isinstance(session, dict) else values
 
     @property
     def most_body(self) -> int:

@@ -23,10 +23,12 @@ from hybridsite.content import Content
 from hybridsite.csp import Policy
 from hybridsite.declarations import CONTENT_FOLDER
 from hybridsite.entries import Entries, Entry
+from hybridsite.entry_memory import EntryMemory
 from hybridsite.errors import Faults, Location
 from hybridsite.files import copied_files
 from hybridsite.given import ErrorFile, GivenFile
 from hybridsite.headers import HeaderRules
+from hybridsite.inheritance import inherited, signatures
 from hybridsite.island_table import IslandTable, load_components
 from hybridsite.languages import LOCALE, Alternate, Languages
 from hybridsite.links import Links
@@ -36,6 +38,7 @@ from hybridsite.loading import (
     MIDDLEWARE,
     TEMPLATE_FOLDERS,
     check_driver,
+    drivers_of,
     load_all_actions,
     load_all_data,
     load_collections,
@@ -44,7 +47,7 @@ from hybridsite.loading import (
 )
 from hybridsite.markdown import MarkdownStyle
 from hybridsite.modules import Handler, make_importable
-from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
+from hybridsite.notices import MEND_PRERENDERED, SessionNotices, no_driver
 from hybridsite.plugins import Plugins, plug_in
 from hybridsite.redirects import make_router
 from hybridsite.resources import Resource, load_resources, made_resources, refuse_guards
@@ -55,6 +58,7 @@ from hybridsite.sessions.manager import SessionManager
 from hybridsite.templating import Templates, make_templates, unknown_action
 from hybridsite.tree import below, index_files
 from hybridsite.urls import UrlPolicy
+from hybridsite.used import LIST, note
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +241,7 @@ class Site:
 
     def collection(self, name: str) -> Entries:
         """Gives the entries of a collection: `collection()` in templates. Raises ContentError for a name of none."""
+        note(f"{LIST}{name}")
         return self.content.collection(name)
 
     def action_url(self, name: str) -> str:
@@ -273,9 +278,13 @@ class Site:
         """Whether requests for it have a session: the site has a driver, and the page isn't rendered at build."""
         return self.settings.session.driver is not False and not resource.prerender
 
+    @cached_property
+    def _no_driver(self) -> str:
+        return no_driver(drivers_of(self.settings))
+
     def mend(self, resource: Resource) -> str:
         """What to do where `resource` uses a session that it doesn't have."""
-        return MEND_NO_DRIVER if self.settings.session.driver is False else MEND_PRERENDERED
+        return self._no_driver if self.settings.session.driver is False else MEND_PRERENDERED
 
 
 def load_site(
@@ -286,22 +295,23 @@ def load_site(
     faults: Faults | None = None,
     assets: Assets | None = None,
     cache: Path | None = None,
+    memory: EntryMemory | None = None,
 ) -> Site:
     """Reads a site folder (or the sources in dist/server/) into a Site.
 
     Raises SiteErrors with every fault that can be found without rendering, or the only one as itself. Where `faults` is
     given, those of single pages are added to it, and the site comes without these pages: a build renders the others,
-    to tell their faults too. `assets` are a build's; without, they are made here, and remembered in the folder `cache`.
+    to tell their faults too. `assets` are a build's; without, they are made here, and remembered in `cache`.
+    `memory` has what the last build knew of entries.
     """
-    root = root.resolve()
-    make_importable(root)
+    make_importable(root := root.resolve())
     settings, plugins, setup = plug_in(root, load_settings(root, environ, serving=mode.answers and not mode.alone))
     goes_on, faults = faults is not None, Faults() if faults is None else faults
     files = index_files(root, (*TEMPLATE_FOLDERS, DATA_FOLDER, CONTENT_FOLDER, FOLDER, LOCALES), faults)
     data = load_all_data(files, faults)
-    content = load_collections(setup, not mode.prerendering, mode.drafts, environ, files, faults)
+    content = load_collections(setup, not mode.prerendering, mode.drafts, environ, files, faults, memory)
     actions = load_all_actions(root, faults)
-    assets = Workshop(below(files, FOLDER), cache) if assets is None else assets
+    assets = _workshop(below(files, FOLDER), cache) if assets is None else assets
     languages = Languages.of(settings)
     catalogues = load_catalogues(below(files, LOCALES), languages.locales, languages.chain, faults)
     templates = make_templates(setup, template_sources(files), actions, assets.names())
@@ -326,8 +336,11 @@ def load_site(
         *(chain, actions or {}, broken, islands, assets, languages, catalogues),
         plugins=plugins,
     )
-    _join(site)
-    return site
+    return _join(site)
+
+
+def _workshop(files: Mapping[str, Path], cache: Path | None) -> Workshop:
+    return inherited("workshop", "", (signatures(files), cache), lambda: Workshop(files, cache))
 
 
 def with_plan(site: Site, paths: Iterable[tuple[str, ...]]) -> Site:
@@ -347,11 +360,11 @@ def _routed(
     return None
 
 
-def _join(site: Site) -> None:
+def _join(site: Site) -> Site:
     """Gives templates and entries what they ask of the site, now that there is one."""
     site.content.publish(site.entry_url, site.links.resolver, site.markdown_style)
-    named(site)
-    _check_session(site)
+    _check_session(named(site))
+    return site
 
 
 def named(site: Site) -> Site:

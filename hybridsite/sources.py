@@ -6,10 +6,7 @@ import errno
 import os
 import re
 import stat
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +14,7 @@ from types import MappingProxyType
 from hybridsite.documents import place
 from hybridsite.errors import FrontMatterError, Location, SourceError
 from hybridsite.frozen import frozen
+from hybridsite.inheritance import inherited, signature
 from hybridsite.plain_yaml import read_plain
 from hybridsite.toml_positions import TomlFault, key_positions
 from hybridsite.toml_positions import parse as parse_toml
@@ -144,25 +142,7 @@ def _with_plain_newlines(text: str) -> str:
 
 def load(path: Path, file: str) -> Source:
     """Reads and parses a file, which errors call `file`. Raises SourceError and FrontMatterError."""
-    return parse(read_text(path, file), file)
-
-
-Heads = dict[str, tuple[tuple[int, int, int], "Source"]]
-"""What was read of files, each with its time, size and number on the disk."""
-
-_heads: ContextVar[Heads | None] = ContextVar("heads", default=None)
-# A file that has just been written may be written again without another time (in nanoseconds) or size.
-_SETTLED = 100_000_000
-
-
-@contextmanager
-def remembering(heads: Heads) -> Iterator[None]:
-    """Lets `load_head` give what `heads` holds of files that are as they were, and put there what it reads."""
-    before = _heads.set(heads)
-    try:
-        yield
-    finally:
-        _heads.reset(before)
+    return inherited("source", file, (path, signature(path)), lambda: parse(read_text(path, file), file))
 
 
 def load_head(path: Path, file: str) -> Source:
@@ -170,24 +150,6 @@ def load_head(path: Path, file: str) -> Source:
 
     Raises SourceError and FrontMatterError as `load` does, for what stands up to there.
     """
-    heads = _heads.get()
-    if heads is None:
-        return _read_head(path, file)
-    key = str(path)
-    try:
-        status = os.stat(key)
-    except OSError:
-        return _read_head(path, file)  # which tells why
-    seen, known = (status.st_mtime_ns, status.st_size, status.st_ino), heads.get(key)
-    if known is not None and known[0] == seen and known[1].file == file:
-        return known[1]
-    read = _read_head(path, file)
-    if time.time_ns() - status.st_mtime_ns > _SETTLED:
-        heads[key] = (seen, read)
-    return read
-
-
-def _read_head(path: Path, file: str) -> Source:
     searched = 3
 
     def is_whole(head: bytearray) -> bool:

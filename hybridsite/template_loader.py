@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -14,11 +15,12 @@ from jinja2 import nodes
 from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 
 from hybridsite import sources
-from hybridsite.analysis import TemplateFacts, analyse
+from hybridsite.analysis import TemplateFacts, analyse, imports
 from hybridsite.closures import trace
 from hybridsite.compiled import compiled
 from hybridsite.errors import Location, TemplateError, did_you_mean
 from hybridsite.formats import FILTERS
+from hybridsite.inheritance import code_state, inherited
 from hybridsite.island_tag import PLACE
 from hybridsite.nonces import HTML, add_nonces
 
@@ -42,6 +44,11 @@ class SiteLoader(jinja2.BaseLoader):
         self._page_names = page_names
         self._with_nonces = with_nonces
         self.facts: dict[str, TemplateFacts] = {}
+        self._imports: dict[str, tuple[str, ...]] = {}
+        # What was read, and what was parsed, and is not yet compiled.
+        self._sources: dict[str, sources.Source] = {}
+        self._trees: dict[str, nodes.Template] = {}
+        self._options = (*variable, with_nonces)
         self.is_foreseeable = True
         self.variable = variable
 
@@ -49,55 +56,68 @@ class SiteLoader(jinja2.BaseLoader):
         path = self.index.get(name)
         if path is None:
             raise TemplateNotFound(name)
-        parsed, source = self._parse(environment, name, path)
-        self._give_imports_their_context(environment, parsed)
-        try:
-            code = self._code(environment, parsed, name, source)
-        except TemplateSyntaxError as error:
-            raise self._syntax_fault(error, name, source) from None
+        self._facts_of(environment, name)
+        needing = tuple(each for each in self._imports[name] if self._needs_context(environment, each))
+        source = self._sources.pop(name, None) or sources.load(path, name)
+        rests_on = (source, self._options, needing, code_state())
+        code = inherited("code", name, rests_on, partial(self._compiled, environment, name, source, needing))
         return environment.template_class.from_code(environment, code, globals)
 
-    def _code(self, environment: jinja2.Environment, parsed: nodes.Template, name: str, source: str) -> CodeType:
+    def _compiled(
+        self, environment: jinja2.Environment, name: str, source: sources.Source, needing: Collection[str]
+    ) -> CodeType:
+        """Compiles a template. Imported macros see the page's names where they use one; others are made once."""
+        parsed = self._trees.pop(name, None) or self._parse(environment, name, source)
+        for node, imported in imports(parsed):
+            node.with_context = node.with_context or imported in needing
         path, kept = str(self.index[name]), compiled() if self.is_foreseeable else None
-        if kept is None:
-            return environment.compile(parsed, name, path)
-        imports = [node.with_context for node in _imports(parsed)]
-        parts = (name, path, source, self.variable, self._with_nonces, imports)
-        return kept.code(parts, lambda: environment.compile(parsed, name, path))
-
-    def _parse(self, environment: jinja2.Environment, name: str, path: Path) -> tuple[nodes.Template, str]:
-        source = _jinja_body(sources.load(path, name))
         try:
-            parsed = environment.parse(source, name, str(path))
+            if kept is None:
+                return environment.compile(parsed, name, path)
+            contexts = [node.with_context for node, _ in imports(parsed)]
+            parts = (name, path, _jinja_body(source), self.variable, self._with_nonces, contexts)
+            return kept.code(parts, lambda: environment.compile(parsed, name, path))
+        except TemplateSyntaxError as error:
+            raise self._syntax_fault(error, name, source) from None
+
+    def _parse(self, environment: jinja2.Environment, name: str, source: sources.Source) -> nodes.Template:
+        try:
+            parsed = environment.parse(_jinja_body(source), name, str(self.index[name]))
         except TemplateSyntaxError as error:
             raise self._syntax_fault(error, name, source) from None
         if self._with_nonces and name.endswith(HTML):
             add_nonces(parsed)
+        return parsed
+
+    def _analysed(
+        self, environment: jinja2.Environment, name: str, source: sources.Source
+    ) -> tuple[tuple[str, ...], TemplateFacts]:
+        """Gives the templates that a template imports, and what is known of it."""
+        parsed = self._trees[name] = self._parse(environment, name, source)
         facts = analyse(parsed)
         if any(used.name in FILTERS for used in parsed.find_all(nodes.Filter)):  # they ask for the page's language
             facts = replace(facts, names=facts.names | {"locale"})
-        self.facts[name] = facts
-        return parsed, source
+        return tuple(dict.fromkeys(name for _, name in imports(parsed) if name)), facts
 
-    def _give_imports_their_context(self, environment: jinja2.Environment, parsed: nodes.Template) -> None:
-        """Lets imported macros see the page's names where they use one; others stay as Jinja has them, made once."""
-        for node in _imports(parsed):
-            name = node.template.value if isinstance(node.template, nodes.Const) else None
-            path = self.index.get(str(name))
-            if path is None:
-                continue
-            found = trace(str(name), lambda other: self._facts_of(environment, other))
-            needs = bool(found.names & self._page_names) or PLACE in found.names
-            node.with_context = node.with_context or found.dynamic or needs
+    def _needs_context(self, environment: jinja2.Environment, name: str) -> bool:
+        """Tells whether an imported template uses names of the page that imports it."""
+        if name not in self.index:
+            return False
+        found = trace(name, lambda other: self._facts_of(environment, other))
+        return found.dynamic or bool(found.names & self._page_names) or PLACE in found.names
 
     def _facts_of(self, environment: jinja2.Environment, name: str) -> TemplateFacts | None:
         path = self.index.get(name)
         if path is not None and name not in self.facts:
-            self._parse(environment, name, path)
+            source = self._sources[name] = sources.load(path, name)
+            analysed = partial(self._analysed, environment, name, source)
+            rests_on = (source, self._options, code_state())
+            # The facts last: whoever finds them, in another thread, finds the rest.
+            self._imports[name], self.facts[name] = inherited("facts", name, rests_on, analysed)
         return self.facts.get(name)
 
-    def _syntax_fault(self, error: TemplateSyntaxError, name: str, source: str) -> TemplateError:
-        lines = source.split("\n")
+    def _syntax_fault(self, error: TemplateSyntaxError, name: str, source: sources.Source) -> TemplateError:
+        lines = _jinja_body(source).split("\n")
         line = lines[error.lineno - 1] if 0 < error.lineno <= len(lines) else ""
         message = str(error.message or "").rstrip(".")
         mend = getattr(error, "mend", "close what is open, or take the line out")
@@ -107,10 +127,6 @@ class SiteLoader(jinja2.BaseLoader):
             mend = f"where {self.variable[0]} is meant as text, put it between {{% raw %}} and {{% endraw %}}"
         place = Location(error.name or name, error.lineno)
         return TemplateError("the template doesn't parse", why=message, mend=mend, location=place)
-
-
-def _imports(parsed: nodes.Template) -> list[nodes.Import | nodes.FromImport]:
-    return [*parsed.find_all(nodes.Import), *parsed.find_all(nodes.FromImport)]
 
 
 def _jinja_body(source: sources.Source) -> str:

@@ -21,6 +21,8 @@ from hybridsite.assets.markup import no_alt
 from hybridsite.assets.table import unknown_asset
 from hybridsite.catalogues import FUNCTIONS
 from hybridsite.closures import Closure, Step, trace
+from hybridsite.collections import EntryReference
+from hybridsite.entries import Entry, note_read
 from hybridsite.errors import Answer, Location, SiteError, SiteErrors, TemplateError, closest, did_you_mean, place_of
 from hybridsite.formats import format_filters
 from hybridsite.island_tag import IslandTag
@@ -69,6 +71,22 @@ class _SiteEnvironment(jinja2.Environment):
         if isinstance(obj, dict | MappingProxyType) and attribute in obj:
             return obj[attribute]
         return super().getattr(obj, attribute)
+
+    def data_attribute(self, owner: Any, name: str) -> Any:
+        """Gives `owner.data.name`, and notes for the build which field of an entry that is."""
+        return self.getattr(self._data_of(owner, name), name)
+
+    def data_item(self, owner: Any, key: Any) -> Any:
+        """Gives `owner.data[key]` in the same way."""
+        return self.getitem(self._data_of(owner, key), key)
+
+    def _data_of(self, owner: Any, name: Any) -> Any:
+        if type(owner) is EntryReference and type(name) is str:
+            owner = owner.entry
+        if type(owner) is not Entry or type(name) is not str:
+            return self.getattr(owner, "data")
+        note_read(owner, name)
+        return owner._data
 
 
 class Templates:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from hybridsite.errors import Faults, Location, SourceError
+from hybridsite.inheritance import inherited
 
 
 def index_files(root: Path, folders: tuple[str, ...], faults: Faults) -> dict[str, Path]:
     """Lists the files below some folders, in one order on every machine. A link that leaves the site is a fault."""
     found: dict[str, Path] = {}
+    place = str(root)
     for folder in folders:
         for name, is_link in _walk(root, folder):
-            path = root / name
+            path = inherited("path", name, (place,), partial(root.joinpath, name))
             if is_link and not path.resolve().is_relative_to(root):
                 mend = "copy the file into the site"
                 faults.add(SourceError("the link leads out of the site", mend=mend, location=Location(name)))

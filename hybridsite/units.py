@@ -160,6 +160,13 @@ def driver(value: object) -> str | Literal[False]:
     raise ValueError("must be the name of a driver in quotes, or false; its address goes into [session] options")
 
 
+def adapter(value: str) -> str:
+    """Gives the name of an adapter. Whether there is one is asked when the site is loaded."""
+    if not re.fullmatch(r"[\w.:-]+", value):
+        raise ValueError('must be the name of an adapter, or "package.module:Adapter"')
+    return value
+
+
 def redirect(value: object) -> object:
     """Gives the table that a redirect written as text stands for."""
     return {"to": value} if isinstance(value, str) else value

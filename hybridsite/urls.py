@@ -20,6 +20,8 @@ TrailingSlash = Literal["always", "never", "ignore"]
 
 # RFC 3986, 3.3: what may stand in a path segment as it is.
 _SEGMENT_SAFE = "-._~!$&'()*+,;=:@"
+# What most paths are made of, which quoting leaves as it is.
+_NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9._~/-]*")
 # The spelling that nearly every request has: no escapes, no empty segment, none that begins with a dot.
 _PLAIN_PATH = re.compile(rb"(?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9_.~!$&'()*+,;=:@-]*)*/?")
 # What no page has: a longer path, or a deeper one, would be work and memory for nothing.
@@ -108,7 +110,9 @@ class UrlPolicy:
         `slash` overrides the policy; where both forms are served and it is None, the one with a slash is given.
         """
         wanted = self.has_slash(kind, segments) if slash is None else slash
-        path = "/".join(quote(segment, safe=_SEGMENT_SAFE) for segment in (*self._base_segments, *segments))
+        path = "/".join((*self._base_segments, *segments))
+        if not _NEEDS_NO_QUOTES.fullmatch(path):
+            path = "/".join(quote(segment, safe=_SEGMENT_SAFE) for segment in (*self._base_segments, *segments))
         return f"/{path}/" if path and (wanted or wanted is None) else f"/{path}"
 
     def path(self, path: RequestPath) -> str:

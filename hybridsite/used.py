@@ -7,7 +7,7 @@ notes go by the task (a ContextVar), and not through every call between.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -20,6 +20,18 @@ ASSETS = "assets"
 """The key of a page that asked for a file of assets/: what that holds may depend on others there."""
 ROUTES = "routes"
 """The key of a page that may have asked for the URL of any other."""
+LIST = "list:"
+"""Before the name of a collection: the key of a page that asked which entries that has, and in which order."""
+HOME = "home:"
+"""Before the name of a collection: the key of a page that needs to know where its entries come from or have pages."""
+PYTHON = "python"
+"""The key of what depends on the site's Python files by what they define, though it runs none."""
+WHOLE, FILE, DRAFT, BODY, URL, NEAR = "@data", "@file", "@draft", "@body", "@url", "@near"
+"""What a page may depend on of an entry beside the fields of its data: all of these, and what the entry has itself."""
+ALL = "*"
+"""Stands for every entry of a collection, where a page has read a field of more than are told apart."""
+MOST_TOLD = 500
+"""How many entries of one page are told apart: ten thousand pages that each name thousands would fill the memory."""
 
 Notice = tuple[str, int, str, tuple[str, ...], str]
 """A use of an undefined session: file and line of the place, the page, the way from it, and the mend."""
@@ -30,9 +42,11 @@ class Notes:
     """What one page used: `keys` with the time (ns since the epoch) of the first use, and the notices that it gave.
 
     `islands` has component and props by digest, `assets` the names that were asked for, of pictures with their widths.
+    `fields` has, by collection and field (`blog.title`), the slugs of the entries whose field was read.
     """
 
     keys: dict[str, int] = field(default_factory=dict)
+    fields: dict[str, dict[str, None]] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     islands: dict[str, tuple[str, Mapping[str, object]]] = field(default_factory=dict)
     assets: dict[tuple[str, tuple[int, ...] | None], None] = field(default_factory=dict)
@@ -46,6 +60,39 @@ def note(key: str) -> None:
     notes = _notes.get()
     if notes is not None:
         notes.keys.setdefault(key, time.time_ns())
+
+
+def is_noting() -> bool:
+    """Tells whether anybody asks what is read."""
+    return _notes.get() is not None
+
+
+def note_field(collection: str, name: str, slug: str) -> None:
+    """Notes that a field of an entry is read: `.title` of its data, or what the entry has itself, such as `@body`."""
+    notes = _notes.get()
+    if notes is not None:
+        key = collection + name
+        found = notes.fields.get(key)
+        if found is None:
+            found = notes.fields[key] = {}
+        found[slug] = None
+
+
+def note_fields(collection: str, name: str, slugs: Iterable[str]) -> None:
+    """Notes that a field of several entries is read."""
+    notes = _notes.get()
+    if notes is not None:
+        notes.fields.setdefault(collection + name, {}).update(dict.fromkeys(slugs))
+
+
+def repeat(noted: Notes) -> None:
+    """Notes again what was used for something that was made once, and is used again now."""
+    notes = _notes.get()
+    if notes is not None:
+        for key, when in noted.keys.items():
+            notes.keys.setdefault(key, when)
+        for key, slugs in noted.fields.items():
+            notes.fields.setdefault(key, {}).update(slugs)
 
 
 def depends_on(context: Any, path: str | Path) -> Path:

@@ -13,6 +13,7 @@ import click
 import pytest
 
 from hybridsite import __version__
+from hybridsite.adapters.adapter import BUILT_IN as ADAPTERS
 from hybridsite.cli.main import main
 from hybridsite.sessions.drivers import BUILT_IN, find_store
 
@@ -57,6 +58,12 @@ def test_every_session_driver_has_a_page_with_its_options(driver: str) -> None:
         assert name == "clock" or parameter.kind is parameter.VAR_KEYWORD or f"`{name}`" in page, name
 
 
+@pytest.mark.parametrize("adapter", sorted(ADAPTERS))
+def test_every_adapter_stands_in_the_table_and_has_a_guide(adapter: str) -> None:
+    assert f"`{adapter}`" in DOCS["adapters.md"]
+    assert adapter == "standalone" or f"](hosts/{adapter}.md)" in DOCS["adapters.md"]
+
+
 def test_every_extra_has_its_reason() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     section = DOCS["architecture.md"].partition("## Packages of the extras")[2].partition("## ")[0]
@@ -65,7 +72,8 @@ def test_every_extra_has_its_reason() -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    pages = {f"drivers/{path.name}": path.read_text("utf-8") for path in (ROOT / "docs/drivers").glob("*.md")}
+    below = [path for folder in ("drivers", "hosts") for path in (ROOT / "docs" / folder).glob("*.md")]
+    pages = {f"{path.parent.name}/{path.name}": path.read_text("utf-8") for path in below}
     for name, text in {"../README.md": (ROOT / "README.md").read_text("utf-8"), **DOCS, **pages}.items():
         folder = (ROOT / "docs" / name).resolve().parent
         prose = re.sub(r"^(`{3,})[^`\n]*$.*?^\1$|`[^`\n]*`", "", text, flags=re.MULTILINE | re.DOTALL)
@@ -75,3 +83,13 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 def test_changelog_has_the_version() -> None:
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_every_picture_is_small_shown_and_made_by_the_script() -> None:
+    script = (ROOT / "scripts/make-screenshots").read_text("utf-8")
+    names = set(re.findall(r'^    "([a-z-]+)": ', script.partition("SHOTS: ")[2].partition("}")[0], re.MULTILINE))
+    pictures = {path.stem: path for path in (ROOT / "docs").glob("*.png") if path.stem != "example"}
+    assert set(pictures) == names
+    for name, path in pictures.items():
+        assert path.stat().st_size <= 150_000, name
+        assert f"({name}.png)" in EVERYTHING, name

@@ -20,9 +20,9 @@ PACKAGE = ROOT / "hybridsite"
 # The one table: each module below those that may import it. Where modules of one floor of docs/architecture.md stand on
 # each other, the floor has steps (1.0, 1.1 …): a module imports from lower steps alone.
 FLOORS: dict[float, str] = {
-    0.0: "decorators errors garbage uploads used",
+    0.0: "capabilities decorators errors garbage inheritance uploads used",
     0.05: "collections",
-    0.1: "__init__ tags",
+    0.1: "__init__ news tags",
     0.2: "assets.calls assets.encoder assets.store assets.table island_tag previous reads",
     0.25: "check.finding check.markup",
     0.26: "check.report",
@@ -45,19 +45,24 @@ FLOORS: dict[float, str] = {
     1.8: "senders",
     1.9: "routes",
     1.95: "files",
-    1.96: "manifest plugins",
+    1.96: "manifest",
+    1.961: "adapters.adapter",
+    1.962: "plugins",
     1.97: "assets.previous places",
     2.0: "cleaning data forms frontmatter headings highlighting island_client routing security sessions.codec"
     " sessions.cookie sessions.store",
     2.02: "island_props",
     2.03: "island_memory",
-    2.05: "languages links markdown template_loader",
+    2.05: "languages links markdown template_loader values",
     2.1: "entries records redirects sessions.changes sessions.contract sessions.drivers sessions.dynamodb"
     " sessions.flashes sessions.fs sessions.index sessions.key_value"
     " sessions.memory sessions.postgres_connections sessions.redis_scripts"
-    " sessions.sqlite templating",
+    " sessions.sqlite",
+    2.12: "templating",
+    2.15: "entry_memory",
     2.2: "declarations schemas sessions.lifetime sessions.postgres sessions.redis sessions.session sessions.upstash",
-    2.3: "content sessions.outage",
+    2.3: "content_home sessions.outage",
+    2.35: "content",
     2.4: "sessions.records sessions.sweeping",
     2.5: "sessions.manager",
     2.6: "sessions.office",
@@ -72,15 +77,19 @@ FLOORS: dict[float, str] = {
     5.0: "rendering",
     5.1: "check.external check.links check.places",
     5.9: "features.xml",
-    6.0: "features.feeds features.search features.sitemap adapters.static build.needs build.plan build.rows"
-    " build.snapshot build.timing build.traces build.versions",
-    6.1: "adapters.adapter build.account build.parcel build.store",
+    6.0: "features.feeds features.search features.sitemap adapters.checks adapters.rules"
+    " build.needs build.plan build.rows build.snapshot build.timing build.traces build.versions",
+    6.1: "adapters.underscore build.account build.parcel build.store",
+    6.12: "adapters.netlify",
+    6.14: "adapters.caddy adapters.nginx",
+    6.15: "adapters.webservers build.fields",
+    6.16: "adapters.cloudflare adapters.container adapters.standalone adapters.static",
     6.2: "build.kept build.output build.report",
     6.22: "build.headers",
     6.25: "build.finishing",
     6.3: "build.copying build.islands build.making build.unchanged",
     6.4: "build.assets build.executors build.renderer build.rollback build.why",
-    6.42: "build.errand",
+    6.42: "build.errand build.summary",
     6.44: "build.cluster",
     6.5: "build.freshness server.door server.encoding server.gate server.islands server.protocol server.state",
     6.6: "server.static",
@@ -94,6 +103,8 @@ FLOORS: dict[float, str] = {
     6.85: "server.process",
     6.9: "server.run",
     7.0: "dev.concerns dev.faults dev.files dev.look.notation dev.look.trying dev.reload dev.watch",
+    7.05: "dev.telling",
+    7.07: "dev.late",
     7.1: "dev.error_page dev.history dev.loading dev.look.sessions",
     7.12: "dev.look.origins dev.look.routes",
     7.15: "dev.look.look",
@@ -101,7 +112,7 @@ FLOORS: dict[float, str] = {
     7.3: "dev.run",
     8.0: "cli.console",
     8.1: "cli.command cli.progress",
-    8.2: "cli.new cli.sessions",
+    8.2: "cli.completion cli.new cli.sessions",
     8.3: "cli.main",
     8.4: "__main__",
 }
@@ -128,6 +139,7 @@ HOMES = {
         "build.cluster",
         "build.renderer",
         "build.store",
+        "entry_memory",
     ),
     "distributed": ("build.cluster",),
     "redis": ("sessions.redis.", "cache.redis.", "redis_client."),
@@ -297,7 +309,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.", "testing", "visitor")
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 23800
+    assert lines < 25500
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

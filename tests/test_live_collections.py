@@ -77,7 +77,7 @@ def test_each_request_that_may_show_it_reads_it_again(tmp_path: Path, asynchrono
 
 def test_it_is_kept_for_as_long_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
-    monkeypatch.setattr("hybridsite.content.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("hybridsite.content_home.time.monotonic", lambda: clock[0])
     folder, app = shop(tmp_path / "shop", "'30s'")
     assert ask(app, "/stock/").text == "oak weld "
     (folder / "stock.txt").write_text("madder=5")
@@ -136,7 +136,7 @@ def test_what_is_to_come_is_shown_when_it_has_come(tmp_path: Path, monkeypatch: 
     site_of(tmp_path / "site", {"collections.py": declared, "pages/index.html": page})
     app = app_of(tmp_path / "site")
     assert ask(app, "/").text == "1"
-    monkeypatch.setattr("hybridsite.content.now", lambda environ: datetime(2031, 1, 2, tzinfo=UTC))
+    monkeypatch.setattr("hybridsite.content_home.now", lambda environ: datetime(2031, 1, 2, tzinfo=UTC))
     assert ask(app, "/").text == "2"
 
 

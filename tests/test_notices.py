@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hybridsite.errors import Location, PrerenderSessionError
-from hybridsite.notices import MEND_NO_DRIVER, MEND_PRERENDERED, SessionNotices
+from hybridsite.notices import MEND_PRERENDERED, SessionNotices, no_driver
 
 PLACE = Location("components/cart.html", 2)
 
@@ -32,7 +32,7 @@ def test_a_place_is_told_once_with_the_number_of_its_pages(pages: list[str], end
 
 def test_the_way_there_and_the_cause() -> None:
     notices = SessionNotices()
-    notices.add(PLACE, "pages/a.html", way=["pages/a.html:1", "layouts/b.html:3"], mend=MEND_NO_DRIVER)
+    notices.add(PLACE, "pages/a.html", way=["pages/a.html:1", "layouts/b.html:3"], mend=no_driver(None))
     (text,) = told(notices)
     assert "pages/a.html has no session, since the site has no driver, and leads here by" in text
     assert "pages/a.html:1 → layouts/b.html:3" in text

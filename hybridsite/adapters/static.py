@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from html import escape
+from typing import TYPE_CHECKING
 
-from hybridsite.action_table import ACTIONS
-from hybridsite.config import setting_locations
-from hybridsite.errors import AdapterError, Faults, SiteError, count
-from hybridsite.redirects import follow
-from hybridsite.routes import Match, Route
-from hybridsite.site import Site
+from hybridsite.adapters.adapter import Adapter, Host, HostedBuild
+from hybridsite.errors import AdapterError, SiteError
+from hybridsite.settings import Settings
+
+if TYPE_CHECKING:
+    from hybridsite.routes import Route
+    from hybridsite.site import Site
 
 _PAGES = (".html", ".htm")
 
 
-class StaticAdapter:
+class StaticAdapter(Adapter):
     """A plain host of files. It can't answer on demand, guard a page, or give a status to a redirect."""
 
-    def check(self, site: Site, faults: Faults) -> None:
-        """Adds a fault that lists all that would have to be answered on demand, and one that lists guarded pages."""
-        place = setting_locations(site.root).get(("build", "adapter"))
-        asked = [
-            f"{route.pattern} ({route.source})"
-            for route in site.router.routes
-            if not route.prerender and route.redirect is None
-        ]
-        asked += [f"/{ACTIONS}/{name} ({action.place.file})" for name, action in site.actions.items()]
-        asked += [f"the island {component}" for component in site.fetched]
-        if asked:
-            what = f'the adapter "static" can\'t answer on demand, which {count(len(asked), "route")} would have to be'
-            mend = 'give the pages prerender: true, take the rest out, or use adapter = "standalone"'
-            faults.add(AdapterError(what, why=", ".join(asked), mend=mend, location=place))
-        guarded = [resource.route.source for resource in site.resources.values() if resource.guard]
-        if guarded:
-            what = f'the adapter "static" guards nothing, and {count(len(guarded), "page")} would be given to everybody'
-            mend = 'take guard: true out, or use adapter = "standalone"'
-            faults.add(AdapterError(what, why=", ".join(guarded), mend=mend, location=place))
+    def host(self, settings: Settings) -> Host:
+        """Tells that nothing runs there."""
+        return Host(answers=False, mend='use adapter = "standalone"')
 
-    def finish(self, site: Site, taken: Collection[str], write: Callable[[str, bytes], object]) -> Iterator[SiteError]:
+    def finish(self, build: HostedBuild) -> Iterator[SiteError]:
         """Writes a page for each redirect, to another language too. Yields those that no page can stand for."""
+        from hybridsite.adapters.webservers import write_web_servers
+        from hybridsite.redirects import follow
+        from hybridsite.routes import Match
+
+        site: Site = build.site
+        write_web_servers(build, None)
+        taken = {file.file for file in build.files}
         for route in site.router.routes:
             if route.redirect is None:
                 continue
@@ -57,11 +50,11 @@ class StaticAdapter:
                 what = f"{route.source} is never taken, since there is {file}"
                 yield AdapterError(what, mend="remove the one or the other", location=route.location)
             else:
-                write(f"client/{file}", _page(site, follow(site.router, Match(route, {}))).encode())
+                build.write(f"client/{file}", _page(site, follow(site.router, Match(route, {}))))
         for wanted, found in site.languages.lacking(site.router, site.planned or ()):
             file = site.policy.output("page", wanted)
             if file not in taken:  # else it is rendered there
-                write(f"client/{file}", _page(site, site.policy.url("page", found)).encode())
+                build.write(f"client/{file}", _page(site, site.policy.url("page", found)))
 
 
 def _file(site: Site, route: Route) -> str | None:

@@ -105,12 +105,15 @@ def _all_templates(site: Site) -> list[str]:
 
 def named_in_python(site: Site, names: Iterable[str]) -> list[str]:
     """Gives the names that stand as texts in Python files that call `asset()`."""
+    wanted = frozenset(names)
+    if not wanted:
+        return []
     words: set[str] = set()
     for file in server_sources(site.root):
         if file.endswith(".py"):
             text = (site.root / file).read_text("utf-8", errors="replace")
             words |= quoted_texts(text) if "asset(" in text else set()
-    return sorted(words.intersection(names))
+    return sorted(words & wanted)
 
 
 def quoted_texts(text: str) -> set[str]:

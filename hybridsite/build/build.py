@@ -6,20 +6,22 @@ import asyncio
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from hybridsite import __version__
-from hybridsite.adapters.adapter import Adapter, find_adapter
+from hybridsite.adapters.adapter import Adapter, HostedBuild, adapter_of
+from hybridsite.adapters.checks import check_host
 from hybridsite.assets.table import NO_ASSETS
 from hybridsite.build import store as stores
 from hybridsite.build.account import forget_account, write_account
 from hybridsite.build.assets import ask_again, write_assets
 from hybridsite.build.copying import copy_files, copy_sources
 from hybridsite.build.executors import Work, outcomes
+from hybridsite.build.fields import known_entries, remembered
 from hybridsite.build.finishing import finish
 from hybridsite.build.islands import keep_given_out, placed, with_island_key, write_client
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
@@ -27,13 +29,24 @@ from hybridsite.build.making import Outcome, built_file, identity, place_of_page
 from hybridsite.build.output import BEFORE, DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan, rendered_now
 from hybridsite.build.rows import BuildReport, PageRow, RouteRow
-from hybridsite.build.snapshot import SECRET, Signature, secret, snapshot, tool, variables
+from hybridsite.build.snapshot import (
+    SECRET,
+    Signature,
+    changed_files,
+    changed_outside,
+    secret,
+    snapshot,
+    tool,
+    variables,
+)
 from hybridsite.build.store import Damaged, Made, Place, Store, Told
+from hybridsite.build.summary import page_rows, route_rows, warnings_of
 from hybridsite.build.timing import Phases, Stopwatch, watched
 from hybridsite.build.traces import route_facts
-from hybridsite.build.why import explain, reason_of
+from hybridsite.build.why import explain
 from hybridsite.compiled import keeping
-from hybridsite.errors import Faults, Location, PrerenderSessionError, SiteError
+from hybridsite.entry_memory import EntryMemory, Known
+from hybridsite.errors import Faults, PrerenderSessionError, SiteError
 from hybridsite.garbage import seldom_collecting
 from hybridsite.manifest import MANIFEST, BuiltFile, Manifest, server_sources
 from hybridsite.pages import plain_markdown
@@ -103,21 +116,20 @@ def build_site(
     root = root.resolve()
     with build_lock(state, listener.waiting), seldom_collecting():
         began, began_at = time.perf_counter(), time.time_ns()
-        faults, phases = Faults(), Phases()
-        phases.enter("load")
+        faults, phases = Faults(), Phases("load")
         sources = _Sources.of(root, environ)  # before anything is read: what changes later has changed
         names = list(server_sources(root))  # what vanishes later is a fault
         last = _last_build(root, state, sources, options, listener)
-        site = with_island_key(_loaded(root, state, environ, options, sources.tool, faults), state, environ)
+        memory = remembered(last, _changed(last, root, sources), sources.variables)
+        site = with_island_key(_loaded(root, state, environ, options, sources.tool, memory, faults), state, environ)
         if site.templates.has_islands():
             sources.variables[SECRET] = secret(environ, state)
-        adapter = find_adapter(site.settings.build.adapter)
-        adapter.check(site, faults)
+        adapter = adapter_of(root, site.settings)
+        check_host(site, adapter, faults)
         pages = asyncio.run(plan(site, faults))
         site = with_plan(site, (page.segments for page in pages))
-        kept = NOTHING
-        if last is not None and last.variables == sources.variables:
-            kept = what_holds(last, root, sources.files, route_facts(site))
+        usable = last if last is not None and last.variables == sources.variables else None
+        kept = NOTHING if usable is None else what_holds(site, usable, sources.files, memory)
         reason = "" if kept is not NOTHING else "nothing is kept of the last build, which isn't there or can't be used"
         why = explain(site, pages, kept, options.why, reason) if options.why and not faults else ""
         with Output(site.root, state / SPARE, state / BEFORE) as output:
@@ -129,11 +141,13 @@ def build_site(
             stores.forget(state)  # it doesn't belong to what comes now
             forget_account(state)
             output.exchange()
-        rows = _rows(site, pages, written.pages)
+        adapter.placed(root, root / DIST)
+        rows = route_rows(site, pages, written.pages)
         outside = {**kept.outside, **seen_outside(root, written.outside, began_at)}
-        if not site.content.is_volatile:
-            stores.write(state, _store(site, sources, options, written, rows, outside))
-        report = _report(tuple(rows), written, began, why, phases, tuple(_told(site, pages, written, kept, reason)))
+        known = kept.known if kept is not NOTHING else known_entries(site, EntryMemory())
+        stores.write(state, _store(site, sources, options, written, rows, outside, known, memory.kept(known)))
+        told = tuple(page_rows(site, pages, written.pages, written.spent, kept, reason))
+        report = _report(tuple(rows), written, began, why, phases, told)
         write_account(state, report, drafts=options.drafts)
     return report
 
@@ -161,12 +175,18 @@ class _Pages(NamedTuple):
 
 
 def _loaded(
-    root: Path, state: Path, environ: Mapping[str, str], options: BuildOptions, tool: str, faults: Faults
+    root: Path,
+    state: Path,
+    environ: Mapping[str, str],
+    options: BuildOptions,
+    tool: str,
+    memory: EntryMemory,
+    faults: Faults,
 ) -> Site:
     """Loads the site, with all templates that its pages are made from compiled once for this build and the next."""
     mode, folder = Mode(prerendering=True, drafts=options.drafts), state / "cache" / "assets"
     with keeping(state / TEMPLATES, tool):
-        site = load_site(root, mode, environ=environ, faults=faults, cache=folder)
+        site = load_site(root, mode, environ=environ, faults=faults, cache=folder, memory=memory)
         site.templates.prepare(rendered_now(site))
     return site
 
@@ -201,15 +221,17 @@ def _write(
     phases.enter("write")
     made = [by_number[number] for number in sorted(by_number)]
     _check_markdown(site, faults)
-    public, copies = copy_files(site, pages, output, kept, faults)
+    public, copies = copy_files(site, pages, output, kept, faults, claimed=adapter.claims)
     files = [built_file(site, pages[number], by_number[number]) for number in sorted(by_number)] + public
     phases.enter("assets")
     forged, assets = write_assets(site, output, files, faults, partial(listener.progress, "encoded", "picture"))
     files += forged + write_client(site, output)
     files += finish(site, pages, files, output, faults, phases.enter, listener.progress)
     phases.enter("write")
-    taken = {file.file for file in files}
-    warnings = [*_warnings(site, made), *adapter.finish(site, taken, output.write)]
+    warnings = list(warnings_of(site, made))
+    if not faults:  # with faults, it isn't the build that the host would get
+        with faults.collect():
+            warnings += adapter.finish(HostedBuild(site, files, output.write, output.read))
     notices = site.notices.faults()
     reviewed = listener.review(Built(site, pages, files, output.folder))
     for fault in (*(notices if means.options.strict else ()), *reviewed):
@@ -248,6 +270,8 @@ def _store(
     written: _Written,
     rows: list[RouteRow],
     outside: dict[str, Signature | None],
+    known: Known,
+    heads: dict[str, bytes],
 ) -> Store:
     """Gives what the next build is to know of this one."""
     return Store(
@@ -258,6 +282,9 @@ def _store(
         files=sources.files,
         outside=outside,
         variables=sources.variables,
+        until=site.content.holds_until,
+        entries=known,
+        heads=heads,
         routes=route_facts(site),
         made=written.made,
         rows=rows,
@@ -288,6 +315,11 @@ def _last_build(root: Path, state: Path, now: _Sources, options: BuildOptions, l
     return last if hashlib.sha256(manifest).hexdigest() == last.dist else None
 
 
+def _changed(last: Store | None, root: Path, now: _Sources) -> tuple[str, ...]:
+    """Names the files, of the site and outside, that are others than the last build knew."""
+    return () if last is None else (*changed_files(last.files, root, now.files), *changed_outside(last.outside))
+
+
 def _make(site: Site, pages: list[PlannedPage], output: Output, kept: Kept, means: _Means, faults: Faults) -> _Pages:
     """Makes the pages that aren't kept; a page at fault is left out."""
     made: dict[int, Made] = {}
@@ -309,9 +341,11 @@ def _make(site: Site, pages: list[PlannedPage], output: Output, kept: Kept, mean
         output.wrote(place_of_page(site, pages[number]))
         _take(outcome, number, made, outside, faults)
     for number in sorted(made):
-        site.notices.repeat(made[number].notices)
-        with faults.collect():
-            ask_again(site, made[number].assets)
+        if made[number].notices:
+            site.notices.repeat(made[number].notices)
+        if made[number].assets:
+            with faults.collect():
+                ask_again(site, made[number].assets)
     spent = {number: outcome.spent for number, outcome in zip(stale, fresh, strict=True)}
     return _Pages(made, spent, outside)
 
@@ -335,24 +369,6 @@ def _take(outcome: Outcome, number: int, made: dict[int, Made], outside: dict[st
         outside[name] = min(when, outside.get(name, when))
 
 
-def _warnings(site: Site, made: list[Made]) -> Iterator[SiteError]:
-    """Yields what the author is warned of: once a source, however many pages it makes."""
-    yield from site.settings.warnings
-    places: set[Location | None] = {warning.location for warning in site.settings.warnings}
-    for one in made:
-        for warning in map(Told.fault, one.warnings):
-            if warning.location not in places:
-                places.add(warning.location)
-                yield warning
-
-
-def _rows(site: Site, pages: list[PlannedPage], made: list[Made]) -> list[RouteRow]:
-    rows = {route.source: RouteRow.of(route, site) for route in site.router.routes}
-    for page, one in zip(pages, made, strict=True):
-        rows[page.match.route.source].add(one.place.size, one.seconds)
-    return list(rows.values())
-
-
 def _report(
     rows: tuple[RouteRow, ...], written: _Written, began: float, why: str, phases: Phases, told: tuple[PageRow, ...]
 ) -> BuildReport:
@@ -360,15 +376,3 @@ def _report(
     phases.end()
     notices, warnings, seconds = tuple(written.notices), tuple(written.warnings), time.perf_counter() - began
     return BuildReport(rows, notices, warnings, seconds, sum(not page.why for page in told), why, phases.seconds, told)
-
-
-def _told(site: Site, pages: list[PlannedPage], written: _Written, kept: Kept, reason: str) -> Iterator[PageRow]:
-    """Yields what is told of each page by itself."""
-    last_made = set(map(id, kept.made.values()))
-    for number, (page, one) in enumerate(zip(pages, written.pages, strict=True)):
-        route = page.match.route
-        why = ""
-        if id(one) not in last_made:
-            why = reason_of(site, page, kept, reason) or "its file in dist/ isn't the one that was built"
-        place, spent = place_of_page(site, page), written.spent.get(number, {})
-        yield PageRow(page.url, place, route.kind, route.source, one.place.size, one.seconds, why, spent)

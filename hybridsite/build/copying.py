@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
@@ -32,13 +32,18 @@ def _not_sent(_: bytes) -> None:
 
 
 def copy_files(
-    site: Site, pages: list[PlannedPage], output: Output, kept: Kept, faults: Faults
+    site: Site, pages: list[PlannedPage], output: Output, kept: Kept, faults: Faults, claimed: Collection[str] = ()
 ) -> tuple[list[BuiltFile], dict[str, Made]]:
-    """Copies public/, and what lies beside pages and entries and is no text. A file that a page writes is a fault."""
+    """Copies public/, and what lies beside pages and entries and is no text. A file that a page writes is a fault.
+
+    What is `claimed` is left to the adapter.
+    """
     owners = {unicodedata.normalize("NFC", page.output).casefold(): page.match.route.source for page in pages}
     files: list[BuiltFile] = []
     copies: dict[str, Made] = {}
     for source, name in copied_files(site.root):
+        if name in claimed:
+            continue
         path, shown = site.root / source, Location(source)
         with faults.collect():
             if not name.isprintable() and any("\ud800" <= character <= "\udfff" for character in name):

@@ -141,7 +141,11 @@ def spread(
 
 def _piece(first: int, end: int) -> list[Outcome]:
     assert _shared is not None
-    return _rendered(_shared, first, end)
+    outcomes = _rendered(_shared, first, end)
+    # What a fault came from does not travel. Where the site's code has tblib, it would be tried, without end.
+    for fault in (fault for outcome in outcomes for fault in outcome.faults):
+        fault.__cause__ = fault.__context__ = fault.__traceback__ = None
+    return outcomes
 
 
 def _end_with(parent: int) -> None:

@@ -53,7 +53,7 @@ def finish(
         return output.read(f"{CLIENT}/{name}")
 
     with faults.collect():
-        build = FinishedBuild(site, [_built(site, page) for page in pages], read=read, add=add, progress=progress)
+        build = FinishedBuild(site, [built_page(site, page) for page in pages], read=read, add=add, progress=progress)
         site.plugins.built(build, turn)
     return added
 
@@ -62,7 +62,8 @@ def _key(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _built(site: Site, page: PlannedPage) -> BuiltPage:
+def built_page(site: Site, page: PlannedPage) -> BuiltPage:
+    """Gives a page as plugins see it."""
     route, resource = page.match.route, site.resources[page.match.route.source]
     match = page.match
     return BuiltPage(

@@ -22,7 +22,7 @@ def fingerprint(root: Path) -> str:
     names.extend(file.source for file in copied_files(root))
     for place, folders, files in os.walk(root / FOLDER):
         folders.sort()
-        names.extend((Path(place) / name).relative_to(root).as_posix() for name in sorted(files))
+        names.extend(os.path.relpath(os.path.join(place, name), root) for name in sorted(files))
     digest = hashlib.sha256(__version__.encode())
     for name in names:
         try:

@@ -8,15 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import hybridsite
-from hybridsite.build.snapshot import Signature, changed_files, changed_outside, signature_of
+from hybridsite.build.fields import Changes, compare, known_entries
+from hybridsite.build.snapshot import Signature, signature_of
 from hybridsite.build.store import Made, Store
-from hybridsite.build.traces import changed_routes, keys_of
+from hybridsite.build.traces import changed_routes, keys_of, route_facts
+from hybridsite.entry_memory import EntryMemory, Known
+from hybridsite.site import Site
+from hybridsite.used import FILE
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What the last build made, by its path below dist/, the keys of all that has changed since, and the files now.
 
+    `entries` tells what has changed of entries, `known` all that there is to tell of them.
     `outside` has the files outside of the site that pages read which are kept, `names` the files that have changed.
     """
 
@@ -25,32 +30,47 @@ class Kept:
     files: Container[str]
     outside: Mapping[str, Signature | None] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    entries: Changes = field(default_factory=Changes)
+    known: Known = field(default_factory=dict)
 
     def page(self, place: str, identity: str) -> Made | None:
         """Gives what was made for a page, if nothing that it was made from has changed."""
         made = self.made.get(place)
-        return made if made is not None and made.page == identity and not self.stale(made) else None
+        return made if made is not None and made.page == identity and not self._is_stale(made) else None
 
     def copy(self, place: str, name: str) -> Made | None:
         """Gives what was made of a file that is copied, if it hasn't changed."""
         return self.page(place, name) if name in self.files else None
 
+    def _is_stale(self, made: Made) -> bool:
+        return not self.changed.isdisjoint(made.trace) or any(self.entries.of(made.reads))
+
     def stale(self, made: Made) -> list[str]:
         """Gives the keys of what a file was made from that have changed."""
         return [key for key in made.trace if key in self.changed]
+
+    def file_of(self, collection: str, slug: str) -> str:
+        """Gives the file of an entry; "" where it is gone, or has none."""
+        return self.known.get(collection, {}).get(slug, {}).get(FILE, "")
+
+    def stale_fields(self, made: Made) -> list[tuple[str, str]]:
+        """Gives the fields of entries that have changed, of those that a file was made from, each with a slug."""
+        return list(self.entries.of(made.reads))
 
 
 NOTHING = Kept({}, frozenset(), ())
 
 
-def what_holds(store: Store, root: Path, files: Mapping[str, Signature], routes: Mapping[str, str]) -> Kept:
-    """Compares the last build's sources and routes with those of now."""
-    beyond = changed_outside(store.outside)
-    names = (*changed_files(store.files, root, files), *beyond)
-    changed = keys_of(names)
+def what_holds(site: Site, store: Store, files: Mapping[str, Signature], memory: EntryMemory) -> Kept:
+    """Compares the last build's sources, routes and entries with those of now."""
+    names = tuple(sorted(memory.changed))
+    beyond = [name for name in names if name in store.outside]
+    known = known_entries(site, memory)
+    entries = compare(site, store.entries, known, memory.changed)
+    changed = keys_of(names) | changed_routes(store.routes, route_facts(site)) | entries.keys
     # Where one of them has changed, every page that may have read any is rendered, and notes them anew.
     outside = {} if beyond else store.outside
-    return Kept(store.made, changed | changed_routes(store.routes, routes), files.keys(), outside, names)
+    return Kept(store.made, changed, files.keys(), outside, names, entries, known)
 
 
 def seen_outside(root: Path, noted: Mapping[str, int], began: int) -> dict[str, Signature | None]:

@@ -16,7 +16,8 @@ from hybridsite.answers import SAFE_HEADERS
 from hybridsite.build.headers import with_header
 from hybridsite.build.plan import PlannedPage
 from hybridsite.build.store import Made, Place, Told
-from hybridsite.build.traces import trace
+from hybridsite.build.traces import reads, trace
+from hybridsite.entries import Entries
 from hybridsite.errors import (
     Answer,
     Faults,
@@ -29,12 +30,13 @@ from hybridsite.errors import (
     frames_of,
     place_of,
 )
+from hybridsite.listings import Pagination
 from hybridsite.manifest import BuiltFile, etag, place_below_dist
 from hybridsite.media import media_type
 from hybridsite.rendering import render
 from hybridsite.site import Site
 from hybridsite.urls import RequestPath
-from hybridsite.used import noting
+from hybridsite.used import EVERYTHING, noting
 
 _SENT_ANYWAY = frozenset({b"content-length", b"content-type"})
 
@@ -96,7 +98,8 @@ async def make(site: Site, page: PlannedPage, output: Sink) -> Outcome:
         warnings = (_warning(blocked[0], page),)
     made = Made(
         page=identity(site, page),
-        trace=trace(site, page.match.route, used.keys),
+        trace=(traced := trace(site, page.match.route, used.keys)),
+        reads={} if traced == (EVERYTHING,) else reads(used.fields),
         place=output.write(place_of_page(site, page), given.body),
         etag=etag(given.body),
         type=given.type,
@@ -124,7 +127,25 @@ def identity(site: Site, page: PlannedPage) -> str:
     """Names what is planned for a file: another source, module or values, or middleware, make another page of it."""
     route = page.match.route
     around = "middleware" if site.middleware else ""
-    return f"{route.source} {route.module} {around} {sorted(page.match.params.items())!r}"
+    return f"{route.source} {route.module} {around} {sorted(page.match.params.items())!r}{_listed(site, page)}"
+
+
+def _listed(site: Site, page: PlannedPage) -> str:
+    """Tells which entries `paths` in front matter gives a page, as far as it asks for them."""
+    closure, props = site.resources[page.match.route.source].closure, page.match.props
+    names = closure.names if closure is not None else frozenset()
+    text = ""
+    if "props" in names or "entries" in names:
+        entries = props.get("entries")
+        text += f" {entries.told}" if isinstance(entries, Entries) else ""
+    if "props" in names or "pagination" in names:
+        some = props.get("pagination")
+        text += (
+            f" {some.number} {some.total} {some.size} {some.count} {some.items.told}"
+            if isinstance(some, Pagination)
+            else ""
+        )
+    return text
 
 
 def place_of_page(site: Site, page: PlannedPage) -> str:

@@ -97,12 +97,17 @@ class Output:
         It is the same file by another name: nothing ever writes into a file of dist/, neither the new one nor the old,
         so that one can't change by way of the other. Where links can't be had, it is to be made anew.
         """
-        old, new = f"{self._final}/{name}", self._place(name)
+        old, new = f"{self._final}/{name}", f"{self._staging}/{name}"
         try:
             if self._is_used:
-                with suppress(FileNotFoundError):
+                with suppress(FileNotFoundError, NotADirectoryError):
                     if _place_of(os.lstat(new)) == place:
+                        self._folders.add(new.rpartition("/")[0])
+                        self._names.add(new)
                         return True
+            self._place(name)
+            if self._is_used:
+                with suppress(FileNotFoundError):
                     _remove(new)
             if _place_of(os.lstat(old)) != place:
                 return False
@@ -149,14 +154,22 @@ class Output:
 
     def _clear(self) -> None:
         """Removes all that an earlier build wrote and this one didn't."""
-        for place, folders, files in os.walk(self._staging, topdown=False):
-            for name in (*files, *folders):
-                path = f"{place}/{name}"
-                if os.path.islink(path) or (name in files and path not in self._names):
-                    os.unlink(path)
-            if place not in self._folders:
-                with suppress(OSError):  # it isn't empty
-                    os.rmdir(place)
+        self._clear_folder(str(self._staging))
+
+    def _clear_folder(self, folder: str) -> None:
+        with os.scandir(folder) as listed:
+            entries = list(listed)
+        for entry in entries:
+            path = entry.path
+            if entry.is_symlink():
+                os.unlink(path)
+            elif entry.is_dir(follow_symlinks=False):
+                self._clear_folder(path)
+                if path not in self._folders:
+                    with suppress(OSError):  # it isn't empty
+                        os.rmdir(path)
+            elif path not in self._names:
+                os.unlink(path)
 
     def exchange(self) -> None:
         """Puts the new files in the place of dist/, in one step where the system can (renameat2 on Linux).

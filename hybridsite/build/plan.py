@@ -94,8 +94,7 @@ async def matches(site: Site, resource: Resource) -> AsyncIterator[tuple[Match, 
         except RouteError as fault:
             raise fault.at(place) from None
         # The values are read off the path, so that they are what a server would read.
-        match = next(match for match in site.router.match(segments) if match.route is route)
-        yield Match(route, match.params, props), segments
+        yield site.router.match_own(route, segments, props), segments
 
 
 def _paths_place(resource: Resource) -> Location:
@@ -163,7 +162,8 @@ def _check_outputs(pages: list[PlannedPage]) -> None:
     faults = Faults()
     owners: dict[str, PlannedPage] = {}
     for page in pages:
-        key = unicodedata.normalize("NFC", page.output).casefold()
+        output = page.output
+        key = (output if output.isascii() else unicodedata.normalize("NFC", output)).casefold()
         other = owners.setdefault(key, page)
         if other is not page:
             source, known = page.match.route.source, other.match.route.source

@@ -12,7 +12,7 @@ from hybridsite.build.rows import RouteRow
 from hybridsite.errors import Location, SiteError
 
 _FILE = "cache/build"
-_FORMAT = "hybridsite build 1"
+_FORMAT = "hybridsite build 2"
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -49,6 +49,8 @@ class Told(msgspec.Struct, frozen=True):
 class Made(msgspec.Struct, frozen=True):
     """One file below dist/: what it was made from (`trace`), how it is given out, and what there was to tell of it.
 
+    `reads` has the fields of entries that it was made from, each with the slugs.
+
     `page` names the source and what else the plan says of it; a page planned in another way is another page. `islands`
     is JSON: component and props by digest. `given` is the URL of a copy, if the server gives it out.
     `assets` has what a page asked of assets/: files, and pictures with their widths.
@@ -66,6 +68,7 @@ class Made(msgspec.Struct, frozen=True):
     islands: str = ""
     given: str = ""
     assets: tuple[tuple[str, tuple[int, ...] | None], ...] = ()
+    reads: dict[str, str] = {}
 
 
 class Store(msgspec.Struct):
@@ -73,7 +76,8 @@ class Store(msgspec.Struct):
 
     `files` has the signatures of the sources, `outside` those of files that lie elsewhere (None for one that wasn't
     there), `variables` hashes of the environment, `routes` what other pages may know of a route. `dist` is the hash of
-    the manifest that this belongs to.
+    the manifest that this belongs to, `until` the time from which on the same files may give other entries. `entries`
+    has the fields of all entries by collection and slug, and `heads` the front matter of their files, packed.
     """
 
     tool: str
@@ -83,7 +87,10 @@ class Store(msgspec.Struct):
     files: dict[str, str]
     outside: dict[str, str | None]
     variables: dict[str, str | None]
+    until: float
     routes: dict[str, str]
+    entries: dict[str, dict[str, dict[str, str]]]
+    heads: dict[str, bytes]
     made: dict[str, Made]
     rows: list[RouteRow]
     notices: list[Told]

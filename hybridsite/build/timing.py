@@ -13,12 +13,12 @@ from hybridsite.site import Site
 
 
 class Phases:
-    """The seconds of each phase of a build, in the order in which they began first."""
+    """The seconds of each phase of a build, in the order in which they began first. `first` begins now."""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._phase = ""
-        self._since = 0.0
+    def __init__(self, first: str) -> None:
+        self.seconds: dict[str, float] = {first: 0.0}
+        self._phase = first
+        self._since = time.perf_counter()
 
     def enter(self, phase: str) -> None:
         """Ends the phase under way, and begins another one, or goes on with it."""

@@ -6,21 +6,20 @@ default: a template that names what isn't in the table here, or leads to what ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from hybridsite.closures import Closure
 from hybridsite.island_tag import PLACE
-from hybridsite.reads import WHOLE
+from hybridsite.reads import PRIVATE, WHOLE
 from hybridsite.resources import Resource
 from hybridsite.routes import Route
 from hybridsite.site import Site
-from hybridsite.used import ASSETS, EVERYTHING, ROUTES
+from hybridsite.templating import CONTEXT_NAMES
+from hybridsite.used import ALL, ASSETS, EVERYTHING, HOME, MOST_TOLD, PYTHON, ROUTES
 
 SETTINGS = "site.toml"
-PYTHON = "python"
-"""The key of what depends on the site's Python files by what they define, though it runs none."""
 _LOCALES = "locales"
 
 # What these give comes from the page's own file and path, from site.toml, or from nothing at all.
@@ -31,8 +30,12 @@ _OWN = frozenset(
         *("range", "dict", "lipsum", "cycler", "joiner", "namespace", "render", PLACE),
     }
 )
+# What is read of these is told by the templates, or noted where it is read.
+_NOTED = frozenset({"data", "site", "url_for", "alternates", "collection", "seo", "props"})
 _CATALOGUES = frozenset({"_", "gettext", "ngettext", "pgettext", "npgettext"})
 _SITE_SETTINGS = frozenset({"title", "description", "language", "author", "url", "base"})
+# Of these the site notes what is asked of it.
+_ASKED_OF_SITE = frozenset({"collection"})
 _METHODS = frozenset(dir(MappingProxyType))
 
 
@@ -76,8 +79,9 @@ def _of_templates(site: Site, closure: Closure) -> Iterator[str]:
             yield ASSETS
         elif name == "action":
             yield PYTHON
-        elif name not in ("data", "site", "url_for", "alternates"):  # what is read of these is told above, or noted
+        elif name not in _NOTED and (name in CONTEXT_NAMES or name in site.templates.environment.globals):
             yield EVERYTHING
+        # Any other name is one that a template around has given, made of what that reads; or the entries of `paths`.
 
 
 def _of_read(name: str, what: str) -> str:
@@ -85,14 +89,27 @@ def _of_read(name: str, what: str) -> str:
         return "data:*" if what == WHOLE or what in _METHODS else f"data:{what}"
     if name == "url_for":
         return ROUTES if what == WHOLE else f"route:{what}"
-    return SETTINGS if what in _SITE_SETTINGS else EVERYTHING
+    if name == PRIVATE:
+        return EVERYTHING
+    return SETTINGS if what in _SITE_SETTINGS | _ASKED_OF_SITE else EVERYTHING
+
+
+def reads(fields: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Gives the fields of entries that a page has read, each with the slugs of the entries, a line for each."""
+    return {
+        key: "\n".join(["", *slugs, ""]) if len(slugs) <= MOST_TOLD else ALL for key, slugs in sorted(fields.items())
+    }
 
 
 def route_facts(site: Site) -> dict[str, str]:
-    """Gives what the pages of a site may know of its routes, by their sources."""
-    return {
+    """Gives what the pages of a site may know of its routes, by their sources, and of where entries have pages."""
+    facts = {
         route.source: f"{route.pattern} {route.kind} {route.prerender} {route.status}" for route in site.router.routes
     }
+    for name in site.content.names:
+        shown = [f"{listing.route.source} {listing.route.pattern}" for listing in site.listings.showing(name)]
+        facts[f"{HOME}{name}"] = f"{site.content.declared(name).trusted} {shown}"
+    return facts
 
 
 def keys_of(changed: Iterable[str]) -> frozenset[str]:
@@ -114,4 +131,6 @@ def keys_of(changed: Iterable[str]) -> frozenset[str]:
 def changed_routes(then: Mapping[str, str], now: Mapping[str, str]) -> frozenset[str]:
     """Gives the keys of routes that are others than they were."""
     sources = {source for source in then.keys() | now.keys() if then.get(source) != now.get(source)}
-    return frozenset({f"route:{source}" for source in sources} | ({ROUTES} if sources else set()))
+    homes = {source for source in sources if source.startswith(HOME)}
+    routes = sources - homes
+    return frozenset(homes | {f"route:{source}" for source in routes} | ({ROUTES} if routes else set()))

@@ -30,15 +30,17 @@ def report_if_unchanged(
         last = stores.read(state, tool())
     except Damaged:
         return None  # the build says so
-    if last is None or last.drafts != drafts or strict or not _stands(root, last):
+    if last is None or last.drafts != drafts or strict:
         return None
+    if time.time() >= last.until and (last.until == 0 or not environ.get("SOURCE_DATE_EPOCH")):
+        return None  # the same files may give other entries
     files = snapshot(root)
     if changed_files(last.files, root, files) or changed_outside(last.outside):
         return None
     asked = variables(root, files, environ)
     if SECRET in last.variables:
         asked[SECRET] = secret(environ, state)
-    if last.variables != asked:
+    if last.variables != asked or not _stands(root, last):
         return None
     notices = tuple(notice.fault() for notice in last.notices)
     warnings = tuple(warning.fault() for warning in last.warnings)

@@ -8,7 +8,7 @@ from hybridsite.build.plan import PlannedPage
 from hybridsite.build.traces import SETTINGS
 from hybridsite.errors import BuildError, did_you_mean
 from hybridsite.site import Site
-from hybridsite.used import ASSETS, EVERYTHING, ROUTES
+from hybridsite.used import ALL, ASSETS, BODY, DRAFT, EVERYTHING, FILE, HOME, LIST, NEAR, ROUTES, URL, WHOLE
 
 _MOST_NAMES = 3
 _NOUNS = {
@@ -16,6 +16,14 @@ _NOUNS = {
     ROUTES: "the table of routes",
     "python": "the Python of the site",
     "data:*": "what lies in data/",
+}
+_FIELDS = {
+    WHOLE: "the data",
+    FILE: "the file",
+    DRAFT: "draft",
+    BODY: "the body",
+    URL: "the URL",
+    NEAR: "the neighbours",
 }
 
 
@@ -36,10 +44,36 @@ def explain(site: Site, pages: list[PlannedPage], kept: Kept, url: str, reason: 
         return f"{page.url} was made anew: the last build had no such page"
     if made.page != identity(site, page):
         return f"{page.url} was made anew: another file, module or middleware makes it than before"
-    stale = kept.stale(made)
-    if not stale:
-        return f"{page.url} was kept: nothing that it was made from has changed ({', '.join(made.trace)})"
-    return "\n".join(f"{page.url} was made anew: {_cause(site, page, kept, key)}" for key in stale)
+    causes = [_cause(site, page, kept, key) for key in kept.stale(made)]
+    causes += [_change(kept, key, slug) for key, slug in kept.stale_fields(made)]
+    if not causes:
+        sources = ", ".join([*made.trace, *(_read(key, slugs) for key, slugs in made.reads.items())])
+        return f"{page.url} was kept: nothing that it was made from has changed ({sources})"
+    return "\n".join(f"{page.url} was made anew: {cause}" for cause in causes)
+
+
+def _read(key: str, slugs: str) -> str:
+    """Tells what a page has read of entries: `title of blog/first`, `title of 12 entries of blog`."""
+    collection, what = _named(key)
+    number = slugs.count("\n") - 1
+    if slugs == ALL or number > 1:
+        return f"{what} of {'many' if slugs == ALL else number} entries of {collection}"
+    return f"{what} of {collection}/{slugs.strip()}"
+
+
+def _change(kept: Kept, key: str, slug: str) -> str:
+    collection, what = _named(key)
+    file = kept.file_of(collection, slug)
+    return f"{what} of {collection}/{slug} changed" + (f", by {file}" if file in kept.names else "")
+
+
+def _named(key: str) -> tuple[str, str]:
+    """Takes a collection and the name of a field apart, and says the name in words."""
+    end = key.rfind("@")
+    if end < 0:
+        collection, _, name = key.partition(".")
+        return collection, name
+    return key[:end], _FIELDS[key[end:]]
 
 
 def reason_of(site: Site, page: PlannedPage, kept: Kept, reason: str) -> str:
@@ -58,12 +92,16 @@ def reason_of(site: Site, page: PlannedPage, kept: Kept, reason: str) -> str:
 def _cause(site: Site, page: PlannedPage, kept: Kept, key: str) -> str:
     source = page.match.route.source
     if key == EVERYTHING:
-        named = ", ".join(kept.names[:_MOST_NAMES]) + (" …" if len(kept.names) > _MOST_NAMES else "")
+        named = ", ".join(kept.names[:_MOST_NAMES]) + (" …" if len(kept.names) > _MOST_NAMES else "") or "entries"
         return f"{named} changed, and {source} runs Python of the site, or reads what no build can follow"
     if key in (source, SETTINGS):
         return f"{key} changed"
     if key.startswith("data:") and key not in _NOUNS:
         return f"data.{key[5:]} changed"
+    if key.startswith(LIST):
+        return f"the entries of {key[len(LIST) :]}, or their order, changed"
+    if key.startswith(HOME):
+        return f"the page that shows the entries of {key[len(HOME) :]} changed, or whether they are trusted"
     if key.startswith("route:"):
         return f"the route of {key[6:]} changed, whose URL the page asks for"
     way = _way(site, site.resources[source].template or source, key)

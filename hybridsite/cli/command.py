@@ -22,8 +22,11 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks, and what the server does.")
     @click.pass_context
-    def run(context: click.Context, /, verbose: bool, **options: Any) -> None:
-        console = Console(verbose=verbose, color="NO_COLOR" not in os.environ)
+    def run(
+        context: click.Context, /, verbose: bool, quiet: bool = False, in_json: bool = False, **options: Any
+    ) -> None:
+        colored = "NO_COLOR" not in os.environ and not in_json
+        console = Console(verbose=verbose, color=colored, quiet=quiet, as_json=in_json)
         logging.config.dictConfig(log_settings(verbose=verbose))
         try:
             function(console, **options)
@@ -32,3 +35,9 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
             context.exit(1)
 
     return update_wrapper(run, function)
+
+
+def telling(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Lets a command be told how to tell what happens: not at all, or in JSON. Stands above `command`."""
+    in_json = click.option("--json", "in_json", is_flag=True, help="Tell each thing that happens as a line of JSON.")
+    return click.option("-q", "--quiet", is_flag=True, help="Say nothing but what is wrong.")(in_json(function))

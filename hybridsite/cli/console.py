@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hybridsite.errors import SiteError, SiteErrors, count
+from hybridsite.news import News, fault_fields
 from hybridsite.units import size_text
 
 if TYPE_CHECKING:  # `--help` shall not wait for all that a build needs
@@ -17,18 +20,46 @@ if TYPE_CHECKING:  # `--help` shall not wait for all that a build needs
 _HEADINGS = ("route", "kind", "why", "source", "size", "time", "")
 _MOST_TOLD = 10
 """So many templates, and so many pages, a profile lists."""
+# Colours say what a line means: green for what is well, yellow for what one may want to know, red for what is wrong.
+_COLOURS = {"shown": "green", "mended": "green", "port": "yellow", "waiting": "yellow"}
+_DIM = ("progress", "request")
 
 
 class Console:
-    """Prints what happened. Click takes the colours out again where a stream is no terminal."""
+    """Prints what happened. Click takes the colours out again where a stream is no terminal.
 
-    def __init__(self, *, verbose: bool, color: bool) -> None:
+    With `as_json` each thing is a JSON object on a line of stdout, faults among them; a `quiet` one prints no news.
+    """
+
+    def __init__(self, *, verbose: bool, color: bool, quiet: bool = False, as_json: bool = False) -> None:
         self.verbose = verbose
+        self.as_json = as_json
+        self._quiet = quiet
         self._color = color
+        self._is_unfinished = False
 
     def say(self, text: str) -> None:
-        """Prints a line of news."""
-        click.echo(text)
+        """Prints a line of news. Progress on a terminal takes the place of the progress before it."""
+        kind = text.kind if isinstance(text, News) else "news"
+        if self.as_json:
+            self._event(kind, text, text.fields if isinstance(text, News) else {})
+        elif not self._quiet:
+            passing = kind == "progress" and sys.stdout.isatty()
+            line = click.style(text, fg=_COLOURS.get(kind), dim=kind in _DIM or None) if self._color else text
+            click.echo(self._clear() + line, nl=not passing)
+            self._is_unfinished = passing
+
+    @property
+    def draws(self) -> bool:
+        """Whether a bar may be drawn: on a terminal, for people who want to be told."""
+        return not self.as_json and not self._quiet and sys.stdout.isatty()
+
+    def _clear(self) -> str:
+        return "\r\x1b[K" if self._is_unfinished else ""
+
+    @staticmethod
+    def _event(kind: str, text: str, fields: Mapping[str, object]) -> None:
+        click.echo(json.dumps({"event": kind, "message": text, **fields}, ensure_ascii=False, default=str))
 
     def note(self, text: str) -> None:
         """Prints a line of news to stderr, where stdout is for programs."""
@@ -36,6 +67,12 @@ class Console:
 
     def wrong(self, text: str) -> None:
         """Prints what is wrong, while the work goes on."""
+        if self.as_json:
+            self._event("fault", text, text.fields if isinstance(text, News) else {})
+            return
+        if self._is_unfinished:
+            click.echo(self._clear(), nl=False)
+            self._is_unfinished = False
         click.echo(click.style(text, fg="red") if self._color else text, err=True)
 
     def findings(self, faults: Sequence[SiteError]) -> None:
@@ -58,6 +95,9 @@ class Console:
 
     def problem(self, kind: str, fault: SiteError) -> None:
         """Prints a fault or a warning as `file:line:column: what; why; mend`."""
+        if self.as_json:
+            self._event("fault" if kind == "error" else kind, str(fault), {"faults": [fault_fields(fault)]})
+            return
         lines = str(fault).splitlines() or [""]
         if self._color:
             lines[0] = click.style(lines[0], fg="red" if kind == "error" else "yellow")
@@ -65,17 +105,19 @@ class Console:
 
     def report(self, report: BuildReport) -> None:
         """Prints what a build did: the table of routes, warnings, and one line at the end."""
-        self.table(report.rows)
+        if not self._quiet:
+            self.table(report.rows)
         for warning in report.warnings:
             self.problem("warning", warning)
         for notice in report.notices:
             self.problem("error", notice)
         on_demand = count(sum(row.kind == "on demand" for row in report.rows), "route")
         if report.why:
-            self.say(report.why)
+            self.say(News(report.why, "why"))
         kept = f", kept {report.kept:,}" if report.kept else ""
-        built = count(report.pages - report.kept, "page")
-        self.say(f"built {built}{kept} in {report.seconds:.2f} s; {on_demand} on demand")
+        made = report.pages - report.kept
+        told = f"built {count(made, 'page')}{kept} in {report.seconds:.2f} s; {on_demand} on demand"
+        self.say(News(told, "built", pages=made, kept=report.kept, seconds=round(report.seconds, 3)))
 
     def facts(self, facts: Mapping[str, str]) -> None:
         """Prints names and values in two columns."""
@@ -84,6 +126,10 @@ class Console:
 
     def table(self, rows: tuple[RouteRow, ...], *, measured: bool = True) -> None:
         """Prints the routes, and marks the largest and the slowest of them."""
+        if self.as_json:
+            for row in rows:
+                self._event("route", row.pattern, _row_fields(row, measured))
+            return
         shown = len(_HEADINGS) if measured else 4
         lines = [_HEADINGS[:shown], *((*_cells(row), _mark(row, rows))[:shown] for row in rows)]
         self._columns(lines, right=(4, 5), marked=6)
@@ -128,6 +174,12 @@ class Console:
                 cells[marked] = click.style(line[marked], fg="yellow")
             text = "  ".join(cells).rstrip()
             self.say(click.style(text, dim=True) if self._color and number == 0 else text)
+
+
+def _row_fields(row: RouteRow, measured: bool) -> dict[str, object]:
+    found = {"route": row.pattern, "kind": row.kind, "why": row.reason, "source": row.source}
+    taken = {"pages": row.pages, "bytes": row.size, "seconds": round(row.seconds, 4)} if measured else {}
+    return {**found, **taken}
 
 
 def _cells(row: RouteRow) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from typing import Any
 import click
 
 from hybridsite import __version__
-from hybridsite.cli.command import SITE, command
+from hybridsite.cli.command import SITE, command, telling
+from hybridsite.cli.completion import complete_route, completion
 from hybridsite.cli.console import Console, log_settings
 from hybridsite.cli.new import new
 from hybridsite.cli.progress import Progress
@@ -75,11 +76,18 @@ def main() -> None:
 @click.option("--drafts", is_flag=True, help="Build pages with draft: true too.")
 @click.option("--jobs", type=click.IntRange(min=1), help="How many processes render.  [default: as many as pay]")
 @click.option("--clean", is_flag=True, help="Build every page anew, whatever the last build has made.")
-@click.option("--why", default="", metavar="ROUTE", help="Tell what made the page at ROUTE stale, or that it was kept.")
+@click.option(
+    "--why",
+    default="",
+    metavar="ROUTE",
+    shell_complete=complete_route,
+    help="Tell what made the page at ROUTE stale, or that it was kept.",
+)
 @click.option(
     "--executor", default="", metavar="dask://HOST:PORT", callback=_executor, help="Have a cluster of Dask's render."
 )
 @click.option("--profile", is_flag=True, help="Tell where the time went: by phase, by template and by page.")
+@telling
 @command
 def build(console: Console, site: Path, **options: Any) -> None:
     """Writes SITE's prerendered pages, and what the rest needs, to SITE/dist/. Pages that hold are kept."""
@@ -100,9 +108,11 @@ def build(console: Console, site: Path, **options: Any) -> None:
 @click.option("--access-log", is_flag=True, default=None, help="Write a line for each request to stdout.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="How the log is written.  [default: text]")
 @click.option("--no-build", is_flag=True, help="Serve dist/ as it is, even where sources are newer.")
+@telling
 @command
 def serve(console: Console, site: Path, no_build: bool, host: str | None, port: int | None, **flags: Any) -> None:
     """Serves SITE, or a dist/ folder, and each build that comes; builds first where dist/ is missing or stale."""
+    from hybridsite.adapters.adapter import fitted
     from hybridsite.config import load_settings
     from hybridsite.places import is_dist
     from hybridsite.server.run import run
@@ -120,7 +130,7 @@ def serve(console: Console, site: Path, no_build: bool, host: str | None, port: 
         logging.config.dictConfig(log_settings(verbose=console.verbose, form=form))
     run(
         site,
-        settings,
+        fitted(site / "server" if is_dist(site) else site, settings),
         environ=os.environ,
         log_config=log_settings(verbose=console.verbose, form=form),
         listening=lambda address: console.say(f"serving {site} at {address} (Ctrl-C stops)"),
@@ -147,9 +157,9 @@ def rollback(console: Console, site: Path) -> None:
 @click.option("--host", help="The address to listen on; 0.0.0.0 for other devices.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port, or the next free one.  [default: 8000]")
 @click.option("--open", "opens", is_flag=True, help="Open the site in the browser.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but what is wrong.")
+@telling
 @command
-def dev(console: Console, site: Path, host: str | None, port: int | None, opens: bool, quiet: bool) -> None:
+def dev(console: Console, site: Path, host: str | None, port: int | None, opens: bool) -> None:
     """Shows SITE while it is written: nothing is built, a change is on the screen at once, faults tell their mend."""
     from hybridsite.dev.run import DevOptions, run
     from hybridsite.errors import ServeError
@@ -162,10 +172,10 @@ def dev(console: Console, site: Path, host: str | None, port: int | None, opens:
         keep_schema(site)
     run(
         site,
-        DevOptions(host, 8000 if port is None else port, click.launch if opens else None),
+        DevOptions(host, 8000 if port is None else port, click.launch if opens else None, verbose=console.verbose),
         environ=os.environ,
         log_config=log_settings(verbose=console.verbose),
-        say=(lambda line: None) if quiet else console.say,
+        say=console.say,
         wrong=console.wrong,
     )
 
@@ -240,6 +250,7 @@ def info(console: Console, site: Path, as_json: bool) -> None:
 
 main.add_command(new)
 main.add_command(sessions)
+main.add_command(completion)
 
 
 @main.group()

@@ -12,6 +12,7 @@ import click
 
 from hybridsite.cli.console import Console
 from hybridsite.errors import count
+from hybridsite.news import News
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -46,10 +47,11 @@ class Progress:
             self._work, self._since, self._told, self._has_spoken = did, now, now, False
         if now - self._since < PATIENCE:
             return
-        if sys.stdout.isatty():
+        if self._console.draws:
             self._draw(f"{did} {noun}s", done, all)
         elif now - self._told >= PATIENCE or (done == all and self._has_spoken):
-            self._console.say(f"{did} {done:,} of {all:,} {noun}s" if all != 1 else f"{did} {count(done, noun)}")
+            told = f"{did} {done:,} of {all:,} {noun}s" if all != 1 else f"{did} {count(done, noun)}"
+            self._console.say(News(told, "progress", did=did, noun=noun, done=done, all=all))
             self._told, self._has_spoken = now, True
         if done >= all:
             self._end()

@@ -113,6 +113,7 @@ def _readings(value: str) -> list[object]:
 
 def _run(site: Path, work: Callable[[SessionOffice], Awaitable[None]]) -> None:
     """Opens the store that a site's settings name, and does something with it."""
+    from hybridsite.adapters.adapter import fitted
     from hybridsite.config import load_settings
     from hybridsite.modules import make_importable
     from hybridsite.places import is_dist, state_folder
@@ -120,8 +121,8 @@ def _run(site: Path, work: Callable[[SessionOffice], Awaitable[None]]) -> None:
     from hybridsite.sessions.office import SessionOffice
 
     root = site / "server" if is_dist(site) else site
-    settings = load_settings(root, os.environ, serving=True)
     make_importable(root.resolve())
+    settings = fitted(root.resolve(), load_settings(root, os.environ, serving=True))
     manager = make_sessions(settings, state_folder(site, os.environ), os.environ)
     if manager is None:
         raise DriverError("the site has no sessions", mend="name a [session] driver in site.toml")

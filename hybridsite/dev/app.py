@@ -6,7 +6,7 @@ import contextlib
 import ipaddress
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,9 +22,12 @@ from hybridsite.dev.loading import Loaded, Loader
 from hybridsite.dev.look.look import Look, Now
 from hybridsite.dev.look.origins import NO_FLAGS, Flags
 from hybridsite.dev.reload import EVENTS, PLACE, SCRIPT, Channel, Injector, client_script
+from hybridsite.dev.telling import Faults, Say, Told, told_when_long
 from hybridsite.dev.watch import look, settled
 from hybridsite.errors import SiteError
+from hybridsite.inheritance import runs_code_again
 from hybridsite.modules import forget_modules
+from hybridsite.news import News
 from hybridsite.places import state_folder
 from hybridsite.server.door import host_name, is_refused
 from hybridsite.site import Site
@@ -38,14 +41,12 @@ _BAD_REQUEST = PlainTextResponse("Bad Request\n", 400, {"Connection": "close"})
 # So many files that changed last are looked at, and so often a site is read anew that changes while it is read.
 _RECENT, _READINGS = 50, 5
 
-Say = Callable[[str], None]
-
 
 class DevApp:
     """Answers from the last good state of a site. Where sources are at fault, the pages that they concern say so.
 
     `hosts` are the names that requests may be for, beside this machine's own and [server] allowed_hosts; `say` hears
-    of each change in a line, and `wrong` of each fault, once.
+    of each change in a line, and with `tells_requests` of each request; `wrong` of each fault, once.
     """
 
     def __init__(
@@ -56,17 +57,18 @@ class DevApp:
         hosts: Iterable[str] = (),
         say: Say = print,
         wrong: Say = print,
+        tells_requests: bool = False,
         flags: Flags = NO_FLAGS,
     ) -> None:
         self._root = root.resolve()
         self._environ = environ
         self._hosts = LOOPBACK | {name.casefold() for name in hosts}
         self._say = say
-        self._wrong = wrong
-        self._loader = Loader(self._root, state_folder(root, environ), environ, self._failed)
+        self._tells_requests = tells_requests
+        self._faults = Faults(wrong)
+        self._loader = Loader(self._root, state_folder(root, environ), environ, self._failed, say)
         self._loaded: Loaded | None = None
         self._fault: Exception | None = None
-        self._said = ""
         self._recent: dict[str, None] = {}
         self.channel = Channel(f"{time.time_ns():x}")
         self._flags = flags
@@ -77,25 +79,33 @@ class DevApp:
         """Loads the site as it is now, and tells open pages of it. One at fault leaves the last good one in place."""
         names = sorted(changed)
         began = time.perf_counter()
-        if any(name.endswith(".py") for name in names):
+        if runs_code_again(names):
             forget_modules(self._root)
+        self._faults.next_state()
         try:
-            loaded = await self._read(names)
+            async with told_when_long(self._say, self._progress):
+                loaded = await self._read(names)
         except Exception as error:
             self._fault = error
             self._tell_fault(error)
         else:
-            if self._fault is not None:
-                self._said = ""
-            self._loaded, self._fault = loaded, None
+            is_mended, self._loaded, self._fault = self._fault is not None, loaded, None
             self._history.loaded(time.perf_counter() - began)
             loaded.site.notices.listen(self._tell_notice)
-            if names:
-                more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-                took = (time.perf_counter() - began) * 1000
-                self._say(f"changed {names[0]}{more} · reloaded in {took:.0f} ms")
+            self._tell_change(names, (time.perf_counter() - began) * 1000, is_mended)
         files = [f"/{name.partition('/')[2]}" for name in names if name.startswith("public/")]
         await self.channel.tell(files=files)
+
+    def _progress(self) -> str:
+        return f"reading the site: {self._loader.progress:,} parts so far"
+
+    def _tell_change(self, names: list[str], took: float, is_mended: bool) -> None:
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            mended = " · mended" if is_mended else ""
+            text = f"changed {names[0]}{more}{mended} · reloaded in {took:.0f} ms{self._faults.as_before()}"
+            kind = "mended" if is_mended else "changed"
+            self._say(News(text, kind, files=names, milliseconds=round(took, 1)))
 
     async def _read(self, names: list[str]) -> Loaded:
         """Loads the site; once more where a file that changes often was written meanwhile."""
@@ -104,27 +114,24 @@ class DevApp:
         for _ in range(_READINGS):
             before = await settled(self._root, self._recent)
             try:
-                loaded = await self._loader.load()
+                loaded = await self._loader.load(names)
             except Exception:
                 if look(self._root, self._recent) == before:
                     raise
                 continue
             if look(self._root, self._recent) == before:
                 return loaded
-        return await self._loader.load()
+        return await self._loader.load(names)
+
+    def _tell_fault(self, error: Exception, url: str = "") -> None:
+        """Says what is wrong, unless that is known."""
+        self._history.failed(error, url)
+        if self._faults.tell(told_in_a_line(error, self._root), error):
+            _log.debug("how it came to this", exc_info=error)
 
     def _tell_notice(self, fault: SiteError) -> None:
         self._history.failed(fault)
-        self._wrong(str(fault))
-
-    def _tell_fault(self, error: Exception, url: str = "") -> None:
-        """Says what is wrong, unless that was the last thing said."""
-        self._history.failed(error, url)
-        text = told_in_a_line(error, self._root)
-        if text != self._said:
-            self._said = text
-            self._wrong(text)
-            _log.debug("how it came to this", exc_info=error)
+        self._faults.tell(str(fault), fault)
 
     async def close(self) -> None:
         """Ends what is open: the pages' connections, the store of the sessions."""
@@ -146,6 +153,7 @@ class DevApp:
         elif scope["path"].startswith(PLACE):
             await self._own(scope, receive, send)
         else:
+            send = Told(scope, send, self._say) if self._tells_requests else send
             await self._page(scope, receive, Injector(send, self.channel.state, lambda: self._notes(scope)))
 
     def _refusal(self, scope: Scope) -> str | None:

@@ -118,10 +118,11 @@ class LiveFiles(Mapping[str, GivenFile]):
         self._failed = failed
         self._copies = _copies(site)
         self._client = site.policy.url("file", script_path())
+        self.added: dict[str, GivenFile] = {}
 
     def __getitem__(self, url: str) -> GivenFile:
         """Finds the file of a URL. Raises KeyError."""
-        found = self._page(url) or self._copy(url) or self._asset(url)
+        found = self._page(url) or self._copy(url) or self._asset(url) or self.added.get(url)
         if found is None and url == self._client:
             found = Content(script(), media_type(url), HEADERS)
         if found is None:
@@ -144,7 +145,7 @@ class LiveFiles(Mapping[str, GivenFile]):
         except (PathRefused, UnicodeEncodeError):
             return None
         try:
-            match = self._match(segments)
+            match = self._match(segments) or self._standing_in(segments)
         except Exception as error:  # of paths(), say: told to whoever asks for a page that it may have given
             return Made(self._site, partial(_raise, error), self._failed, None)
         if match is None:
@@ -195,6 +196,26 @@ class LiveFiles(Mapping[str, GivenFile]):
         if fault is not None:
             raise fault
         return None
+
+    def _standing_in(self, segments: Segments) -> Match | None:
+        """Finds the page that is rendered for a language which lacks it, where nothing else answers at the path."""
+        languages, router = self._site.languages, self._site.router
+        if not (languages.renders and segments and segments[0] in languages.fallback):
+            return None
+        if next(router.match(segments), None) is not None:
+            return None
+        found = (match for path in languages.stand_ins(segments) if (match := self._match(path)) is not None)
+        match = next((match for match in found if match.route.kind == "page"), None)
+        return match if match is not None and self._site.is_rendered(match.route) else None
+
+    def add_fault(self, url: str, error: Exception) -> None:
+        """Lets a URL tell what keeps its file from being made."""
+        self.added[url] = Made(self._site, partial(_raise, error), self._failed, None)
+
+    def forget_fault(self, url: str) -> None:
+        """Forgets what was wrong with a file that is added."""
+        if isinstance(self.added.get(url), Made):
+            del self.added[url]
 
     async def rendered(self, match: Match, segments: Segments) -> Content:
         """Renders a page as a build does, with its checks and headers. Raises SiteError and SiteErrors."""

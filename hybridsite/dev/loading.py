@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from hybridsite.config import Settings
 from hybridsite.dev.files import LiveFiles, LiveIndex, given_paths, guarded_paths
+from hybridsite.dev.late import LateFiles
+from hybridsite.dev.telling import Say
 from hybridsite.given import ErrorFile
+from hybridsite.inheritance import Inheritance
 from hybridsite.island_props import Island
 from hybridsite.rendering import Failed, respond
 from hybridsite.routes import Match
@@ -22,7 +26,6 @@ from hybridsite.server.app import App
 from hybridsite.server.state import make_sessions
 from hybridsite.sessions.manager import SessionManager
 from hybridsite.site import Mode, Site, load_site, with_plan
-from hybridsite.sources import Heads, remembering
 from hybridsite.urls import RequestPath
 
 _DEV = Mode(prerendering=True, drafts=True, serving=True)
@@ -31,10 +34,16 @@ _DEV = Mode(prerendering=True, drafts=True, serving=True)
 class SiteApp(App):
     """One state of a site. What goes wrong is told to its author."""
 
-    def __init__(self, site: Site, files: LiveFiles, failed: Failed) -> None:
+    def __init__(self, site: Site, files: LiveFiles, late: LateFiles, failed: Failed) -> None:
         super().__init__(site, LiveIndex(files))
         self._hosts = frozenset()  # dev's own door has asked
+        self._late = late
         self._failed = failed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speaks ASGI 3."""
+        await self._late.prepare(scope)
+        await super().__call__(scope, receive, send)
 
     async def _answer(self, request: Request, path: RequestPath | None) -> Response:
         return await respond(self.site, request, path, failed=self._failed)
@@ -70,19 +79,28 @@ class ErrorFiles(Mapping[int, ErrorFile]):
 class Loader:
     """Loads a site again and again; its sessions stay open over that, while nothing is changed that they rest on."""
 
-    def __init__(self, root: Path, state: Path, environ: Mapping[str, str], failed: Failed) -> None:
+    def __init__(
+        self, root: Path, state: Path, environ: Mapping[str, str], failed: Failed, say: Say = lambda line: None
+    ) -> None:
         self.root = root.resolve()
         self._state = state
         self._environ = environ
         self._failed = failed
+        self._say = say
         self._sessions: tuple[object, SessionManager | None] | None = None
         self._islands: dict[str, Island] = {}
-        self._heads: Heads = {}
+        self._inheritance = Inheritance()
 
-    async def load(self) -> Loaded:
-        """Reads the site as it is now. Raises SiteError and SiteErrors."""
+    @property
+    def progress(self) -> int:
+        """How many parts of the site the load under way has gone through."""
+        return self._inheritance.progress
+
+    async def load(self, changed: Iterable[str] = ()) -> Loaded:
+        """Reads the site as it is now. What `changed` doesn't touch is taken over. Raises SiteError and SiteErrors."""
         cache_folder = self._state / "cache" / "assets"
-        with remembering(self._heads):
+        self._inheritance.note_changes(changed)
+        with self._inheritance.passed_on():
             site = await asyncio.to_thread(load_site, self.root, _DEV, environ=self._environ, cache=cache_folder)
         key = cache(lambda: derived_key(signing_keys(self._environ, self._state)[0], "islands"))
         if site.templates.has_islands():
@@ -103,7 +121,7 @@ class Loader:
             error_files=ErrorFiles(errors),
             sessions=await self._opened_sessions(site.settings),
         )
-        return Loaded(served, SiteApp(served, files, self._failed))
+        return Loaded(served, SiteApp(served, files, LateFiles(site, files, self._say), self._failed))
 
     @staticmethod
     async def _error_files(site: Site, files: LiveFiles) -> dict[int, ErrorFile | Exception]:

@@ -18,6 +18,7 @@ from hybridsite.dev.app import DevApp
 from hybridsite.dev.look.origins import Flags
 from hybridsite.dev.watch import changes
 from hybridsite.errors import ServeError
+from hybridsite.news import News
 from hybridsite.server.protocol import Protocol
 
 _log = logging.getLogger("hybridsite")
@@ -33,6 +34,7 @@ class DevOptions:
     host: str | None = None
     port: int = 8000
     opened: Callable[[str], object] | None = None
+    verbose: bool = False
 
 
 class _Server(uvicorn.Server):
@@ -74,7 +76,7 @@ def run(
         port = listener.getsockname()[1]
         own = _names(host)
         flags = Flags(options.host, options.port, port)
-        app = DevApp(root, environ, hosts=own, say=say, wrong=wrong, flags=flags)
+        app = DevApp(root, environ, hosts=own, say=say, wrong=wrong, tells_requests=options.verbose, flags=flags)
         addresses = [f"http://{name}:{port}" for name in own if name not in ("0.0.0.0", "[::]")]
         asyncio.run(_serve(app, root, listener, addresses, options, log_config, say))
 
@@ -91,6 +93,8 @@ async def _serve(
     stop = asyncio.Event()
     watching = asyncio.create_task(_watch(app, root, stop))
     await app.reload()
+    # What the next loads take over stays for good: it is not looked through again and again.
+    gc.freeze()
     config = uvicorn.Config(
         app,
         http=Protocol,
@@ -103,9 +107,9 @@ async def _serve(
     )
 
     def started() -> None:
-        say(f"{root} is shown at {addresses[0]} (Ctrl-C stops)")
+        say(News(f"{root} is shown at {addresses[0]} (Ctrl-C stops)", "shown", site=str(root), address=addresses[0]))
         for address in addresses[1:]:
-            say(f"on other devices: {address}")
+            say(News(f"on other devices: {address}", "shown", site=str(root), address=address))
         if options.opened is not None:
             options.opened(addresses[0])
 
@@ -144,7 +148,7 @@ def _listener(host: str, port: int, say: Callable[[str], None]) -> socket.socket
             reason = getattr(error, "strerror", None) or str(error)
             continue
         if tried != port:
-            say(f"the port {port} is taken: {tried} instead")
+            say(News(f"the port {port} is taken: {tried} instead", "port", wanted=port, port=tried))
         return listener
     raise ServeError(f"{host}:{port} can't be listened on", why=reason, mend="choose another port: --port 9000")
 

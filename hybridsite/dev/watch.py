@@ -11,7 +11,7 @@ from pathlib import Path
 from watchfiles import Change, awatch
 
 # Milliseconds: changes that come within the first of each other are told together, but no later than the second.
-_STEP = 10
+_STEP = 5
 _LONGEST = 200
 # An empty file that is younger than this (in nanoseconds) is looked at again after a pause (in seconds).
 _FRESH, _PAUSE, _PATIENCE = 100_000_000, 0.005, 40

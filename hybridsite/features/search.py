@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -16,6 +17,7 @@ from hybridsite.errors import PluginError
 from hybridsite.plugins import BuiltPage, FinishedBuild, Plugin
 
 FOLDER: Final = "pagefind"
+_PAUSE, _TRIES = 0.02, 1000
 # What a browser doesn't need to ask: interfaces of Pagefind's own, which a site may have from its package.
 _INTERFACES = re.compile(r"pagefind-(?:ui|modular-ui|component-ui|highlight)\.(?:js|css)")
 _ENTRY = "pagefind-entry.json"
@@ -24,6 +26,8 @@ _NOINDEX = re.compile(rb"<meta\b(?=[^>]*\bname=[\"']?robots\b)[^>]*\bnoindex\b",
 
 class Search(Plugin):
     """Adds the index below /pagefind/ to the finished build."""
+
+    adds = (f"{FOLDER}/*",)
 
     def built(self, build: FinishedBuild) -> None:
         """Writes the index. Raises PluginError where Pagefind isn't installed, or fails."""
@@ -59,6 +63,19 @@ def _fits(path: str, patterns: Iterable[str]) -> bool:
     return any(path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern for pattern in patterns)
 
 
+class _Written(Exception):
+    """Tells that the index stands."""
+
+
+async def _until_written(folder: Path) -> None:
+    """Waits for the last of the files: Pagefind answers before the system has them. Raises RuntimeError."""
+    for _ in range(_TRIES):
+        if all(path.stat().st_size for path in folder.rglob("*") if path.is_file()):
+            return
+        await asyncio.sleep(_PAUSE)
+    raise RuntimeError("its files stay empty")
+
+
 async def _index(pages: Sequence[tuple[str, bytes]], folder: Path, build: FinishedBuild) -> None:
     try:
         from pagefind.index import IndexConfig, PagefindIndex
@@ -66,9 +83,13 @@ async def _index(pages: Sequence[tuple[str, bytes]], folder: Path, build: Finish
         mend = 'pip install "hybridsite[search]"'
         raise PluginError("[search] needs Pagefind, which is not installed", mend=mend) from None
     try:
-        async with PagefindIndex(config=IndexConfig(output_path=str(folder))) as index:
-            for number, (url, body) in enumerate(pages, 1):
-                await index.add_html_file(content=body.decode(), url=url)
-                build.progress("indexed", "page", number, len(pages))
+        with suppress(_Written):
+            async with PagefindIndex(config=IndexConfig(output_path=str(folder))) as index:
+                for number, (url, body) in enumerate(pages, 1):
+                    await index.add_html_file(content=body.decode(), url=url)
+                    build.progress("indexed", "page", number, len(pages))
+                await index.write_files()
+                await _until_written(folder)
+                raise _Written  # which keeps it from being written once more, as at the end of this block
     except (OSError, RuntimeError) as error:
         raise PluginError("Pagefind can't make the index", why=str(error)) from error

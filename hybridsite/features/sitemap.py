@@ -22,6 +22,8 @@ _NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 class Sitemap(Plugin):
     """Adds sitemap.xml to the finished build, split where it is too long for one file."""
 
+    adds = ("sitemap.xml", "sitemap-*.xml")
+
     def load(self, setup: Setup) -> None:
         """Raises ConfigError, with its line, where [site] url isn't set."""
         if not setup.settings.site.url:

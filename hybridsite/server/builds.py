@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hybridsite.assets.previous import kept_assets
-from hybridsite.errors import ServeError, TemplateError
+from hybridsite.errors import ServeError, SiteError, SiteErrors
 from hybridsite.manifest import MANIFEST, Manifest, read_manifest
 from hybridsite.modules import forget_modules
 from hybridsite.places import is_dist, state_folder
@@ -160,7 +160,7 @@ def _sessions(site: Site, place: Place, before: Build | None) -> SessionManager 
 def _load_templates(site: Site) -> None:
     """Loads the templates that no page names: code may render them long after the next build is there."""
     for name in site.templates.names():
-        with suppress(TemplateError):  # whoever asks for it is told
+        with suppress(SiteError, SiteErrors):  # whoever asks for it is told; it may be a picture beside a page
             site.templates.get(name)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import resource
 import signal
 import socket
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,12 @@ _PIECES = (
     "each worker knows only those islands with computed props that it has rendered itself: on kept pages some "
     'stay fallbacks; write [cache] driver = "redis", or give these islands constant props'
 )
+# A folder that has to be a volume, as the image of a container says.
+VOLUME = "HYBRIDSITE_VOLUME"
+_NO_VOLUME = (
+    "%s is no volume: the sessions and the secret that signs their cookies end with this container; "
+    "start it with --volume state:/state"
+)
 # Descriptors: as many as the system gives. Each connection may have a file that is streamed; a fifth is for all else.
 _MOST_DESCRIPTORS = 65_536
 _FOR_CONNECTIONS = 0.4
@@ -59,6 +66,7 @@ def run(
             why="each process would have sessions of its own",
             mend='use [session] driver = "sqlite", or one worker',
         )
+    _ask_for_volume(environ)
     app = create_app(place, environ=environ)  # faults of the site show here, once, before any worker starts
     if workers > 1 and settings.cache.driver == "memory" and app.current.keeps_pages:
         _log.warning(_CACHES, workers)
@@ -123,6 +131,12 @@ def _raised_descriptors() -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
     return int((wanted if soft == resource.RLIM_INFINITY else soft) * _FOR_CONNECTIONS)
+
+
+def _ask_for_volume(environ: Mapping[str, str]) -> None:
+    """Warns where a container has no volume for what it keeps."""
+    if (volume := environ.get(VOLUME)) and not os.path.ismount(volume):
+        _log.warning(_NO_VOLUME, volume)
 
 
 def _tell_workers(place: Path, environ: MutableMapping[str, str]) -> None:

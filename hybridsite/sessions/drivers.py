@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from hybridsite.capabilities import Capability
 from hybridsite.errors import DriverError, did_you_mean
-from hybridsite.sessions.store import Reach, SessionStore
+from hybridsite.sessions.store import Needs, Reach, SessionStore
 
 ENTRY_POINTS = "hybridsite.sessions"
 
@@ -33,6 +34,22 @@ BUILT_IN: Mapping[str, str] = {
     "upstash": "hybridsite.sessions.upstash:UpstashStore",
     "dynamodb": "hybridsite.sessions.dynamodb:DynamoStore",
     "key-value": "hybridsite.sessions.key_value:KeyValueStore",
+}
+# What each needs of the host, told without loading it: its package need not be installed.
+_NEEDS: Mapping[str, Needs] = {
+    "sqlite": frozenset(("files",)),
+    "memory": frozenset(("process",)),
+    "fs": frozenset(("files",)),
+    "redis": frozenset(("sockets",)),
+    "postgres": frozenset(("sockets",)),
+    "upstash": frozenset(),
+    "dynamodb": frozenset(),
+    "key-value": frozenset(("sockets",)),
+}
+_NEEDS_BY_REACH: Mapping[Reach, Needs] = {
+    "process": frozenset(("process",)),
+    "machine": frozenset(("files",)),
+    "network": frozenset(("sockets",)),
 }
 # Where the drivers of files keep them below the state folder.
 _PATHS = {"sqlite": "sessions.db", "fs": "sessions"}
@@ -89,6 +106,20 @@ def find_store(driver: str) -> StoreClass:
     names = [*BUILT_IN, *installed]
     mend = did_you_mean(driver, names) or 'or name a class: "package.module:Store"'
     raise DriverError(f'there is no session driver "{driver}"', why=f"known are {', '.join(names)}", mend=mend)
+
+
+def needs_of(driver: str) -> Needs:
+    """Tells what a driver has to find on its host. A stranger's class is imported. Raises DriverError."""
+    if driver in _NEEDS:
+        return _NEEDS[driver]
+    store = find_store(driver)
+    needs: Needs = getattr(store, "needs", _NEEDS_BY_REACH[store.reach])
+    return needs
+
+
+def drivers_for(offers: Set[Capability]) -> list[str]:
+    """Names the built-in drivers that can work where this is offered."""
+    return [driver for driver, needs in _NEEDS.items() if needs <= offers]
 
 
 def _imported(driver: str, place: str) -> StoreClass:

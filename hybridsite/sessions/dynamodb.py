@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hybridsite.errors import SessionDataError
-from hybridsite.sessions.store import Conflict, Reach, Record, StoreDown
+from hybridsite.sessions.store import Conflict, Needs, Reach, Record, StoreDown
 
 _FIRST_VERSIONS = 2**52
 # What a token's entry and a large record's parts outlive it by, in seconds: the time between the calls, and more.
@@ -39,6 +39,7 @@ class DynamoStore:
     """
 
     reach: ClassVar[Reach] = "network"
+    needs: ClassVar[Needs] = frozenset()
 
     def __init__(
         self,

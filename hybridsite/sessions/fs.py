@@ -23,7 +23,7 @@ from typing import ClassVar, NamedTuple, TypeVar
 import msgspec
 
 from hybridsite.errors import DriverError, SessionDataError
-from hybridsite.sessions.store import Conflict, Reach, Record, StoreDown
+from hybridsite.sessions.store import Conflict, Needs, Reach, Record, StoreDown
 
 _log = logging.getLogger("hybridsite.sessions")
 
@@ -58,6 +58,7 @@ class FileStore:
     """A folder of sessions. Each write is on the disk when it is answered. `timeout` bounds each call, in seconds."""
 
     reach: ClassVar[Reach] = "machine"
+    needs: ClassVar[Needs] = frozenset(("files",))
 
     def __init__(self, path: str | Path, *, timeout: float = 2.0, clock: Callable[[], float] = time.time) -> None:
         self._folder = Path(path)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 from hybridsite.errors import DriverError, SessionDataError
-from hybridsite.sessions.store import Conflict, Reach, Record, StoreDown
+from hybridsite.sessions.store import Conflict, Needs, Reach, Record, StoreDown
 
 _T = TypeVar("_T")
 
@@ -40,6 +40,7 @@ class KeyValueStore:
     """
 
     reach: ClassVar[Reach] = "network"
+    needs: ClassVar[Needs] = frozenset(("sockets",))
 
     def __init__(
         self,

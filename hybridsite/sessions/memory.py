@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import ClassVar
 
-from hybridsite.sessions.store import Conflict, Reach, Record
+from hybridsite.sessions.store import Conflict, Needs, Reach, Record
 
 _SWEEP_AT = 1000  # below so many records none is removed before somebody asks for it
 _STEP = 1000  # how many records are looked at before others have their turn
@@ -17,6 +17,7 @@ class MemoryStore:
     """A dict with versions. Records that have expired are removed each time that it has doubled."""
 
     reach: ClassVar[Reach] = "process"
+    needs: ClassVar[Needs] = frozenset(("process",))
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from hybridsite.errors import DriverError
 from hybridsite.sessions.postgres_connections import Act, Connection, Connections
-from hybridsite.sessions.store import Conflict, Reach, Record, StoreDown
+from hybridsite.sessions.store import Conflict, Needs, Reach, Record, StoreDown
 
 _log = logging.getLogger("hybridsite.sessions")
 
@@ -76,6 +76,7 @@ class PostgresStore:
     """
 
     reach: ClassVar[Reach] = "network"
+    needs: ClassVar[Needs] = frozenset(("sockets",))
     environment: ClassVar[Mapping[str, str]] = {"url": "DATABASE_URL"}
 
     def __init__(

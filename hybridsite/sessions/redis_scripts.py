@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, ClassVar
 
-from hybridsite.sessions.store import Conflict, Reach, Record
+from hybridsite.sessions.store import Conflict, Needs, Reach, Record
 
 # What a token's entry outlives its record by, in milliseconds: the time between the two calls, and more.
 _MARGIN = 60_000
@@ -88,6 +88,7 @@ class ScriptedStore(ABC):
     """A store whose calls are scripts. Its drivers differ in how a script gets to the server, and bytes there."""
 
     reach: ClassVar[Reach] = "network"
+    needs: ClassVar[Needs] = frozenset(("sockets",))
 
     def __init__(self, prefix: str, clock: Callable[[], float]) -> None:
         self._prefix = prefix

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple, TypeVar
 
 from hybridsite.errors import DriverError
-from hybridsite.sessions.store import Conflict, Later, Reach, Record, StoreDown
+from hybridsite.sessions.store import Conflict, Later, Needs, Reach, Record, StoreDown
 
 _log = logging.getLogger("hybridsite.sessions")
 
@@ -99,6 +99,7 @@ class SqliteStore:
     """
 
     reach: ClassVar[Reach] = "machine"
+    needs: ClassVar[Needs] = frozenset(("files",))
     by_turns: ClassVar[bool] = True
 
     def __init_subclass__(cls) -> None:

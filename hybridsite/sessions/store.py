@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
+from hybridsite.capabilities import Capability
+
 # Who shares what a store holds: one process alone, those of one machine, or those of every machine that is connected.
 Reach = Literal["process", "machine", "network"]
+# What a store has to find on the host.
+Needs = frozenset[Capability]
 
 
 class Record(NamedTuple):
@@ -40,6 +44,9 @@ class SessionStore(Protocol):
 
     A store is opened once a process. Times to live are in seconds. A record that has expired is one that isn't there,
     for every call. Any call may raise StoreDown, and does so in bounded time.
+
+    `needs`, a set of `capabilities.Capability`, says what it has to find on the host; a store that doesn't say it needs
+    what others of its reach do: the process that stays, the file system, or connections of its own.
     """
 
     reach: ClassVar[Reach]

@@ -15,7 +15,7 @@ from upstash_redis.errors import UpstashError
 
 from hybridsite.errors import DriverError, SessionDataError
 from hybridsite.sessions.redis_scripts import ScriptedStore
-from hybridsite.sessions.store import StoreDown
+from hybridsite.sessions.store import Needs, StoreDown
 
 _PAGE = 250
 # What comes back where a proxy or something else answers in the database's place.
@@ -28,6 +28,7 @@ class UpstashStore(ScriptedStore):
     `url` and `token` are those of the REST interface.
     """
 
+    needs: ClassVar[Needs] = frozenset()  # it speaks HTTP
     environment: ClassVar[Mapping[str, str]] = {"url": "UPSTASH_REDIS_REST_URL", "token": "UPSTASH_REDIS_REST_TOKEN"}
 
     def __init__(

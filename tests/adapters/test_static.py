@@ -113,7 +113,7 @@ def test_a_guarded_page_is_an_error(tmp_path: Path) -> None:
 def test_there_are_no_sessions_unless_a_driver_is_named(tmp_path: Path) -> None:
     files = {"site.toml": STATIC, "pages/a.html": "<< session.get('cart') >>"}
     (notice,) = built_here(write_site(tmp_path / "site", files)).notices
-    assert "name a [session] driver in site.toml" in str(notice)
+    assert "choose a [build] adapter whose host runs the site, or guard the place" in str(notice)
     named = write_site(tmp_path / "named", {"site.toml": STATIC + '[session]\nttl = "1d"\n', "pages/a.html": "a"})
     assert built_here(named).pages == 1
 

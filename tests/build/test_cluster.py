@@ -59,13 +59,13 @@ SITE: dict[str, str | bytes] = {
         import os
         from pathlib import Path
 
-        from helper import shout
+        from shouting import shout
 
 
         def load(context):
             return {"city": shout(os.environ["CITY"]), "kept": os.environ.get("UNSET_HERE", "unset")}
     """,
-    "helper.py": "def shout(text):\n    return text.upper()\n",
+    "shouting.py": "def shout(text):\n    return text.upper()\n",
     "pages/n/[number].html": "<< params.number >>",
     "pages/n/[number].py": "def paths(site):\n    return [{'params': {'number': n}} for n in range(30)]\n\n\n"
     "def load(context):\n    print('not an answer')\n    return {}\n",

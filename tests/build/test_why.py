@@ -44,6 +44,49 @@ def test_the_chain_is_told(tmp_path: Path, file: str, text: str, url: str, told:
     assert built_here(root, why=url).why.startswith(told)
 
 
+BLOG: dict[str, str | bytes] = {
+    "pages/blog/[slug].html": "---\npaths: blog\n---\n<< entry.data.title >> << entry.next.slug | default('') >>",
+    "pages/titles.html": "{% for post in collection('blog') %}<< post.data.title >>{% endfor %}",
+    "pages/bodies.html": "{% for post in collection('blog') %}<< post.html >>{% endfor %}",
+    "pages/whole.html": "<< collection('blog') | map(attribute='data.title') | join >><< collection('blog')[0].url >>",
+    "content/blog/a.md": "---\ntitle: A\n---\n",
+    "content/blog/b.md": "---\ntitle: B\n---\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "url", "told"),
+    [
+        ("b", "---\ntitle: N\n---\n", "/titles/",
+         "/titles/ was made anew: title of blog/b changed, by content/blog/b.md"),
+        ("b", "---\ntitle: N\n---\n", "/blog/a/", "/blog/a/ was kept: nothing that it was made from has changed ("),
+        ("b", "---\ntitle: N\n---\n", "/whole/",
+         "/whole/ was made anew: the data of blog/b changed, by content/blog/b.md"),
+        ("b", "---\ntitle: B\n---\nnew", "/bodies/",
+         "/bodies/ was made anew: the body of blog/b changed, by content/blog/b.md"),
+        ("b", "---\ntitle: B\n---\nnew", "/titles/", "title of 2 entries of blog)"),
+        ("c", "---\ntitle: C\n---\n", "/titles/",
+         "/titles/ was made anew: the entries of blog, or their order, changed"),
+        ("c", "---\ntitle: C\n---\n", "/blog/b/", "/blog/b/ was made anew: the neighbours of blog/b changed"),
+        ("b", "---\ntitle: B\n---\nnew", "/blog/b/", "title of blog/b, the neighbours of blog/b)"),
+    ],
+)  # fmt: skip
+def test_the_fields_of_entries_are_told_by_their_names(
+    tmp_path: Path, file: str, text: str, url: str, told: str
+) -> None:
+    root = write_site(tmp_path / "site", BLOG)
+    built_here(root)
+    write_files(root, {f"content/blog/{file}.md": text})
+    assert told in built_here(root, why=url).why
+
+
+def test_a_page_of_entries_that_moves_is_told(tmp_path: Path) -> None:
+    root = write_site(tmp_path / "site", BLOG)
+    built_here(root)
+    (root / "pages/blog").rename(root / "pages/posts")
+    assert "the page that shows the entries of blog changed" in built_here(root, why="/whole/").why
+
+
 def test_the_first_build_and_a_clean_one_keep_nothing(tmp_path: Path) -> None:
     root = write_site(tmp_path / "site", SITE)
     for options in ({}, {"clean": True}):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
+import sys
+
 import pytest
 
 from hybridsite.build.rows import BuildReport, PageRow, RouteRow
 from hybridsite.cli.console import Console, log_settings
 from hybridsite.errors import Location, SiteError, SiteErrors
+from hybridsite.news import News, fault_news
 
 FAULT = SiteError("it is wrong", why="because", mend="mend it", location=Location("pages/a.html", 3, 7))
 
@@ -33,6 +38,65 @@ def test_a_verbose_run_shows_how_it_came_to_that(capsys: pytest.CaptureFixture[s
     told = capsys.readouterr().err
     assert "RuntimeError: the cause" in told
     assert "Traceback" in told
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_json_is_an_object_a_line_on_stdout_faults_among_them(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(verbose=False, color=False, as_json=True)
+    console.say("some news")
+    console.say(News("changed a", "changed", files=["a"], milliseconds=1.5))
+    console.wrong(fault_news(str(FAULT), FAULT))
+    console.fault(FAULT)
+    console.problem("warning", FAULT)
+    console.wrong(fault_news("ValueError: x", ValueError("x")))
+    told = capsys.readouterr()
+    assert told.err == ""
+    news, changed, fault, same, warning, other = map(json.loads, told.out.splitlines())
+    assert news == {"event": "news", "message": "some news"}
+    assert changed == {"event": "changed", "message": "changed a", "files": ["a"], "milliseconds": 1.5}
+    place = {"file": "pages/a.html", "line": 3, "column": 7}
+    rest = {"code": "site", "what": "it is wrong", "why": "because", "mend": "mend it"}
+    assert fault == {"event": "fault", "message": str(FAULT), "faults": [{**place, **rest}]}
+    assert same == fault
+    assert warning == {**fault, "event": "warning"}
+    assert other["faults"] == [{"what": "ValueError: x"}]
+
+
+def test_a_quiet_run_prints_what_is_wrong_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(verbose=False, color=False, quiet=True)
+    console.say("news")
+    console.wrong("wrong")
+    assert capsys.readouterr() == ("", "wrong\n")
+
+
+def test_progress_stands_in_one_line_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    console = Console(verbose=False, color=False)
+    console.say(News("1 of 2", "progress"))
+    console.say(News("2 of 2", "progress"))
+    console.say("done")
+    assert out.getvalue() == "1 of 2\r\x1b[K2 of 2\r\x1b[Kdone\n"
+
+
+def test_progress_is_plain_lines_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(verbose=False, color=True)
+    console.say(News("1 of 2", "progress"))
+    console.say(News("2 of 2", "progress"))
+    assert capsys.readouterr().out == "1 of 2\n2 of 2\n"
+
+
+def test_colours_say_what_a_line_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    console = Console(verbose=False, color=True)
+    console.say(News("mended", "mended"))
+    console.say("plain")
+    assert out.getvalue() == "\x1b[32mmended\x1b[0m\nplain\x1b[0m\n"
 
 
 def test_workers_log_as_the_supervisor_does() -> None:

@@ -132,3 +132,49 @@ def test_drafts_are_built_when_asked_for(tmp_path: Path) -> None:
     assert "/a/" not in run("build", site).stdout
     assert "/a/" in run("build", site, "--drafts").stdout
     assert "/a/" in run("routes", site, "--drafts").stdout
+
+
+def test_a_build_told_in_json_is_read_line_by_line(tmp_path: Path) -> None:
+    site = write_site(tmp_path / "site", {**SITE, "pages/a.html": "<< session.get('x') >>"})
+    done = run("build", site, "--json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["event"] for each in told] == ["route", "route", "route", "fault", "built"]
+    assert told[0]["route"] == "/"
+    assert told[0]["pages"] == 1
+    assert told[3]["faults"][0]["file"] == "pages/a.html"
+    assert told[4]["pages"] == 2
+    failed = run("build", write_site(tmp_path / "other", {"pages/a.html": "{% if %}"}), "--json")
+    assert (failed.exit_code, failed.stderr) == (1, "")
+    assert json.loads(failed.stdout)["event"] == "fault"
+
+
+def test_a_quiet_build_says_what_is_wrong_alone(tmp_path: Path) -> None:
+    site = write_site(tmp_path / "site", {"pages/a.html": "<< session.get('x') >>"})
+    done = run("build", site, "-q")
+    assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (0, "", 1)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_the_script_of_a_shell(shell: str) -> None:
+    done = run("completion", shell)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert f"_HYBRIDSITE_COMPLETE={shell}_complete" in done.stdout
+
+
+def completed(*words: str, env: dict[str, str] | None = None) -> list[str]:
+    """Gives what bash is offered for the last word."""
+    own = {"_HYBRIDSITE_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(["hybridsite", *words])}
+    asked = {**own, "COMP_CWORD": str(len(words)), **(env or {})}
+    done = CliRunner().invoke(main, [], env=asked, prog_name="hybridsite")
+    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+
+def test_commands_options_and_routes_are_completed(tmp_path: Path) -> None:
+    assert "build" in completed("bu")
+    assert "--json" in completed("dev", "--js")
+    files = {**SITE, "pages/blog/[slug].html": "---\npaths: blog\n---\nx", "content/blog/a.md": "a"}
+    site = write_site(tmp_path / "site", files)
+    assert completed("build", str(site), "--why", "/") == ["/", "/now/"]
+    assert run("build", site).exit_code == 0
+    assert completed("build", str(site), "--why", "/b") == ["/blog/a/"]

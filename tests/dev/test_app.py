@@ -178,7 +178,7 @@ def test_the_same_fault_is_said_once_and_changes_in_a_line(site: Path) -> None:
     asyncio.run(run())
     assert len(said) == 2
     assert said[0].startswith("pages/index.html:1: the template doesn't parse")
-    assert said[1].startswith("changed pages/index.html and 1 more · reloaded in ")
+    assert said[1].startswith("changed pages/index.html and 1 more · mended · reloaded in ")
 
 
 def test_sessions_outlive_a_reload_unless_their_settings_change(site: Path) -> None:

@@ -170,6 +170,7 @@ class Server:
         self.command = command or (lambda port: [*COMMAND, "serve", str(path), "--port", str(port), *args])
         self.env = environment({"PYTHONUNBUFFERED": "1", **(env or {})})
         self.cwd = path.parent
+        self.patience = 30.0  # seconds until it has to answer
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: list[httpx.Client] = []
@@ -275,14 +276,14 @@ class Server:
 
     def _answers(self) -> bool:
         assert self._process is not None
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + self.patience
         while self._process.poll() is None:
             try:
                 httpx.get(f"{self.url}/healthz", timeout=5, trust_env=False, verify=False)
             except httpx.TransportError:
                 if time.monotonic() > deadline:
                     self.kill()
-                    raise AssertionError(f"the server did not answer in 30 s:\n{self.log()}") from None
+                    raise AssertionError(f"the server did not answer in {self.patience} s:\n{self.log()}") from None
                 time.sleep(0.02)
             else:
                 return True

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.e2e.browsers import SIZES, browser
 from tests.e2e.support import COOKIE, Server
 
+__all__ = ["browser"]
 pytestmark = pytest.mark.browser
 
 EXAMPLE = Path(__file__).parents[2] / "example-site"
-SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
-# What a browser does by itself in the background is no part of a test.
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if found is None:
-        pytest.skip("there is no chromium on the PATH, and CHROMIUM is not set")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

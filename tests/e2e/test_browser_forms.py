@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.e2e.browsers import browser
 from tests.e2e.support import Server, write_site
-from tests.e2e.test_browser import EXAMPLE, browser, sign_in
+from tests.e2e.test_browser import EXAMPLE, sign_in
 
 __all__ = ["browser"]
 pytestmark = pytest.mark.browser

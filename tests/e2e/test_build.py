@@ -213,6 +213,7 @@ def test_a_killed_build_leaves_the_old_one_and_no_lock(make_site: MakeSite, tmp_
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_a_build_killed_at_any_moment_leaves_a_whole_dist(make_site: MakeSite, tmp_path: Path) -> None:
     # case D1
     def files(version: int) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -55,6 +56,26 @@ def test_a_site_at_fault_starts_and_recovers(tmp_path: Path) -> None:
         assert "site.toml:1" in dev.log()
         write_files(site, {"site.toml": ""})
         wait_until(lambda: httpx.get(dev.url).status_code == 200, "the mended site")
+
+
+def test_each_thing_that_happens_is_a_line_of_json(site: Path) -> None:
+    told = ["--json", "-v"]
+    with Server(site, command=lambda port: [*COMMAND, "dev", str(site), "--port", str(port), *told]) as dev:
+        write_files(site, {"pages/index.html": PAGE.replace("hello", "<< nobody >>")})
+        wait_until(lambda: httpx.get(dev.url).status_code == 500, "the fault")
+        assert httpx.get(dev.url).status_code == 500
+        write_files(site, {"pages/other.html": PAGE})
+        wait_until(lambda: httpx.get(f"{dev.url}/other/").status_code == 200, "the other page")
+        assert httpx.get(dev.url).status_code == 500
+        wait_until(lambda: dev.log().count('"request"') > 3, "the requests")
+        lines = [json.loads(line) for line in dev.log().splitlines() if line.startswith("{")]
+    faults = [each for each in lines if each["event"] == "fault"]
+    assert [each["faults"][0]["file"] for each in faults] == ["pages/index.html"]  # told once, though met thrice
+    assert faults[0]["faults"][0]["line"] == 1
+    changed = [each for each in lines if each["event"] == "changed"]
+    assert [each["files"] for each in changed[:1]] == [["pages/index.html"]]
+    asked = [each for each in lines if each["event"] == "request"]
+    assert ("GET", "/other/", 200) in {(each["method"], each["path"], each["status"]) for each in asked}
 
 
 def test_a_taken_port_is_exchanged_for_the_next_free_one(site: Path) -> None:

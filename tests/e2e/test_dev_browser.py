@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.browsers import browser
 from tests.e2e.support import COMMAND, Server, wait_until, write_site
 
+__all__ = ["browser"]
 pytestmark = pytest.mark.browser
 
 LAYOUT = """
@@ -35,11 +35,22 @@ title: Form
 {% extends "layouts/base.html" %}
 {% block body %}
 <p id="told">first</p>
+{% include "components/form.html" %}
+<p id="end">end</p>
+{% endblock %}
+"""
+FIELDS = """
 <form><label>Name <input name="name"></label><textarea name="text">as it was</textarea></form>
 <details><summary>More</summary><p>inside</p></details>
 <div id="long"></div>
-<p id="end">end</p>
-{% endblock %}
+"""
+POST = """
+---
+paths: blog
+title: Post
+---
+{% extends "layouts/base.html" %}
+{% block body %}<div id="told"><< entry.html >></div>{% include "components/form.html" %}{% endblock %}
 """
 COUNT = """
 ---
@@ -47,7 +58,8 @@ title: Count
 prerender: false
 ---
 {% extends "layouts/base.html" %}
-{% block body %}<p id="told"><< word >> << session.get("visits", 0) >></p>{% endblock %}
+{% block body %}<p id="told"><< word >> << session.get("visits", 0) >></p>
+{% include "components/form.html" %}{% endblock %}
 """
 MODULE = """
 import helper
@@ -62,24 +74,12 @@ FILES = {
     "pages/count.html": COUNT,
     "pages/count.py": MODULE,
     "helper.py": 'WORD = "visits"\n',
-    "pages/blog/[slug].html": "---\npaths: blog\n---\n<!doctype html><title>b</title><body><< entry.html >></body>\n",
-    "content/blog/one.md": "# One\n\nHello *you*.\n",
+    "components/form.html": FIELDS,
+    "pages/blog/[slug].html": POST,
+    "content/blog/one.md": "---\ndraft: false\n---\n\nHello *you*.\n",
     "assets/site.css": "h1 { color: rgb(1, 2, 3) }\n#long { height: 3000px }\n",
     "site.toml": '[session]\ndriver = "memory"\n',
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if found is None:
-        pytest.skip("there is no chromium on the PATH, and CHROMIUM is not set")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=found, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -173,33 +173,39 @@ def test_a_changed_style_sheet_is_exchanged_without_a_reload(site: Path, page: P
 
 def test_a_changed_entry_is_shown(site: Path, page: Page) -> None:
     opened(page, "/blog/one/")
+    use(page)
     edit(site, "content/blog/one.md", "Hello *you*", "Goodbye *you*")
-    expect(page.locator("body")).to_contain_text("Goodbye you")
-    assert is_the_same_document(page)
+    expect(page.locator("#told")).to_contain_text("Goodbye you")
+    assert_kept(page)
 
 
 def test_a_changed_helper_module_is_run_again_and_the_session_stays(site: Path, page: Page) -> None:
     opened(page, "/count/")
     expect(page.locator("#told")).to_have_text("visits 1")
+    use(page)
     edit(site, "helper.py", "visits", "times")
     expect(page.locator("#told")).to_have_text("times 2")
+    assert_kept(page)
     edit(site, "site.toml", "[session]", '[site]\ntitle = "Other"\n\n[session]')
     expect(page.locator("#told")).to_have_text("times 3")
 
 
 @pytest.mark.parametrize(
-    ("name", "before", "after", "place"),
+    ("path", "name", "before", "after", "place"),
     [
-        ("pages/index.html", '<p id="told">first</p>', '<p id="told"><< frist >></p>', "pages/index.html:6"),
-        ("layouts/base.html", "{% endblock %}", "{% endblok %}", "layouts/base.html:9"),
-        ("site.toml", "[session]", "[sesion]", "site.toml:1"),
-        ("assets/site.css", "h1 { color", "h1 { } } color", "assets/site.css:1"),
+        ("/", "pages/index.html", '<p id="told">first</p>', '<p id="told"><< frist >></p>', "pages/index.html:6"),
+        ("/", "layouts/base.html", "{% endblock %}", "{% endblok %}", "layouts/base.html:9"),
+        ("/", "site.toml", "[session]", "[sesion]", "site.toml:1"),
+        ("/", "assets/site.css", "h1 { color", "h1 { } } color", "assets/site.css:1"),
+        ("/blog/one/", "content/blog/one.md", "draft: false", "draft: maybe", "content/blog/one.md:2"),
+        ("/count/", "pages/count.py", "helper.WORD", "helper.WORT", "pages/count.py:5"),
+        ("/count/", "helper.py", "WORD =", "WORD = =", "helper.py:1"),
     ],
 )
 def test_a_fault_is_shown_with_its_line_and_goes_when_it_is_mended(
-    site: Path, page: Page, name: str, before: str, after: str, place: str
+    site: Path, page: Page, path: str, name: str, before: str, after: str, place: str
 ) -> None:
-    opened(page)
+    opened(page, path)
     use(page)
     edit(site, name, before, after)
     fault = page.locator("hybridsite-fault")
@@ -224,13 +230,25 @@ def test_a_fault_in_a_module_is_shown_to_who_opens_the_page_and_goes_by_itself(
 
 @pytest.mark.long
 def test_fifty_edits_in_a_row_leave_no_stale_page(site: Path, page: Page) -> None:
-    opened(page)
+    opened(page, "/blog/one/")
     use(page)
-    word = "first"
-    for number in range(50):
-        edit(site, "pages/index.html", f'"told">{word}<', f'"told">edit {number}<')
-        word = f"edit {number}"
+    edit(site, "layouts/base.html", "<h1>", '<p id="word">w0</p>\n<h1>')
+    edit(site, "assets/site.css", "rgb(1, 2, 3)", "rgb(0, 0, 99)")
+    places = ("content/blog/one.md", "Hello ", "#told"), ("layouts/base.html", 'id="word">w', "#word")
+    words = dict.fromkeys(places, "0")
+    edit(site, "content/blog/one.md", "Hello *you*", "Hello 0")
+    for number in range(1, 51):
+        place = places[number % 2]
+        name, before, where = place
+        edit(site, name, f"{before}{words[place]}", f"{before}{number}")
+        words[place] = str(number)
+        if number % 5 == 0:
+            edit(site, "assets/site.css", f"rgb({max(number - 5, 0)}, 0, 99)", f"rgb({number}, 0, 99)")
         if number % 7 == 0:  # the others come while the page is still being updated
-            expect(page.locator("#told")).to_have_text(word)
-    expect(page.locator("#told")).to_have_text(word)
-    assert_kept(page)
+            expect(page.locator(where)).to_contain_text(str(number))
+    for name, before, where in places:
+        expect(page.locator(where)).to_contain_text(f"{before.rpartition('>')[2]}{words[name, before, where]}")
+    expect(page.locator("h1")).to_have_css("color", "rgb(50, 0, 99)")
+    assert is_the_same_document(page)
+    expect(page.locator("input")).to_have_value("Ann")
+    expect(page.locator("textarea")).to_have_value("half typed")

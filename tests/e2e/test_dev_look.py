@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from hybridsite.dev.run import _names
+from tests.e2e.browsers import SIZES, browser
 from tests.e2e.support import COMMAND, Server, built, bytes_below, write_files, write_site
-from tests.e2e.test_browser import SIZES, browser
 from tests.e2e.test_quality import RULES
 from tests.tools import package
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -12,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
 
+from tests.e2e.browsers import SIZES
+from tests.e2e.browsers import coming_back as browser
 from tests.e2e.support import MakeSite, Server, built, wait_until
 
+__all__ = ["browser"]
 pytestmark = pytest.mark.browser
 
 EXAMPLE = Path(__file__).parents[2] / "example-site"
-SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking"]
 # Adds up how far what is on the page moves (Layout Instability).
 SHIFTS = """
 window.shifted = 0
@@ -65,19 +65,6 @@ SITE = {
     "components/block.html": "<div>a</div><div>b</div><script>document.title = 'ran'</script>",
     "components/form.html": '<form method="post" action="/count"><button>Count</button></form>',
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if found is None:
-        pytest.skip("there is no chromium on the PATH, and CHROMIUM is not set")
-    with sync_playwright() as playwright:
-        # The driver turns off the cache of pages that one comes back to, which is what people have.
-        off = ["--disable-back-forward-cache"]
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS, ignore_default_args=off)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

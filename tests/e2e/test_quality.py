@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.check.test_planted import found
+from tests.e2e.browsers import browser
 from tests.e2e.support import Server
-from tests.e2e.test_browser import browser
 from tests.tools import package
 
 __all__ = ["browser"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.e2e.browsers import browser
 from tests.e2e.support import Server
-from tests.e2e.test_browser import browser
 from tests.e2e.test_quality import EXAMPLE, LEFT_OUT
 
 __all__ = ["browser"]

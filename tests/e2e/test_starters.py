@@ -16,8 +16,8 @@ from playwright.sync_api import Browser
 
 from hybridsite.config import json_schema
 from hybridsite.starting import SCHEMA, STARTERS
+from tests.e2e.browsers import SIZES, browser
 from tests.e2e.support import COMMAND, Hybridsite, Serve, Server, built, tree
-from tests.e2e.test_browser import SIZES, browser
 from tests.e2e.test_own_tests import own_tests
 from tests.e2e.test_quality import RULES
 from tests.tools import package

@@ -22,12 +22,12 @@ from tests.inprocess import ENVIRON, MEMORY, ON_DEMAND, Answer, app_of, asked, b
 def state_of(number: int, settings: str = MEMORY) -> dict[str, str]:
     return {
         "site.toml": settings,
-        "helper.py": f"MARK = {number}\n",
+        "build_mark.py": f"MARK = {number}\n",
         "assets/site.css": f"a {{ z-index: {number} }}",
         "components/piece.html": f"piece {number} << n >>",
         "pages/index.html": f"home {number} << asset('site.css') >>"
         f"{{% island 'components/piece.html', n={number} %}}{{% endisland %}}",
-        "pages/now.py": f"from helper import MARK\n\n\ndef GET(context):\n    return f'{{MARK}} {number}'\n",
+        "pages/now.py": f"from build_mark import MARK\n\n\ndef GET(context):\n    return f'{{MARK}} {number}'\n",
         "pages/[...path].html": ON_DEMAND + "anything",
     }
 
@@ -162,7 +162,7 @@ def test_a_build_that_comes_while_another_is_loaded_is_the_one_that_is_served(
     build(root, 4)
     found = load_build(Place.of(root, ENVIRON))
     assert found.name == read_manifest(root / "dist").name
-    assert (found.app.site.root / "helper.py").read_text() == "MARK = 3\n"
+    assert (found.app.site.root / "build_mark.py").read_text() == "MARK = 3\n"
 
 
 def test_the_sources_of_a_build_stay_while_it_is_served(tmp_path: Path) -> None:

@@ -146,14 +146,14 @@ class _Reading:
         place = next((self._places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._places), None)
         variable = said.removeprefix("env:") if isinstance(said, str) and said.startswith("env:") else ""
         text = _text(path, value, secret=bool(variable) and "options" in path)
+        is_hosts = path == ("session", "driver") and said is None and value is False
         if value != _of(self._written, path):
-            return Setting(name, text, "plugin", note)
+            return Setting(name, text, "host" if is_hosts else "plugin", note)
         if variable:
             return Setting(name, text, "environment", note, place, variable)
         if said is not None:
             return Setting(name, text, FILE, note, place)
-        is_hosts = path == ("session", "driver") and value is False
-        return Setting(name, text, "host" if is_hosts else "default", note)
+        return Setting(name, text, "default", note)
 
 
 def _at(document: Any, path: KeyPath) -> Any:

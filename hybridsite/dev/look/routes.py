@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from hybridsite.build.rows import RouteRow
-from hybridsite.build.traces import PYTHON, every_key
+from hybridsite.build.traces import every_key
 from hybridsite.dev.files import LiveFiles
 from hybridsite.dev.history import History, Measured
 from hybridsite.errors import Location, SiteError, SiteErrors
@@ -16,7 +16,7 @@ from hybridsite.routes import Route
 from hybridsite.site import Site
 from hybridsite.units import told
 from hybridsite.urls import PathRefused
-from hybridsite.used import ASSETS, EVERYTHING, ROUTES
+from hybridsite.used import ASSETS, EVERYTHING, HOME, LIST, PYTHON, ROUTES
 
 MOST_PAGES = 200
 """How many pages of one route are listed."""
@@ -237,7 +237,10 @@ def _origins(site: Site, keys: frozenset[str], measured: Measured | None) -> Ite
         yield Origins("assets", tuple(f"assets/{name}" for name in asked), () if asked else (_MEANT[ASSETS],))
     routes = sorted(key.removeprefix("route:") for key in keys if key.startswith("route:"))
     yield Origins("addresses of", tuple(routes), tuple(_MEANT[key] for key in (ROUTES,) if key in keys))
-    rest = sorted(key for key in keys if not key.startswith(("data:", "route:")) and key not in (ASSETS, ROUTES))
+    collections = {key.removeprefix(kind) for kind in (LIST, HOME) for key in keys if key.startswith(kind)}
+    yield Origins("collections", (), tuple(sorted(collections)))
+    told = ("data:", "route:", LIST, HOME)
+    rest = sorted(key for key in keys if not key.startswith(told) and key not in (ASSETS, ROUTES))
     files = tuple(key for key in rest if key not in _MEANT)
     yield Origins("and", files, tuple(_MEANT[key] for key in rest if key in _MEANT))
 
@@ -249,7 +252,6 @@ def _reasons(site: Site, resource: Resource) -> Iterator[str]:
         "a plugin may change it": site.settings.plugins,
         "middleware.py runs around it": site.middleware and not resource.guard,
         "a template names another by a variable": resource.closure is not None and resource.closure.dynamic,
-        "it shows a collection": resource.asks_for_content,
     }
     reasons = [reason for reason, holds in known.items() if holds]
     yield from reasons or ["a template asks for what can't be followed"]
