@@ -1,41 +1,144 @@
-"""The site as an ASGI application for any server: `hybridsite.asgi:app`, its folder taken from HYBRIDSITE_SITE."""
+"""The site as an ASGI application for any server: `hybridsite.asgi:app`, its folder taken from HYBRIDSITE_SITE.
+
+It has what `hybridsite serve` needs none of: it starts by itself where nobody runs its lifespan, as in a mount of
+Starlette's or FastAPI's, and takes servers that give no raw path.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.errors import SiteError, SiteErrors
-from hybridsite.server.deployment import Deployment, create_app
+from hybridsite.server import deployment
+from hybridsite.server.deployment import Deployment
+
+_log = logging.getLogger("hybridsite")
 
 SITE_VARIABLE = "HYBRIDSITE_SITE"
 
 
-class _AppOfEnvironment:
-    """Loads the site when the server first calls, so that importing this module does no work."""
+class Application:
+    """A built site for any ASGI server, loaded when it is first asked for.
 
-    def __init__(self) -> None:
+    `base` where it is mounted under a path is the site's own: [site] base = "/shop" for `Mount("/shop", site)`.
+    """
+
+    def __init__(self, load: Callable[[], Deployment]) -> None:
+        self._load = load
         self._app: Deployment | None = None
+        self._is_started = False
+        self._lock = asyncio.Lock()
+        self._life: _Life | None = None
 
     def loaded(self) -> Deployment:
         """Gives the site, loaded. Raises SiteError where that can't be served."""
         if self._app is None:
-            self._app = create_app(os.environ.get(SITE_VARIABLE, "."))
+            self._app = self._load()
         return self._app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speaks ASGI 3."""
+        if scope["type"] == "lifespan":
+            await self._run_lifespan(scope, receive, send)
+            return
+        if not self._is_started:
+            await self._start_late()
+        if not scope.get("raw_path") and scope["type"] == "http":
+            scope = {**scope, "raw_path": quote(scope["path"]).encode("ascii")}
+        await (self._app or self.loaded())(scope, receive, send)
+
+    @asynccontextmanager
+    async def lifespan(self, outer: object = None) -> AsyncIterator[None]:
+        """Opens the site and closes it again: the `lifespan` of an application in which the site is mounted.
+
+        `outer` is that application, which isn't needed.
+        """
+        life = _Life(self.loaded())
+        await life.begin()
+        self._is_started = True
         try:
-            app = self._app or self.loaded()
+            yield
+        finally:
+            self._is_started = False
+            await life.end()
+
+    async def _run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            app = self.loaded()
         except (SiteError, SiteErrors) as error:
-            if scope["type"] != "lifespan":
-                raise
             await receive()  # or the server would think that the application knows no lifespan, and go on
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
+        self._is_started = True
         await app(scope, receive, send)
 
+    async def _start_late(self) -> None:
+        """Starts at the first request what no lifespan has started. It is closed when the loop ends."""
+        async with self._lock:
+            if not self._is_started:
+                life = _Life(self.loaded())
+                await life.begin()
+                self._life, self._is_started = life, True
+                _log.info("nobody runs the site's lifespan, so it has started by itself")
 
-app = _AppOfEnvironment()
 
-__all__ = ["app", "create_app"]
+class _Life:
+    """The lifespan of a site that no server runs, as a task."""
+
+    def __init__(self, app: Deployment) -> None:
+        self._app = app
+        self._ending = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Opens the site. Raises what keeps it from that."""
+        begun = asyncio.get_running_loop().create_future()
+        is_begun = False
+
+        async def receive() -> Message:
+            nonlocal is_begun
+            if not is_begun:
+                is_begun = True
+                return {"type": "lifespan.startup"}
+            with suppress(asyncio.CancelledError):  # the loop ends; the stores are still closed in good order
+                await self._ending.wait()
+            return {"type": "lifespan.shutdown"}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete" and not begun.done():
+                begun.set_result(None)
+
+        self._task = asyncio.create_task(self._app({"type": "lifespan"}, receive, send))
+        await asyncio.wait([begun, self._task], return_when=asyncio.FIRST_COMPLETED)
+        if not begun.done():
+            await self._task
+
+    async def end(self) -> None:
+        """Closes the site."""
+        self._ending.set()
+        if self._task is not None:
+            await self._task
+
+
+def create_app(place: str | Path) -> Application:
+    """Makes the ASGI application of a built site. `place` is the site's folder, or its dist/.
+
+    Raises SiteError where the site isn't built, its settings don't hold, or its secret is none.
+    """
+    loaded = deployment.create_app(place)
+    made = Application(lambda: loaded)
+    made.loaded()
+    return made
+
+
+app = Application(lambda: deployment.create_app(os.environ.get(SITE_VARIABLE, ".")))
+
+__all__ = ["Application", "app", "create_app"]

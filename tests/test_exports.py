@@ -46,7 +46,7 @@ def test_the_version_is_that_of_the_package() -> None:
 def test_the_asgi_app_and_its_factory() -> None:
     from hybridsite import asgi
 
-    assert sorted(asgi.__all__) == ["app", "create_app"]
+    assert sorted(asgi.__all__) == ["Application", "app", "create_app"]
     assert callable(asgi.app)
     assert callable(asgi.create_app)
 

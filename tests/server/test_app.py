@@ -251,10 +251,10 @@ def test_an_upload_is_open_until_the_answer_has_left(tmp_path: Path) -> None:
     assert ask(app, "/echo", "POST", headers=headers, body=body).text == "hello"
 
 
-def test_an_asgi_server_is_told_that_the_site_is_at_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_asgi_server_is_told_that_the_site_is_at_fault(tmp_path: Path) -> None:
     from hybridsite import asgi
 
-    monkeypatch.setenv(asgi.SITE_VARIABLE, str(write_site(tmp_path / "site", {"pages/index.html": "x"})))
+    site = asgi.Application(lambda: create_app(write_site(tmp_path / "site", {"pages/index.html": "x"})))
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -263,7 +263,7 @@ def test_an_asgi_server_is_told_that_the_site_is_at_fault(tmp_path: Path, monkey
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(asgi._AppOfEnvironment()({"type": "lifespan"}, receive, send))
+    asyncio.run(site({"type": "lifespan"}, receive, send))
     assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
     assert "hybridsite build" in sent[0]["message"]
 
