@@ -424,8 +424,9 @@ def examples(number: int, steps: int = 8, *, phases: Collection[Phase] = tuple(P
     )
 
 
+@pytest.mark.timeout(600)
 def test_any_series_of_edits_gives_what_a_clean_build_writes() -> None:
-    run_state_machine_as_test(Edits, settings=examples(30))
+    run_state_machine_as_test(Edits, settings=examples(20))
 
 
 @pytest.mark.long
