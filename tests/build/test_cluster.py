@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from hybridsite.build import cluster as clusters
@@ -186,7 +187,15 @@ def test_a_worker_that_is_killed_midway_costs_nothing_but_time(
         assert orphans
         assert build.result(90).kept == 0
     assert tree(here / "dist") == tree(there / "dist")
-    assert not any(process.is_running() for process in orphans)  # amid their work, too
+    wait_until(lambda: all(map(has_ended, orphans)), "what the worker had started to end")  # amid their work, too
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Tells whether a process does nothing any more. In a container nobody may take note of its end."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.mark.parametrize(("lost", "told"), [("worker", "has no workers; waited 0.5 s"), ("scheduler", "is lost")])
