@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.support import environment, tree
 
 EXAMPLE = Path(__file__).parents[2] / "example-site"
+STARTERS = EXAMPLE.parent / "hybridsite/starters"
 LEFT_OUT = shutil.ignore_patterns("dist", ".hybridsite", "__pycache__", ".pytest_cache")
 
 
@@ -19,6 +22,17 @@ def own_tests(site: Path, *args: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *args]
     env = environment({"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(EXAMPLE.parent)})
     return subprocess.run(command, cwd=site, env=env, capture_output=True, encoding="utf-8", timeout=100)
+
+
+@pytest.mark.parametrize(
+    "place", [EXAMPLE, *(toml.parent for toml in sorted(STARTERS.glob("*/site.toml")))], ids=lambda place: place.name
+)
+def test_a_sites_tests_go_by_its_own_settings_inside_another_project(tmp_path: Path, place: Path) -> None:
+    around = "[tool.pytest.ini_options]\naddopts = '--option-of-the-project-around'\n"
+    (tmp_path / "pyproject.toml").write_text(around, "utf-8")
+    shutil.copytree(place, tmp_path / "site", ignore=LEFT_OUT)
+    done = own_tests(tmp_path, "site", "--collect-only")  # as the README has it: by the name of the folder
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_examples_own_tests_pass_and_leave_it_as_it_is(tmp_path: Path) -> None:
