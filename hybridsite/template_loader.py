@@ -23,6 +23,7 @@ from hybridsite.formats import FILTERS
 from hybridsite.inheritance import code_state, inherited
 from hybridsite.island_tag import PLACE
 from hybridsite.nonces import HTML, add_nonces
+from hybridsite.unclosed import left_open
 
 _TAGS = (
     *("block", "call", "filter", "for", "if", "macro", "raw", "set", "trans", "with"),
@@ -117,12 +118,15 @@ class SiteLoader(jinja2.BaseLoader):
         return self.facts.get(name)
 
     def _syntax_fault(self, error: TemplateSyntaxError, name: str, source: sources.Source) -> TemplateError:
-        lines = _jinja_body(source).split("\n")
+        text, message = _jinja_body(source), str(error.message or "").rstrip(".")
+        lines = text.split("\n")
         line = lines[error.lineno - 1] if 0 < error.lineno <= len(lines) else ""
-        message = str(error.message or "").rstrip(".")
         mend = getattr(error, "mend", "close what is open, or take the line out")
-        if unknown := re.match(r"Encountered unknown tag '(\w+)'", message):
+        unknown = re.match(r"Encountered unknown tag '(\w+)'", message)
+        if unknown and unknown[1] not in _TAGS:
             mend = did_you_mean(unknown[1], _TAGS) or "the tags are those of Jinja"
+        elif left := left_open(message, text, error.lineno, self.variable):
+            mend = left
         elif self.variable[0] in line or "print statement" in message:
             mend = f"where {self.variable[0]} is meant as text, put it between {{% raw %}} and {{% endraw %}}"
         place = Location(error.name or name, error.lineno)

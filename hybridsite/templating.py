@@ -31,6 +31,7 @@ from hybridsite.printing import PrintingCodeGenerator, print_escaped, print_plai
 from hybridsite.template_loader import SiteLoader
 from hybridsite.undefined import MissingValue, SiteUndefined
 
+_MOST_NAMES = 20
 AUTOESCAPED = (".html", ".htm", ".xml", ".svg", ".md")
 # Every name that a template gets from its context; a mapping from `load` may not hide one.
 CONTEXT_NAMES = frozenset(
@@ -259,7 +260,8 @@ class Templates:
         keys = (
             [str(key) for key in owner] if isinstance(owner, Mapping) else [key for key in dir(owner) if key[0] != "_"]
         )
-        mend = did_you_mean(error.name, keys) or f"test it first: {{% if ….{error.name} %}}, or use default()"
+        mend = did_you_mean(error.name, keys) or _names_of(owner)
+        mend = mend or f"test it first: {{% if ….{error.name} %}}, or use default()"
         kind = "key" if isinstance(owner, Mapping) else f"attribute of {type(owner).__name__}"
         holder = next((f" in {name}" for name, value in values.items() if value is owner), "")
         if holder == " in page" and mend.startswith("test it"):
@@ -307,6 +309,14 @@ def unknown_action(name: str, actions: Collection[str]) -> TemplateError:
     """Gives the fault of an `action()` that names none of them."""
     mend = did_you_mean(name, actions) or "define it in actions.py, with @action above it"
     return TemplateError(f'there is no action "{name}"', mend=mend)
+
+
+def _names_of(owner: object) -> str:
+    """Says what an object has that a template may ask for, if that is little enough; of a mapping nothing."""
+    if isinstance(owner, Mapping):
+        return ""
+    names = [name for name in dir(owner) if name[0] != "_" and not callable(getattr(type(owner), name, None))]
+    return f"it has {', '.join(names)}" if 0 < len(names) <= _MOST_NAMES else ""
 
 
 def _nearest_template(name: str, names: Iterable[str]) -> str:

@@ -28,7 +28,7 @@ FLOORS: dict[float, str] = {
     0.26: "check.report",
     0.3: "assets.markup",
     1.0: "analysis asking callouts compiled csp documents exchange frozen given headers lexing media modules nonces"
-    " notices outcomes plain_yaml printing redis_client tree undefined units urls",
+    " notices outcomes plain_yaml printing redis_client tree unclosed undefined units urls",
     1.02: "closures",
     1.05: "sections",
     1.07: "feature_settings",
@@ -314,7 +314,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.", "testing", "visitor")
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 25600
+    assert lines < 25700
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

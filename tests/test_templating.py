@@ -91,6 +91,18 @@ def test_what_is_missing_is_told_with_its_place(
         ("a\n{% if %}", 2, ("Expected an expression",)),
         ("{% fr a in b %}", 1, ("unknown tag", 'did you mean "for"?')),
         ("---\ntitle: a\n---\n{% endif %}", 4, ("unknown tag",)),
+        (
+            "{% for a in b %}{% endfor %}\n{% for a in b %}\n{% for c in d %}\n{% endfor %}\n{% endblock %}",
+            5,
+            ("write {% endfor %} for the {% for %} of line 2",),
+        ),
+        (
+            "---\ntitle: a\n---\n{% if a %}\n{% if b %}{% endif %}\nx",
+            5,
+            ("write {% endif %} for the {% if %} of line 4",),
+        ),
+        ("<p>\n<< a.b </p>", 2, ("close it: write >> behind what << opens",)),
+        ("<h1{% if x>T</h1>", 1, ("close it: write %} behind what {% opens",)),
         ("<script>\nif (1 << 2) {}\n</script>", 2, ("{% raw %}",)),
         ("{% block a %}{% endblock %}\n{% block a %}{% endblock %}", 2, ("defined twice",)),
         ("<< 'a' | nope >>", 1, ("No filter named 'nope'",)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from hybridsite.build.kept import Kept
 from hybridsite.build.making import identity, place_of_page
 from hybridsite.build.plan import PlannedPage
@@ -37,19 +39,32 @@ def explain(site: Site, pages: list[PlannedPage], kept: Kept, url: str, reason: 
     if page is None:
         mend = did_you_mean(url, [page.url for page in pages]) or "`hybridsite routes` lists them"
         raise BuildError(f"no prerendered page is at {url}", mend=mend)
-    if reason:
-        return f"{page.url} was made anew: {reason}"
+    causes = [f"{cause}{_led_to(site, page, key)}" for cause, key in _causes(site, page, kept, reason)]
+    if causes:
+        return "\n".join(f"{page.url} was made anew: {cause}" for cause in causes)
+    made = kept.made[place_of_page(site, page)]
+    sources = ", ".join([*made.trace, *(_read(key, slugs) for key, slugs in made.reads.items())])
+    return f"{page.url} was kept: nothing that it was made from has changed ({sources})"
+
+
+def reason_of(site: Site, page: PlannedPage, kept: Kept, reason: str) -> str:
+    """Says in a few words why a page was made anew; "" where nothing that it was made from has changed."""
+    causes = [cause for cause, _ in _causes(site, page, kept, reason)]
+    return "; ".join(causes[:_MOST_NAMES]) + (" …" if len(causes) > _MOST_NAMES else "")
+
+
+def _causes(site: Site, page: PlannedPage, kept: Kept, reason: str) -> Iterator[tuple[str, str]]:
+    """Yields why a page is made anew, each with the key of what has changed, if that is one."""
     made = kept.made.get(place_of_page(site, page))
-    if made is None:
-        return f"{page.url} was made anew: the last build had no such page"
-    if made.page != identity(site, page):
-        return f"{page.url} was made anew: another file, module or middleware makes it than before"
-    causes = [_cause(site, page, kept, key) for key in kept.stale(made)]
-    causes += [_change(kept, key, slug) for key, slug in kept.stale_fields(made)]
-    if not causes:
-        sources = ", ".join([*made.trace, *(_read(key, slugs) for key, slugs in made.reads.items())])
-        return f"{page.url} was kept: nothing that it was made from has changed ({sources})"
-    return "\n".join(f"{page.url} was made anew: {cause}" for cause in causes)
+    if reason:
+        yield reason, ""
+    elif made is None:
+        yield "the last build had no such page", ""
+    elif made.page != identity(site, page):
+        yield "another file, module or middleware makes it than before", ""
+    else:
+        yield from ((_cause(page, kept, key), key) for key in kept.stale(made))
+        yield from ((_change(kept, key, slug), "") for key, slug in kept.stale_fields(made))
 
 
 def _read(key: str, slugs: str) -> str:
@@ -76,20 +91,7 @@ def _named(key: str) -> tuple[str, str]:
     return key[:end], _FIELDS[key[end:]]
 
 
-def reason_of(site: Site, page: PlannedPage, kept: Kept, reason: str) -> str:
-    """Says in a few words why a page was made anew; "" where nothing that it was made from has changed."""
-    if reason:
-        return reason
-    made = kept.made.get(place_of_page(site, page))
-    if made is None:
-        return "the last build had no such page"
-    if made.page != identity(site, page):
-        return "another file, module or middleware makes it"
-    stale = [name for key in kept.stale(made) for name in (kept.names if key == EVERYTHING else (key,))]
-    return f"{', '.join(stale[:_MOST_NAMES])}{' …' if len(stale) > _MOST_NAMES else ''} changed" if stale else ""
-
-
-def _cause(site: Site, page: PlannedPage, kept: Kept, key: str) -> str:
+def _cause(page: PlannedPage, kept: Kept, key: str) -> str:
     source = page.match.route.source
     if key == EVERYTHING:
         named = ", ".join(kept.names[:_MOST_NAMES]) + (" …" if len(kept.names) > _MOST_NAMES else "") or "entries"
@@ -104,8 +106,14 @@ def _cause(site: Site, page: PlannedPage, kept: Kept, key: str) -> str:
         return f"the page that shows the entries of {key[len(HOME) :]} changed, or whether they are trusted"
     if key.startswith("route:"):
         return f"the route of {key[6:]} changed, whose URL the page asks for"
-    way = _way(site, site.resources[source].template or source, key)
-    return f"{_NOUNS.get(key, key)} changed" + (f", which {' → '.join([source, *way])} leads to" if way else "")
+    return f"{_NOUNS.get(key, key)} changed"
+
+
+def _led_to(site: Site, page: PlannedPage, key: str) -> str:
+    """Says which way a page's template leads to another one; nothing for what is no template, or the page's own."""
+    source = page.match.route.source
+    way = _way(site, site.resources[source].template or source, key) if key not in ("", source) else []
+    return f", which {' → '.join([source, *way])} leads to" if way else ""
 
 
 def _way(site: Site, start: str, target: str) -> list[str]:

@@ -68,13 +68,14 @@ def test_a_page_says_why_it_was_rendered_and_what_is_kept_says_nothing(tmp_path:
     built_here(root)
     write_files(root, {"layouts/base.html": "<b>{% block main %}{% endblock %}", "pages/new.html": "new"})
     built_here(root)
-    first, second = "layouts/base.html", "pages/new.html"
+    files = "layouts/base.html, pages/new.html changed"
+    python = f"{files}, and pages/[n].html runs Python of the site, or reads what no build can follow"
     assert reasons(root) == {
         "/": "layouts/base.html changed",
         "/styled/": "",
         "/new/": "the last build had no such page",
-        "/1/": f"{first}, {second} changed",
-        "/2/": f"{first}, {second} changed",
+        "/1/": python,
+        "/2/": python,
     }
     told = account(root)
     assert (told["rendered"], told["kept"]) == (4, 1)
@@ -83,6 +84,16 @@ def test_a_page_says_why_it_was_rendered_and_what_is_kept_says_nothing(tmp_path:
     assert {url: why for url, why in reasons(root).items() if why} == {
         "/styled/": "its file in dist/ isn't the one that was built"
     }
+
+
+def test_a_page_says_which_field_of_an_entry_has_changed(tmp_path: Path) -> None:
+    files = {"content/blog/one.md": "---\ntitle: One\n---\ntext", "site.toml": ""}
+    files["pages/index.html"] = "{% for post in collection('blog') %}<< post.data.title >>{% endfor %}"
+    root = write_site(tmp_path / "site", files)
+    built_here(root)
+    write_files(root, {"content/blog/one.md": "---\ntitle: Two\n---\ntext"})
+    built_here(root)
+    assert reasons(root) == {"/": "title of blog/one changed, by content/blog/one.md"}
 
 
 def test_a_build_that_finds_nothing_to_do_says_so_in_it(tmp_path: Path) -> None:
