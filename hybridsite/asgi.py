@@ -10,15 +10,16 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from hybridsite.errors import SiteError, SiteErrors
 from hybridsite.server import deployment
 from hybridsite.server.deployment import Deployment
+from hybridsite.server.life import Life
 
 _log = logging.getLogger("hybridsite")
 
@@ -36,7 +37,7 @@ class Application:
         self._app: Deployment | None = None
         self._is_started = False
         self._lock = asyncio.Lock()
-        self._life: _Life | None = None
+        self._life: Life | None = None
 
     def loaded(self) -> Deployment:
         """Gives the site, loaded. Raises SiteError where that can't be served."""
@@ -61,7 +62,7 @@ class Application:
 
         `outer` is that application, which isn't needed.
         """
-        life = _Life(self.loaded())
+        life = Life(self.loaded())
         await life.begin()
         self._is_started = True
         try:
@@ -84,48 +85,10 @@ class Application:
         """Starts at the first request what no lifespan has started. It is closed when the loop ends."""
         async with self._lock:
             if not self._is_started:
-                life = _Life(self.loaded())
+                life = Life(self.loaded())
                 await life.begin()
                 self._life, self._is_started = life, True
                 _log.info("nobody runs the site's lifespan, so it has started by itself")
-
-
-class _Life:
-    """The lifespan of a site that no server runs, as a task."""
-
-    def __init__(self, app: Deployment) -> None:
-        self._app = app
-        self._ending = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    async def begin(self) -> None:
-        """Opens the site. Raises what keeps it from that."""
-        begun = asyncio.get_running_loop().create_future()
-        is_begun = False
-
-        async def receive() -> Message:
-            nonlocal is_begun
-            if not is_begun:
-                is_begun = True
-                return {"type": "lifespan.startup"}
-            with suppress(asyncio.CancelledError):  # the loop ends; the stores are still closed in good order
-                await self._ending.wait()
-            return {"type": "lifespan.shutdown"}
-
-        async def send(message: Message) -> None:
-            if message["type"] == "lifespan.startup.complete" and not begun.done():
-                begun.set_result(None)
-
-        self._task = asyncio.create_task(self._app({"type": "lifespan"}, receive, send))
-        await asyncio.wait([begun, self._task], return_when=asyncio.FIRST_COMPLETED)
-        if not begun.done():
-            await self._task
-
-    async def end(self) -> None:
-        """Closes the site."""
-        self._ending.set()
-        if self._task is not None:
-            await self._task
 
 
 def create_app(place: str | Path) -> Application:

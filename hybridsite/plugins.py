@@ -6,11 +6,9 @@ search) are plugins on it, which proves it.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, TypeVar
@@ -18,7 +16,8 @@ from typing import Any, ClassVar, TypeVar
 from hybridsite.adapters.adapter import fitted
 from hybridsite.collections import Collection
 from hybridsite.config import load_settings, setting_locations
-from hybridsite.errors import Answer, Location, PluginError, RouteError, SiteError, SiteErrors, did_you_mean, place_of
+from hybridsite.errors import Answer, Location, PluginError, RouteError, SiteError, SiteErrors, place_of
+from hybridsite.extensions import Kind, found
 from hybridsite.modules import Handler, SiteModule, make_importable
 from hybridsite.routes import Route, check_parameters, read_segment
 from hybridsite.settings import Settings
@@ -276,9 +275,12 @@ def load_plugins(root: Path, settings: Settings) -> Plugins:
     return Plugins(root, made)
 
 
+_KIND = Kind("plugin", ENTRY_POINTS, PluginError, "install its package, or write package.module:Class")
+
+
 def _made(name: str, options: Mapping[str, Any]) -> Plugin:
     """Makes a plugin of `package.module:Class`, or of the name of an entry point. Raises PluginError."""
-    kind = _found(name)
+    kind = found(_KIND, name)
     if not (isinstance(kind, type) and issubclass(kind, Plugin)):
         what = f'the plugin "{name}" is no subclass of hybridsite.plugins.Plugin'
         raise PluginError(what, mend="derive the class from it")
@@ -287,25 +289,6 @@ def _made(name: str, options: Mapping[str, Any]) -> Plugin:
     except Exception as error:
         why = f"{type(error).__name__}: {error}"
         raise PluginError(f'the plugin "{name}" can\'t be made with its options', why=why) from error
-
-
-def _found(name: str) -> object:
-    place = name
-    if ":" not in name:
-        installed = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
-        if name not in installed:
-            mend = did_you_mean(name, installed) or "install its package, or write package.module:Class"
-            raise PluginError(f'there is no plugin "{name}"', mend=mend)
-        place = installed[name]
-    module, _, attribute = place.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        mend = "install its package, or put the module at the site's root"
-        raise PluginError(f'the plugin "{name}" can\'t be loaded', why=str(error), mend=mend) from error
-    except Exception as error:  # the module is run, and may raise anything
-        why = f"{module} raises {type(error).__name__}: {error}"
-        raise PluginError(f'the plugin "{name}" can\'t be loaded', why=why) from error
 
 
 def plug_in(root: Path, settings: Settings) -> tuple[Settings, Plugins, Setup]:

@@ -15,9 +15,10 @@ from urllib.parse import quote
 from hybridsite.errors import ServeError
 from hybridsite.places import STATE_VARIABLE
 from hybridsite.server.deployment import Deployment, create_app
+from hybridsite.server.life import Life
 
 if TYPE_CHECKING:
-    from starlette.types import Message, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
 Event = dict[str, Any]
 Handler = Callable[[Event, Any], dict[str, Any]]
@@ -44,39 +45,17 @@ def lambda_handler(place: Path, environ: Mapping[str, str]) -> Handler:
         raise ServeError("Mangum, which answers Lambda's events, can't be loaded", why=str(error), mend=mend) from error
     app = function_app(place, environ)
     answer: Any = Mangum(_Events(app), lifespan="off", text_mime_types=list(_TEXT))  # its own is one for each event
-    started: list[asyncio.Task[None]] = []
+    started: list[Life] = []
 
     def handler(event: Event, context: Any) -> dict[str, Any]:
         if not started:
-            loop = asyncio.get_event_loop()  # Mangum's
-            ready = loop.create_future()
-            started.append(loop.create_task(_live(app, ready)))
-            loop.run_until_complete(ready)
+            life = Life(app)
+            asyncio.get_event_loop().run_until_complete(life.begin())  # Mangum's
+            started.append(life)
         found: dict[str, Any] = answer(event, context)
         return found
 
     return handler
-
-
-async def _live(app: Deployment, ready: asyncio.Future[None]) -> None:
-    """Opens what the application keeps. It ends with the process, as all of a function does."""
-
-    async def receive() -> Message:
-        if not ready.done():
-            return {"type": "lifespan.startup"}
-        await asyncio.Event().wait()
-        raise AssertionError  # nobody sets it
-
-    async def send(message: Message) -> None:
-        if message["type"] == "lifespan.startup.complete":
-            ready.set_result(None)
-
-    try:
-        await app({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
-    except Exception as error:
-        if ready.done():
-            raise
-        ready.set_exception(error)
 
 
 class _Events:

@@ -20,12 +20,9 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Future
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, Self, TypeVar
-
-from starlette.types import Message
 
 from hybridsite.asking import Answer
 from hybridsite.build import build
@@ -33,6 +30,7 @@ from hybridsite.build.rows import BuildReport
 from hybridsite.errors import SiteError
 from hybridsite.places import STATE
 from hybridsite.server.deployment import Deployment, create_app
+from hybridsite.server.life import Life
 from hybridsite.sessions.contract import StoreContract
 from hybridsite.visitor import Client
 
@@ -121,14 +119,12 @@ class _Server:
 
     def __init__(self, app: Deployment) -> None:
         self._loop = asyncio.new_event_loop()
-        self._ending = asyncio.Event()
+        self._life = Life(app)
         self._stopped = False
         self._thread = threading.Thread(target=self._live, name="hybridsite.testing", daemon=True)
         self._thread.start()
-        started: Future[None] = Future()
-        self._life = asyncio.run_coroutine_threadsafe(self._lifespan(app, started), self._loop)
         try:
-            started.result()
+            self.run(self._life.begin)
         except BaseException:
             self.stop()
             raise
@@ -141,39 +137,21 @@ class _Server:
         """Ends the application and its loop, once. The thread itself may ask for it, when it throws something away."""
         if not self._stopped:
             self._stopped = True
-            self._loop.call_soon_threadsafe(self._ending.set)
-            # Last, since the application may have ended long ago: then the loop ends at once.
-            self._life.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._loop.stop))
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop)
             if threading.current_thread() is not self._thread:
                 self._thread.join()
+
+    async def _end(self) -> None:
+        try:
+            await self._life.end()
+        finally:  # also where the application has never begun
+            self._loop.stop()
 
     def _live(self) -> None:
         try:
             self._loop.run_forever()
         finally:
             self._loop.close()
-
-    async def _lifespan(self, app: Deployment, started: Future[None]) -> None:
-        begun = False
-
-        async def receive() -> Message:
-            nonlocal begun
-            if not begun:
-                begun = True
-                return {"type": "lifespan.startup"}
-            await self._ending.wait()
-            return {"type": "lifespan.shutdown"}
-
-        async def send(message: Message) -> None:
-            if message["type"] == "lifespan.startup.complete":
-                started.set_result(None)
-
-        try:
-            await app({"type": "lifespan"}, receive, send)
-        except Exception as error:
-            if started.done():
-                raise
-            started.set_exception(error)
 
 
 def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:

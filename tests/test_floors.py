@@ -27,8 +27,8 @@ FLOORS: dict[float, str] = {
     0.25: "check.finding check.markup",
     0.26: "check.report",
     0.3: "assets.markup",
-    1.0: "analysis asking callouts compiled csp documents exchange frozen given headers lexing media modules nonces"
-    " notices outcomes plain_yaml printing redis_client tree unclosed undefined units urls",
+    1.0: "analysis asking callouts compiled csp documents exchange extensions frozen given headers lexing media"
+    " modules nonces notices outcomes plain_yaml printing redis_client tree unclosed undefined units urls",
     1.02: "closures",
     1.05: "sections",
     1.07: "feature_settings",
@@ -100,6 +100,7 @@ FLOORS: dict[float, str] = {
     6.71: "check.usage server.builds server.journal",
     6.72: "check.check",
     6.75: "server.deployment",
+    6.755: "server.life",
     6.76: "visitor",
     6.77: "testing",
     6.8: "asgi publishing serverless",

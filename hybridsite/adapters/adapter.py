@@ -6,17 +6,16 @@ else. This module stands below what loads a site, since the host decides where s
 
 from __future__ import annotations
 
-import importlib
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from hybridsite.capabilities import EVERY, Capability
 from hybridsite.config import setting_locations
-from hybridsite.errors import AdapterError, Faults, Location, SiteError, SourceError, did_you_mean
+from hybridsite.errors import AdapterError, Faults, Location, SiteError, SourceError
+from hybridsite.extensions import Kind, found
 from hybridsite.files import PUBLIC
 from hybridsite.manifest import BuiltFile
 from hybridsite.modules import make_importable
@@ -118,29 +117,12 @@ class Adapter:
         return ()
 
 
+_KIND = Kind("adapter", ENTRY_POINTS, AdapterError, 'or name a class: "package.module:Adapter"', BUILT_IN)
+
+
 def find_adapter(name: str) -> Adapter:
     """Makes the adapter of a built-in name, of an entry point's, or of `package.module:Class`. Raises AdapterError."""
-    place = BUILT_IN.get(name, name)
-    if ":" not in place:
-        installed = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
-        if name not in installed:
-            names = [*BUILT_IN, *installed]
-            mend = did_you_mean(name, names) or 'or name a class: "package.module:Adapter"'
-            raise AdapterError(f'there is no adapter "{name}"', why=f"known are {', '.join(names)}", mend=mend)
-        place = installed[name]
-    return _made(name, place)
-
-
-def _made(name: str, place: str) -> Adapter:
-    module, _, attribute = place.partition(":")
-    try:
-        kind = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        mend = "install its package, or put the module at the site's root"
-        raise AdapterError(f'the adapter "{name}" can\'t be loaded', why=str(error), mend=mend) from error
-    except Exception as error:  # the module is run, and may raise anything
-        why = f"{module} raises {type(error).__name__}: {error}"
-        raise AdapterError(f'the adapter "{name}" can\'t be loaded', why=why) from error
+    kind = found(_KIND, name)
     if not (isinstance(kind, type) and issubclass(kind, Adapter)):
         what = f'the adapter "{name}" is no subclass of hybridsite.adapters.adapter.Adapter'
         raise AdapterError(what, mend="derive the class from it")

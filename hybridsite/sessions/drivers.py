@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Mapping, Set
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from hybridsite.capabilities import Capability
 from hybridsite.errors import DriverError, did_you_mean
+from hybridsite.extensions import Kind, found
 from hybridsite.sessions.store import Needs, Reach, SessionStore
 
 ENTRY_POINTS = "hybridsite.sessions"
@@ -94,18 +93,21 @@ def _from_environment(
     return {**options, **found}
 
 
+def _absent(driver: str) -> str:
+    if driver in BUILT_IN:
+        return f'pip install "hybridsite[{driver}]"'
+    return "install its package, or write it as package.module:Class"
+
+
+_KIND = Kind("session driver", ENTRY_POINTS, DriverError, 'or name a class: "package.module:Store"', BUILT_IN, _absent)
+
+
 def find_store(driver: str) -> StoreClass:
     """Imports the class of a driver. Raises DriverError for an unknown one, with the known ones and the closest."""
-    if driver in BUILT_IN:
-        return _imported(driver, BUILT_IN[driver])
-    if ":" in driver:
-        return _imported(driver, driver)
-    installed = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
-    if driver in installed:
-        return _imported(driver, installed[driver])
-    names = [*BUILT_IN, *installed]
-    mend = did_you_mean(driver, names) or 'or name a class: "package.module:Store"'
-    raise DriverError(f'there is no session driver "{driver}"', why=f"known are {', '.join(names)}", mend=mend)
+    store = found(_KIND, driver)
+    if lacking := [part for part in _PARTS if not hasattr(store, part)]:
+        raise DriverError(f'the session driver "{driver}" is no session store', why=f"it lacks {', '.join(lacking)}")
+    return cast(StoreClass, store)
 
 
 def needs_of(driver: str) -> Needs:
@@ -120,23 +122,6 @@ def needs_of(driver: str) -> Needs:
 def drivers_for(offers: Set[Capability]) -> list[str]:
     """Names the built-in drivers that can work where this is offered."""
     return [driver for driver, needs in _NEEDS.items() if needs <= offers]
-
-
-def _imported(driver: str, place: str) -> StoreClass:
-    module, _, name = place.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        mend = "install its package, or write it as package.module:Class"
-        if driver in BUILT_IN:
-            mend = f'pip install "hybridsite[{driver}]"'
-        raise DriverError(f'the session driver "{driver}" can\'t be loaded', why=str(error), mend=mend) from error
-    except Exception as error:  # the module is run, and may raise anything
-        why = f"{module} raises {type(error).__name__}: {error}"
-        raise DriverError(f'the session driver "{driver}" can\'t be loaded', why=why) from error
-    if lacking := [part for part in _PARTS if not hasattr(found, part)]:
-        raise DriverError(f'the session driver "{driver}" is no session store', why=f"it lacks {', '.join(lacking)}")
-    return cast(StoreClass, found)
 
 
 def _check_options(driver: str, options: Mapping[str, object], make: StoreClass) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hybridsite import extensions
 from hybridsite.adapters import adapter as adapters
 from hybridsite.adapters.adapter import BUILT_IN, SERVER, Adapter, Host, HostedBuild, find_adapter, fitted
 from hybridsite.capabilities import EVERY, Capability
@@ -80,7 +81,7 @@ def test_an_installed_one_is_found_by_its_entry_point(monkeypatch: pytest.Monkey
     def installed(group: str) -> list[EntryPoint]:
         return [EntryPoint("mine", place, group)] if group == adapters.ENTRY_POINTS else []
 
-    monkeypatch.setattr(adapters, "entry_points", installed)
+    monkeypatch.setattr(extensions, "entry_points", installed)
     assert find_adapter("mine").host(Settings()) is SERVER
 
 

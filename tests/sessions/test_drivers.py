@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hybridsite import extensions
 from hybridsite.errors import DriverError
 from hybridsite.sessions import drivers
 from hybridsite.sessions.drivers import create_store, find_store
@@ -83,7 +84,7 @@ def test_a_class_of_the_site_s_own(tmp_path: Path) -> None:
 
 def test_an_installed_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("own", f"{HERE}:OwnStore", drivers.ENTRY_POINTS)
-    monkeypatch.setattr(drivers, "entry_points", lambda group: [point] if group == drivers.ENTRY_POINTS else [])
+    monkeypatch.setattr(extensions, "entry_points", lambda group: [point] if group == drivers.ENTRY_POINTS else [])
     assert find_store("own") is OwnStore
     with pytest.raises(DriverError, match=r'known are sqlite, memory, .*, own; did you mean "own"\?'):
         find_store("owm")

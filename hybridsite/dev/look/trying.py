@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
-from starlette.types import ASGIApp, Message, Scope
+from starlette.types import ASGIApp, Scope
 
 from hybridsite.action_table import Action
+from hybridsite.asking import asked
 from hybridsite.errors import Location
 from hybridsite.site import Site
 
@@ -242,34 +243,13 @@ async def tried(app: ASGIApp, scope: Scope, trial: Trial, kind: str, body: bytes
     if not any(name == b"origin" for name, _ in kept):
         headers.append((b"origin", f"{scope['scheme']}://".encode() + dict(scope["headers"])[b"host"]))
     raw = trial.url.encode("ascii")
-    asked = {**scope, "path": trial.url, "raw_path": raw, "query_string": b"", "headers": headers}
-    answer = _Answer(body)
+    sent = {**scope, "path": trial.url, "raw_path": raw, "query_string": b"", "headers": headers}
     began = time.perf_counter()
-    await app(asked, answer.receive, answer.send)
+    answer = await asked(app, sent, body)
     seconds = time.perf_counter() - began
-    cookies = tuple(value.decode("latin-1") for name, value in answer.headers if name == b"set-cookie")
-    found = dict(answer.headers).get(b"content-type", b"").decode("latin-1").partition(";")[0]
-    return Tried(answer.status, found, _shown(found, bytes(answer.body)), seconds, cookies)
-
-
-class _Answer:
-    """An answer that is collected, to a request with a body that is there."""
-
-    def __init__(self, body: bytes) -> None:
-        self._sent = body
-        self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.body = bytearray()
-
-    async def receive(self) -> Message:
-        sent, self._sent = self._sent, b""
-        return {"type": "http.request", "body": sent, "more_body": False}
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status, self.headers = message["status"], list(message["headers"])
-        elif message["type"] == "http.response.body":
-            self.body += message.get("body", b"")
+    cookies = tuple(value for name, value in answer.headers if name == "set-cookie")
+    found = answer.header.get("content-type", "").partition(";")[0]
+    return Tried(answer.status, found, _shown(found, answer.body), seconds, cookies)
 
 
 def _shown(kind: str, body: bytes) -> str:
