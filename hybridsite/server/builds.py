@@ -133,7 +133,8 @@ def _load(place: Place, signature: Signature | None, before: Build | None) -> Bu
     site = load_site(root, mode, environ=place.environ, assets=manifest.assets)
     if place.alone:
         site = replace(site, settings=own_memory(site.settings))
-    _load_templates(site)
+    if root == place.dist / "server":
+        _load_templates(site)
     earlier = kept_assets(place.state, site.policy, now)
     carried = {url: file for url, (file, _) in given.files.items()}
     index = FileIndex.load(manifest, place.dist, earlier, place.state / PREVIOUS, carried)
@@ -160,7 +161,7 @@ def _sessions(site: Site, place: Place, before: Build | None) -> SessionManager 
 
 
 def _load_templates(site: Site) -> None:
-    """Loads the templates that no page names: code may render them long after the next build is there."""
+    """Loads the templates that no page names: code may render them when the next build lies there."""
     for name in site.templates.names():
         with suppress(SiteError, SiteErrors):  # whoever asks for it is told; it may be a picture beside a page
             site.templates.get(name)
