@@ -201,7 +201,9 @@ def test_an_installed_plugin_is_found_by_its_name(tmp_path: Path, monkeypatch: p
         tmp_path / "site", {"site.toml": 'plugins = ["stranger"]', "pages/index.html": "x"}, prerendering=True
     )
     assert site.title == " of a stranger"
-    with pytest.raises(PluginError, match=r'there is no plugin "strangr"; known are stranger; did you mean "stranger"\?'):
+    with pytest.raises(
+        PluginError, match=r'there is no plugin "strangr"; known are stranger; did you mean "stranger"\?'
+    ):
         loaded(tmp_path / "site", {"site.toml": 'plugins = ["strangr"]'})
 
 

@@ -13,12 +13,12 @@ import boto3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 
 from hybridsite.errors import BuildError
 from hybridsite.publishing import GRACE, RECORD, Bucket, Known, Upload, plan, publish
 from tests.e2e.support import hybridsite, write_site
 from tests.inprocess import built_here
+from tests.sessions.servers import moto_server
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -37,11 +37,8 @@ SITE: dict[str, str | bytes] = {
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as address:
+        yield address
 
 
 class There:

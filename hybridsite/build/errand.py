@@ -55,10 +55,10 @@ class _Process:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         if self._parcel is not None:
-            send(self._process.stdin, pickle.dumps(self._parcel))  # type: ignore[arg-type]
+            send(self._process.stdin, pickle.dumps(self._parcel))
             self._parcel = None
-        send(self._process.stdin, wanted)  # type: ignore[arg-type]
-        return receive(self._process.stdout)  # type: ignore[arg-type]
+        send(self._process.stdin, wanted)
+        return receive(self._process.stdout)
 
     @property
     def is_alive(self) -> bool:

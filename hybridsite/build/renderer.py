@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import msgspec
 
@@ -62,20 +62,20 @@ class Refused:
     mend: str = ""
 
 
-def send(pipe: BinaryIO, body: bytes) -> None:
+def send(pipe: IO[bytes], body: bytes) -> None:
     """Sends a message: its length, and its bytes."""
     pipe.write(_LENGTH.pack(len(body)))
     pipe.write(body)
     pipe.flush()
 
 
-def receive(pipe: BinaryIO) -> bytes:
+def receive(pipe: IO[bytes]) -> bytes:
     """Waits for a message. Raises EOFError where there comes none any more."""
     (length,) = _LENGTH.unpack(_read(pipe, _LENGTH.size))
     return _read(pipe, length)
 
 
-def _read(pipe: BinaryIO, length: int) -> bytes:
+def _read(pipe: IO[bytes], length: int) -> bytes:
     body = pipe.read(length)
     if len(body) < length:
         raise EOFError
@@ -186,7 +186,7 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _listen(pipe: BinaryIO, asked: queue.SimpleQueue[Any], folder: Path) -> None:
+def _listen(pipe: IO[bytes], asked: queue.SimpleQueue[Any], folder: Path) -> None:
     """Hears what is asked, and ends the process amid its work when the worker is gone."""
     try:
         while True:

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from tests.e2e.support import Server
 
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 # What a browser does by itself in the background is no part of a test.
@@ -39,3 +41,12 @@ def coming_back() -> Iterator[Browser]:
     """A browser with the cache of pages that one comes back to, which people have and Playwright turns off."""
     with chromium(without=["--disable-back-forward-cache"]) as started:
         yield started
+
+
+@pytest.fixture
+def visitor(browser: Browser, server: Server) -> Iterator[BrowserContext]:
+    """Gives a browser without a history, at the server of its module."""
+    context = browser.new_context(base_url=server.url, viewport={"width": 800, "height": 600})
+    context.set_default_timeout(20_000)
+    yield context
+    context.close()

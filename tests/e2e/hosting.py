@@ -23,7 +23,7 @@ import pytest
 from tests import tools
 from tests.e2e import nginx
 from tests.e2e.support import SECRET, Server, environment, wait_until
-from tests.sessions.servers import RedisServer, binary
+from tests.sessions.servers import RedisServer, binary, moto_server
 from tests.sessions.upstash_server import TOKEN, upstash
 
 REPOSITORY = Path(__file__).parents[2]
@@ -341,16 +341,9 @@ def upstash_store() -> Iterator[Mapping[str, str]]:
 @contextmanager
 def dynamodb_store() -> Iterator[Mapping[str, str]]:
     """moto's DynamoDB, and the environment that leads to it."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "eu-north-1"}
-        yield {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{host}:{port}", **keys}
-    finally:
-        server.stop()
+    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "eu-north-1"}
+    with moto_server() as address:
+        yield {"AWS_ENDPOINT_URL_DYNAMODB": address, **keys}
 
 
 MACHINE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"

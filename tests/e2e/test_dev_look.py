@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -14,8 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from hybridsite.dev.run import _names
 from tests.e2e.browsers import SIZES, browser
 from tests.e2e.support import COMMAND, Server, built, bytes_below, write_files, write_site
-from tests.e2e.test_quality import RULES
-from tests.tools import package
+from tests.tools import html_faults, package
 
 __all__ = ["browser"]
 
@@ -215,13 +214,13 @@ def test_settings_and_errors_are_told(page: Page) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize(("scheme", "size"), [("light", "desktop"), ("dark", "phone")])
 def test_axe_finds_nothing_all_fits_and_nothing_comes_from_elsewhere(
-    browser: Browser, server: Server, scheme: str, size: str
+    browser: Browser, server: Server, scheme: Literal["light", "dark"], size: str
 ) -> None:
     axe = (package("axe-core") / "axe.min.js").read_text("utf-8")
     width, height = SIZES[size]
     context = browser.new_context(
         base_url=server.url,
-        color_scheme=scheme,  # type: ignore[arg-type]
+        color_scheme=scheme,
         viewport={"width": width, "height": height},
     )
     context.set_default_timeout(20_000)
@@ -248,24 +247,14 @@ def test_axe_finds_nothing_all_fits_and_nothing_comes_from_elsewhere(
 
 
 def test_html_validate_finds_nothing(server: Server, tmp_path: Path) -> None:
-    command = package("html-validate") / "bin/html-validate.mjs"
-    (tmp_path / "rules.cjs").write_text(RULES, "utf-8")
     with server.client() as visitor:
         visitor.get("/fill/")
         visitor.get("/broken/")
         own = re.findall(r'"/_dev/(sessions/\?id=[0-9a-f]+)"', visitor.get("/_dev/sessions/").text)
         names = (*PAGES, *own, "routes/?path=/none/", "?q=nothing")
         texts = [visitor.get(f"/_dev/{name}").text for name in names]
-    for number, text in enumerate(texts):
-        (tmp_path / f"{number}.html").write_text(text, "utf-8")
-    files = sorted(tmp_path.glob("*.html"))
-    done = subprocess.run(
-        ["node", command, "--config", tmp_path / "rules.cjs", "--formatter", "text", *files],
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    assert len(files) > 9
+    assert html_faults({str(number): text for number, text in enumerate(texts)}, tmp_path) == ""
+    assert len(texts) > 9
 
 
 def test_another_address_of_this_machine_gets_the_site_and_none_of_these_pages(site: Path) -> None:

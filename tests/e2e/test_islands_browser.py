@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
 
-from tests.e2e.browsers import SIZES
+from tests.e2e.browsers import SIZES, visitor
 from tests.e2e.browsers import coming_back as browser
 from tests.e2e.support import MakeSite, Server, built, wait_until
 
-__all__ = ["browser"]
+__all__ = ["browser", "visitor"]
 pytestmark = pytest.mark.browser
 
 EXAMPLE = Path(__file__).parents[2] / "example-site"
@@ -78,15 +78,6 @@ def site(make_site: MakeSite) -> Path:
 def server(site: Path) -> Iterator[Server]:
     with Server(site, "--no-build") as server:
         yield server
-
-
-@pytest.fixture
-def visitor(browser: Browser, server: Server) -> Iterator[BrowserContext]:
-    """Gives a browser without a history."""
-    context = browser.new_context(base_url=server.url, viewport={"width": 800, "height": 600})
-    context.set_default_timeout(20_000)
-    yield context
-    context.close()
 
 
 def island_requests(page: Page) -> list[str]:

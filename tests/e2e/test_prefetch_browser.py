@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
+from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from hybridsite.prefetch import HEADER
-from tests.e2e.browsers import browser
+from tests.e2e.browsers import browser, visitor
 from tests.e2e.support import MakeSite, Server, built, wait_until
 from tests.test_prefetch import matches
 
-__all__ = ["browser"]
+__all__ = ["browser", "visitor"]
 pytestmark = pytest.mark.browser
 
 HEAD = "<!doctype html>\n<html lang='en'><meta charset='utf-8'><title>x</title><link rel='icon' href='data:,'><body>"
@@ -40,15 +40,6 @@ def server(make_site: MakeSite) -> Iterator[Server]:
     built(site)
     with Server(site, "--no-build") as server:
         yield server
-
-
-@pytest.fixture
-def visitor(browser: Browser, server: Server) -> Iterator[BrowserContext]:
-    """Gives a browser without a history."""
-    context = browser.new_context(base_url=server.url, viewport={"width": 800, "height": 600})
-    context.set_default_timeout(20_000)
-    yield context
-    context.close()
 
 
 class Ahead:

@@ -12,8 +12,8 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -259,3 +259,17 @@ def _is_user(name: str) -> bool:
     except KeyError:
         return False
     return True
+
+
+@contextmanager
+def moto_server() -> Iterator[str]:
+    """Runs moto's server, which speaks Amazon's protocols, and gives its address."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()

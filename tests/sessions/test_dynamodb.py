@@ -10,13 +10,12 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from hybridsite.errors import SessionDataError
 from hybridsite.sessions.dynamodb import DynamoStore
 from hybridsite.sessions.store import Conflict, SessionStore, StoreDown
 from hybridsite.testing import StoreContract
-from tests.sessions.servers import free_port
+from tests.sessions.servers import free_port, moto_server
 from tests.sessions.support import Clock
 
 TABLE = "hybridsite-sessions"
@@ -25,11 +24,8 @@ TABLE = "hybridsite-sessions"
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     """The address of moto's server."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as address:
+        yield address
 
 
 @pytest.fixture

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 FOLDER = Path(__file__).parents[2] / ".cache/npm/node_modules"
+# This version, for older Nodes, doesn't know yet that `blocking` is for `rel=expect` (HTML Standard, 4.2.4).
+_RULES = """
+const blocking = {enum: ["render"], allowed: () => null};
+module.exports = {
+  root: true,
+  extends: ["html-validate:standard", "html-validate:a11y"],
+  elements: ["html5", {link: {attributes: {blocking}}}],
+};
+"""
 
 
 def package(name: str) -> Path:
@@ -22,3 +34,17 @@ def package(name: str) -> Path:
 def sarif_schema() -> Any:
     """Gives the JSON Schema of SARIF 2.1.0."""
     return json.loads((package("@microsoft/jest-sarif") / "lib/schemas/sarif-2.1.0-rtm.5.json").read_text("utf-8"))
+
+
+def html_faults(pages: Mapping[str, str], folder: Path) -> str:
+    """Gives what html-validate finds in pages, which are written below a folder by their names; "" for nothing."""
+    command = package("html-validate") / "bin/html-validate.mjs"
+    (folder / "rules.cjs").write_text(_RULES, "utf-8")
+    files = []
+    for name, html in pages.items():
+        files.append(folder / f"{quote(name, safe='')}.html")
+        files[-1].write_text(html, "utf-8")
+    asked: list[str | Path] = ["node", command, "--config", folder / "rules.cjs", "--formatter", "text", *files]
+    done = subprocess.run(asked, capture_output=True, text=True)
+    assert done.returncode in (0, 1), done.stderr
+    return done.stdout
