@@ -107,8 +107,8 @@ def _text(value: object) -> str:
         return f"{kind.__name__}[{', '.join(map(_text, value))}]"
     if isinstance(value, set | frozenset):
         return f"set[{', '.join(sorted(map(_text, value)))}]"
-    if kind is EntryReference:
-        return f"@{value.collection} {value.slug!r}"  # type: ignore[attr-defined]
+    if isinstance(value, EntryReference):
+        return f"@{value.collection} {value.slug!r}"
     name = f"{kind.__module__}.{kind.__qualname__}"
     if isinstance(value, Enum):
         return f"{name}.{value.name}({_text(value.value)})"

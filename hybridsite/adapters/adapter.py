@@ -7,6 +7,7 @@ else. This module stands below what loads a site, since the host decides where s
 from __future__ import annotations
 
 import posixpath
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,7 +90,7 @@ class HostedBuild:
             raise SourceError("the file can't be read", why=why, location=Location(shown)) from None
 
 
-class Adapter:
+class Adapter(ABC):
     """The base class of adapters: fits a build to a host. Only `host` has to be there.
 
     The class is made without arguments, and keeps nothing: `[build]` and the rest of site.toml say what it needs.
@@ -98,12 +99,13 @@ class Adapter:
     claims: ClassVar[tuple[str, ...]] = ()
     """Names below dist/client/ that it writes itself. Such a file of public/ isn't copied: `HostedBuild.own` has it."""
 
+    @abstractmethod
     def host(self, settings: Settings) -> Host:
         """Tells what the host offers to a site with these settings. Called before the site is loaded."""
-        raise NotImplementedError
 
     def check(self, site: Any, faults: Faults) -> None:
         """Adds a fault for what the host can't do, besides what `host` tells. Called before anything is rendered."""
+        return
 
     def finish(self, build: HostedBuild) -> Iterable[SiteError]:
         """Adds files. Gives what the author is told; raises SiteError, and SiteErrors, for what is no build."""

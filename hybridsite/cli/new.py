@@ -56,7 +56,7 @@ def _checked(kind: Callable[[str], T], check: Callable[[T], None]) -> Callable[[
     """Gives a function that reads what was typed: what is at fault ends the command, or is asked for again."""
 
     def read(typed: str | T) -> T:
-        value = kind(typed)  # type: ignore[arg-type]
+        value = kind(typed) if isinstance(typed, str) else typed
         try:
             check(value)
         except SiteError as error:

@@ -46,7 +46,7 @@ class LateFiles:
             for name in wanted:
                 self._done.add(name)
                 try:
-                    async with told_when_long(self._say, lambda name=name: f"{name} is made"):  # type: ignore[misc]
+                    async with told_when_long(self._say, partial("{} is made".format, name)):
                         self._files.added |= await self._made(name)
                 except (SiteError, SiteErrors) as error:
                     self._done.discard(name)

@@ -91,14 +91,17 @@ class GuardedStore:
 
     The first failure begins an outage. From then on calls fail at once, and a task asks whether the store is back.
 
-    A store may do more than it has to: `read_at_once` is its way to read, without waiting, for a request of which no
-    code has run yet; where `by_turns` is true, what a call waits for first is the end of this turn of the loop.
+    A store may do more than it has to. Where `reads_at_once` is true, `read_at_once` is its way to read, without
+    waiting, for a request of which no code has run yet. Where `by_turns` is true, what a call waits for first is the end of this
+    turn of the loop.
     """
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
         self._by_turns: bool = getattr(store, "by_turns", False)
-        self._read_at_once: Callable[[str], Record | None] | None = getattr(store, "read_at_once", None)
+        self._read_at_once: Callable[[str], Record | None] | None = None
+        if getattr(store, "reads_at_once", False):
+            self._read_at_once = getattr(store, "read_at_once", None)
         self._reads_down = False
         self._writes_down = False
         self._down_since = 0.0

@@ -101,12 +101,12 @@ class SqliteStore:
     reach: ClassVar[Reach] = "machine"
     needs: ClassVar[Needs] = frozenset(("files",))
     by_turns: ClassVar[bool] = True
+    reads_at_once: ClassVar[bool] = True
 
     def __init_subclass__(cls) -> None:
         # A driver that is made of this one may wait for other things first, and read in a way of its own.
         cls.by_turns = False
-        if "read" in cls.__dict__:
-            cls.read_at_once = None  # type: ignore[assignment, method-assign]
+        cls.reads_at_once = cls.read is SqliteStore.read
 
     def __init__(
         self,

@@ -229,3 +229,10 @@ def test_several_kinds_of_what_a_host_can_t_do_come_in_one_run(tmp_path: Path) -
     with pytest.raises(SiteErrors) as caught:
         built_here(write_site(tmp_path / "site", files))
     assert len(caught.value.faults) == 3
+
+
+def test_a_class_without_host_is_no_adapter(tmp_path: Path) -> None:
+    code = "from hybridsite.adapters.adapter import Adapter\n\n\nclass Lacking(Adapter):\n    pass\n"
+    site = {"site.toml": '[build]\nadapter = "lacking_host:Lacking"\n', "lacking_host.py": code, "pages/index.html": ""}
+    with pytest.raises(AdapterError, match=r'the adapter "lacking_host:Lacking" can\'t be made; .*host'):
+        built_here(write_site(tmp_path, site))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hybridsite.sessions.outage import Budget
 from tests.dev.looking import Browser, looked, rows, words
 from tests.e2e.support import write_files, write_site
 from tests.inprocess import MEMORY, ON_DEMAND
@@ -99,9 +100,11 @@ def test_a_key_is_set_added_and_deleted_and_keeps_its_own_end(site: Path) -> Non
         assert "('cart', {'a': (1, 2)})" in shown
         assert "('new', Decimal('3'))" in shown
         assert "user" not in shown
-        manager = browser.app._loaded.site.sessions  # type: ignore[union-attr]
+        loaded = browser.app._loaded
+        assert loaded is not None
+        manager = loaded.site.sessions
         assert manager is not None
-        stored = await manager.records.read(handle, None)  # type: ignore[arg-type]
+        stored = await manager.records.read(handle, Budget())
         assert stored is not None
         assert stored.contents.entries["brief"].expires is not None
         assert stored.contents.entries["cart"].expires is None

@@ -12,8 +12,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.support import (
@@ -62,6 +64,11 @@ def marks(text: str) -> set[int]:
     return {int(number) for number in re.findall(r"mark-(\d+)-", text)}
 
 
+def shows(client: httpx.Client, number: int) -> bool:
+    """Tells whether the home page is all of one build."""
+    return marks(client.get("/").text) == {number}
+
+
 class Load:
     """Visitors who ask for pages without a pause, each with the style sheet that the page names."""
 
@@ -70,6 +77,10 @@ class Load:
         self._done = threading.Event()
         self.wrong: list[str] = []
         self.seen: Counter[int] = Counter()
+
+    def has_met(self, number: int) -> bool:
+        """Tells whether a build was seen, or anything wrong."""
+        return self.seen[number] > 0 or bool(self.wrong)
 
     @contextmanager
     def by(self, visitors: int) -> Iterator[None]:
@@ -120,11 +131,11 @@ class Load:
 def deploys(site: Path, server: Server, *, visitors: int, builds: int) -> None:
     load = Load(server)
     with load.by(visitors):
-        wait_until(lambda: load.seen[1] > 0 or bool(load.wrong), "the first build")
+        wait_until(partial(load.has_met, 1), "the first build")
         for number in range(2, builds + 2):
             write_files(site, state_of(number))
             built(site)
-            wait_until(lambda number=number: load.seen[number] > 0 or bool(load.wrong), f"build {number}")  # type: ignore[misc]
+            wait_until(partial(load.has_met, number), f"build {number}")
             assert not load.wrong
     assert load.wrong == []
     assert set(load.seen) == set(range(1, builds + 2))
@@ -189,7 +200,7 @@ def test_a_dist_from_another_machine_is_taken_over_too(make_site: MakeSite, serv
         dist.rename(tmp_path / f"here/old{number}")  # for a moment there is none
         assert client.get("/now/").status_code == 200
         (tmp_path / "here/new").rename(dist)
-        wait_until(lambda number=number: marks(client.get("/").text) == {number}, "the new build")  # type: ignore[misc]
+        wait_until(partial(shows, client, number), "the new build")
     sheet = re.search(r'href="(/assets/[^"]+)"', before)
     digest = re.search(r'<slot name="([^"]+)"', before)
     assert sheet is not None
@@ -370,7 +381,7 @@ def test_the_sources_of_old_builds_are_removed(make_site: MakeSite, serve: Serve
     for number in (2, 3):
         write_files(site, state_of(number))
         built_here(site)
-        wait_until(lambda number=number: marks(client.get("/").text) == {number}, "the new build")  # type: ignore[misc]
+        wait_until(partial(shows, client, number), "the new build")
         os.utime(served / next(iter(old)), (long_ago, long_ago))
     wait_until(lambda: not old & {path.name for path in served.iterdir()}, "the first build's sources to go")
     assert marks(client.get("/now/").text) == {3}

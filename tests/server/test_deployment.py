@@ -6,8 +6,9 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,8 +51,8 @@ async def get(app: Deployment, path: str) -> Answer:
     return await asked(app, scope_of(path))
 
 
-def run(story: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(story())  # type: ignore[arg-type]
+def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(story())
 
 
 def test_what_only_the_new_build_has_is_answered_by_it(tmp_path: Path) -> None:
@@ -132,9 +133,9 @@ def test_many_who_meet_a_new_build_load_it_once(tmp_path: Path, monkeypatch: pyt
     loaded: list[Place] = []
     load = builds._load
 
-    def counted(place: Place, *arguments: object) -> builds.Build:
+    def counted(place: Place, *arguments: Any) -> builds.Build:
         loaded.append(place)
-        return load(place, *arguments)  # type: ignore[arg-type]
+        return load(place, *arguments)
 
     monkeypatch.setattr(builds, "_load", counted)
     build(root, 2)
@@ -153,8 +154,8 @@ def test_a_build_that_comes_while_another_is_loaded_is_the_one_that_is_served(
     _, root = deployed(tmp_path)
     link, numbers = builds._link, iter([2, 3])
 
-    def slow(*arguments: object) -> None:
-        link(*arguments)  # type: ignore[arg-type]
+    def slow(*arguments: Any) -> None:
+        link(*arguments)
         if (number := next(numbers, None)) is not None:
             build(root, number)
 
