@@ -80,7 +80,7 @@ def _read(root: Path) -> str:
             raise ConfigError(f"{FILE} is over 1 MB", location=Location(FILE))
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except (FileNotFoundError, NotADirectoryError):
-        raise _no_site(root) from None
+        raise no_site(root) from None
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode("utf-8-sig")  # not data: it may begin with a byte order mark
         what, at = f"{FILE} isn't text in UTF-8", Location(FILE, *place(before, len(before)))
@@ -90,7 +90,7 @@ def _read(root: Path) -> str:
         raise ConfigError(f"{FILE} can't be read", why=reason, location=Location(FILE)) from None
 
 
-def _no_site(root: Path) -> ConfigError:
+def no_site(root: Path) -> ConfigError:
     """Says that a folder is no site, and which near ones are."""
     if not root.is_dir():
         return ConfigError(f'there is no folder "{root}"', mend="is the path right?")
@@ -100,7 +100,9 @@ def _no_site(root: Path) -> ConfigError:
     except OSError:
         near = []
     other = f"; did you mean {' or '.join(near)}?" if near else ", or is the path right?"
-    mend = f"`touch {root / FILE}` makes it one, the file may be empty" + other
+    mend = (
+        f"`touch {root / FILE}` makes it one, the file may be empty, and `hybridsite new` a site to begin with" + other
+    )
     return ConfigError(f'the folder "{root}" is no site', why=f"it has no {FILE}", mend=mend)
 
 

@@ -26,8 +26,8 @@ ARG PIP_FIND_LINKS=
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /site --shell /usr/sbin/nologin site
 RUN install --directory --owner site --group site --mode 0700 /state
 WORKDIR /site
-COPY requirements.txt ./
-RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore -r requirements.txt
+COPY requirements.txt *.whl ./
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore --find-links . -r requirements.txt
 COPY . dist/
 ENV HYBRIDSITE_STATE=/state HYBRIDSITE_VOLUME=/state PYTHONDONTWRITEBYTECODE=1 PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1
 USER 10001
@@ -36,13 +36,12 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \\
   CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
 CMD ["python", "-m", "hybridsite", "serve", "dist", "--no-build", "--host", "0.0.0.0", "--port", "8000"]
 """
-_IGNORED = f"""# Written by hybridsite build: what is no part of the site.
+_IGNORED = """# Written by hybridsite build: what is no part of the site.
 .dockerignore
 Dockerfile
 caddy
 compose.yaml
 nginx
-{REQUIREMENTS}
 """
 _COMPOSE = """# Written by hybridsite build: `docker compose --file dist/compose.yaml up`.
 services:

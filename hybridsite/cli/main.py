@@ -54,6 +54,11 @@ class _Commands(click.Group):
             raise click.ClickException(str(error)) from None
 
 
+def _name(site: Path) -> str:
+    """Gives what a site's folder is called, also where that is the current one."""
+    return site.resolve().name if site == Path() else str(site)
+
+
 def _executor(context: click.Context, parameter: click.Parameter, value: str) -> str:
     """Refuses what names no cluster, before anything is loaded."""
     if value:
@@ -133,7 +138,7 @@ def serve(console: Console, site: Path, no_build: bool, host: str | None, port: 
         fitted(site / "server" if is_dist(site) else site, settings),
         environ=os.environ,
         log_config=log_settings(verbose=console.verbose, form=form),
-        listening=lambda address: console.say(f"serving {site} at {address} (Ctrl-C stops)"),
+        listening=lambda address: console.say(f"serving {_name(site)} at {address} (Ctrl-C stops)"),
     )
 
 
@@ -174,8 +179,11 @@ def rollback(console: Console, site: Path) -> None:
     """Puts the build before the last one back into SITE/dist/; a second time, the last one again."""
     from hybridsite.build.output import build_lock
     from hybridsite.build.rollback import roll_back
+    from hybridsite.config import no_site
     from hybridsite.places import state_folder
 
+    if not (site / "site.toml").is_file():
+        raise no_site(site)
     state = state_folder(site, os.environ)
     with build_lock(state, lambda: console.say(WAITING)):
         done = roll_back(site, state)
@@ -191,13 +199,12 @@ def rollback(console: Console, site: Path) -> None:
 @command
 def dev(console: Console, site: Path, host: str | None, port: int | None, opens: bool) -> None:
     """Shows SITE while it is written: nothing is built, a change is on the screen at once, faults tell their mend."""
+    from hybridsite.config import no_site
     from hybridsite.dev.run import DevOptions, run
-    from hybridsite.errors import ServeError
     from hybridsite.starting import keep_schema
 
     if not (site / "site.toml").is_file():
-        mend = "name the folder that has the site's site.toml, or make an empty one"
-        raise ServeError(f"{site} is no site", why="there is no site.toml", mend=mend)
+        raise no_site(site)
     with suppress(OSError):  # a help for editors: where it can't be kept, nobody misses it
         keep_schema(site)
     run(

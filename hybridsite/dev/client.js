@@ -91,11 +91,11 @@ function reload() {
 }
 
 // Shows dev's page for a fault over the one that is open, which stays as it is below.
-function cover(page) {
+function cover(page, style) {
   overlay ||= document.createElement("hybridsite-fault")
   const root = overlay.shadowRoot || overlay.attachShadow({mode: "open"})
   const sheet = new CSSStyleSheet()
-  sheet.replaceSync(page.querySelector("style").textContent + ":host { position: fixed; inset: 0; z-index: 2147483647; overflow: auto; display: block }")
+  sheet.replaceSync(style + ":host { position: fixed; inset: 0; z-index: 2147483647; overflow: auto; display: block }")
   root.adoptedStyleSheets = [sheet]
   root.replaceChildren(document.importNode(page.querySelector("main"), true))
   document.documentElement.append(overlay)
@@ -104,13 +104,15 @@ function cover(page) {
 async function update(told) {
   const answer = await fetch(location.href, {headers: {accept: "text/html"}, cache: "no-store", credentials: "same-origin"})
   const kind = answer.headers.get("content-type") || ""
-  const text = await answer.text()
+  let text = await answer.text(), style = ""
+  // A policy of the site's counts for what is parsed here, too, and would tell of a style sheet that nobody uses.
+  if (answer.headers.get(MARK) === "error") text = text.replace(/<style>([^]*?)<\/style>/, (_, found) => (style = found, ""))
   if (!kind.startsWith("text/html")) return reload()
   const page = new DOMParser().parseFromString(text, "text/html")
   const tag = page.querySelector("script[data-state]"), state = tag?.dataset.state
   if (answer.headers.get(MARK) === "error") {
     if (is_error) children(document.body, page.body)
-    else cover(page)
+    else cover(page, style)
     return state
   }
   if (is_error || answer.redirected || scripts(page) !== scripts(document)) return reload()

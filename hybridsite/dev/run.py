@@ -107,7 +107,8 @@ async def _serve(
     )
 
     def started() -> None:
-        say(News(f"{root} is shown at {addresses[0]} (Ctrl-C stops)", "shown", site=str(root), address=addresses[0]))
+        name = root.resolve().name if root == Path() else root
+        say(News(f"{name} is shown at {addresses[0]} (Ctrl-C stops)", "shown", site=str(root), address=addresses[0]))
         for address in addresses[1:]:
             say(News(f"on other devices: {address}", "shown", site=str(root), address=address))
         if options.opened is not None:

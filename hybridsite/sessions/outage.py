@@ -92,8 +92,8 @@ class GuardedStore:
     The first failure begins an outage. From then on calls fail at once, and a task asks whether the store is back.
 
     A store may do more than it has to. Where `reads_at_once` is true, `read_at_once` is its way to read, without
-    waiting, for a request of which no code has run yet. Where `by_turns` is true, what a call waits for first is the end of this
-    turn of the loop.
+    waiting, for a request of which no code has run yet. Where `by_turns` is true, what a call waits for first is the
+    end of this turn of the loop.
     """
 
     def __init__(self, store: SessionStore) -> None:

@@ -241,11 +241,12 @@ def _step(word: str, value: str) -> str:
     if word == "ARG":
         return ":"  # the machine's own index, as everywhere in the tests
     if word == "COPY":
-        source, target = value.split()
-        if source == ".":
-            ignored = "--exclude-from=<(sed 's,^,./,' /opt/context/.dockerignore)"
-            return f"mkdir -p {target} && tar -C /opt/context {ignored} -c . | tar -C {target} -x"
-        return f"cp /opt/context/{source} {target}"
+        *sources, target = value.split()
+        # What .dockerignore names is no part of the context, for any step.
+        ignored = "--exclude-from=<(sed 's,^,./,' /opt/context/.dockerignore)"
+        named = " ".join("." if source == "." else f"./{source}" for source in sources)
+        packed = f"(cd /opt/context && shopt -s nullglob && tar {ignored} -c {named})"
+        return f"mkdir -p {target} && {packed} | tar -C {target} -x"
     return ":"
 
 
