@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def place_below_dist(file: str, guard: str | None) -> str:
     return f"{GUARDED if guard else CLIENT}/{file}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Manifest:
     """What a build wrote. `islands` has component and props for each digest that its pages refer to."""
 
@@ -66,7 +67,7 @@ class Manifest:
     islands: Islands = field(default_factory=dict)
     assets: BuiltAssets = NO_ASSETS
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name of the build: a hash of all that it consists of."""
         return hashlib.sha256(self.to_json()).hexdigest()[:32]

@@ -173,11 +173,12 @@ def test_reads_go_on_where_only_writes_fail() -> None:
     run(check)
 
 
-def test_all_calls_of_a_request_have_one_budget() -> None:
+def test_all_calls_of_a_request_have_one_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     async def check(case: Case) -> None:
         async def slow() -> None:
-            await asyncio.sleep(0.12)
+            await asyncio.sleep(1.1)
 
+        monkeypatch.setattr(outage, "_BUDGET", 2)
         case.store.meets.update(read=slow, write=slow)
         assert await case.visitor.data() == {"a": 1}
         await case.fails(put(a=2))
@@ -202,16 +203,27 @@ def test_a_store_that_has_to_be_opened_anew() -> None:
     run(check)
 
 
-def test_what_hung_before_the_end_is_no_new_outage(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_hung_before_the_end_is_no_new_outage(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def check(case: Case) -> None:
-        case.store.meets["read"] = hang
-        early = asyncio.create_task(case.fails(dict))
-        await asyncio.sleep(0.1)
+        hangs, is_over = asyncio.Event(), asyncio.Event()
+
+        async def hang_and_refuse() -> None:
+            hangs.set()
+            await is_over.wait()
+            await refuse()
+
+        monkeypatch.setattr(outage, "_BUDGET", 60)
+        case.store.meets["read"] = hang_and_refuse
         late = asyncio.create_task(case.fails(dict))
-        await early
+        await hangs.wait()
+        case.store.meets["read"] = refuse
+        await case.fails(dict)
         case.store.meets.clear()
         await case.is_back()
         assert not late.done()
+        is_over.set()
         await late
         assert await case.visitor.data() == {"a": 1}
 
