@@ -10,12 +10,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Collection
-from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from starlette.types import Message, Receive, Scope, Send
 
 from hybridsite.answers import NOTES
+from hybridsite.news import stamp
 from hybridsite.security import forwarded
 from hybridsite.server.app import App
 
@@ -48,8 +48,9 @@ class Note(NamedTuple):
         session = " session" if self.session else ""
         cache = f" {self.cache}" if self.cache else ""
         asked = f'"{self.method} {_printable(self.path)} HTTP/{self.version}" {self.status} {self.size}'
-        when = datetime.fromtimestamp(self.moment, UTC).isoformat(timespec="milliseconds")
-        return f"{when} {self.client or '-'} {asked} {self.seconds * 1000:.1f}ms{session}{cache} {self.id}"
+        return (
+            f"{stamp(self.moment)} {self.client or '-'} {asked} {self.seconds * 1000:.1f}ms{session}{cache} {self.id}"
+        )
 
     def as_json(self) -> str:
         """Gives an object in one line, for programs."""
@@ -168,8 +169,7 @@ class JsonFormatter(logging.Formatter):
 
 def as_object(level: str, logger: str, moment: float, /, **more: object) -> str:
     """Gives one line of the log in JSON."""
-    when = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    return json.dumps({"time": when, "level": level, "logger": logger, **more})
+    return json.dumps({"time": stamp(moment), "level": level, "logger": logger, **more})
 
 
 def _printable(text: str) -> str:

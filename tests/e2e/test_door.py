@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -119,6 +120,16 @@ def test_a_head_without_end_is_answered_431(server: Server, head: bytes, pieces:
 def test_a_large_target_is_refused_too(server: Server) -> None:
     target = b"/?" + b"a" * MOST_HEAD
     assert status(talk(server, b"GET %b HTTP/1.1\r\nHost: a.example\r\n\r\n" % target)) == 431
+
+
+def test_the_log_says_what_was_refused(server: Server) -> None:
+    before = len(server.log())
+    talk(server, b"GET / HTTP/1.1\r\nHost: a.example\r\nX: %b\r\n\r\n" % (b"a" * (MOST_HEAD + 1)))
+    talk(server, b"GARBAGE\r\n\r\n")
+    too_large, garbage = (line.partition(" WARNING ") for line in server.log()[before:].splitlines())
+    assert too_large[2] == "a request from 127.0.0.1 has a head of over 65,536 bytes, [limits] headers: answered 431"
+    assert garbage[2] == "a request from 127.0.0.1 is no HTTP: answered 400"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", garbage[0])  # as in the lines of requests
 
 
 def test_a_large_body_is_no_large_head(server: Server) -> None:
