@@ -35,7 +35,8 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-from serve import Server, free_port, load, running, write_site
+from load import Server, free_port, load, running
+from served import write_site
 
 GOAL = 0.8
 PATHS = ("/", "/now/")

@@ -16,7 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from serve import Server, cookies, fetch, free_port, running, write_site
+from load import Server, cookies, fetch, free_port, running
+from served import write_site
 
 # How long one round of load is.
 _ROUND_SECONDS = 5
