@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 WRK = """
 local cookies = {}
@@ -74,12 +75,16 @@ class Figure:
 
 @contextmanager
 def running(
-    command: Sequence[str], port: int, folder: Path, environ: Mapping[str, str] | None = None
+    command: Sequence[str],
+    port: int,
+    folder: Path,
+    environ: Mapping[str, str] | None = None,
+    errors: IO[str] | None = None,
 ) -> Iterator[Server]:
     """Runs a server until it is no longer needed."""
     began = time.perf_counter()
     environ = {**os.environ, "HYBRIDSITE_SECRET": secrets.token_urlsafe(32), **(environ or {})}
-    server = subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=errors)
     try:
         while True:
             try:
