@@ -9,7 +9,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Container
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -75,7 +75,7 @@ class Journal:
     A request's name is that which a proxy of ours gave it by X-Request-ID, or a new one; the answer carries it.
     """
 
-    def __init__(self, form: Literal["text", "json"], proxies: Collection[str]) -> None:
+    def __init__(self, form: Literal["text", "json"], proxies: Container[str]) -> None:
         self._form = Note.as_json if form == "json" else Note.as_text
         self._proxies = proxies
         self._notes: deque[Note] = deque()

@@ -30,7 +30,7 @@ def post(port: int, origin: str | None = None, **headers: str) -> httpx.Response
     ("name", "settings", "headers"),
     [
         ("serve", "", NAMED),
-        ("serve", '[site]\nurl = "https://127.0.0.1:PORT"\n', NAMED),
+        ("serve", '[site]\nurl = "https://127.0.0.1:PORT"\n[server]\nproxies = ["127.0.0.0/31"]\n', NAMED),
         ("serve", '[site]\nurl = "https://127.0.0.1:PORT"\n[server]\nproxies = []\n', ""),
         ("serve", '[server]\nproxies = []\n[security]\norigins = ["https://127.0.0.1:PORT"]\n', ""),
         *((name, "", NAMED) for name in COMMANDS),
