@@ -137,7 +137,7 @@ def serve(console: Console, site: Path, no_build: bool, host: str | None, port: 
         site,
         fitted(site / "server" if is_dist(site) else site, settings),
         environ=os.environ,
-        log_config=log_settings(verbose=console.verbose, form=form),
+        log_config=log_settings(verbose=console.verbose, form=form, serving=True),
         listening=lambda address: console.say(f"serving {_name(site)} at {address} (Ctrl-C stops)"),
     )
 

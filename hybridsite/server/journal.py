@@ -157,6 +157,33 @@ class Journal:
             logging.getLogger("hybridsite").warning("%d requests were left out of the log", left_out)
 
 
+class Seldom(logging.Filter):
+    """Lets a warning that anybody can cause, by requests that are none, into the log once a minute, with a count."""
+
+    EVERY = 60.0  # seconds
+    MOST = 100  # what is remembered
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tells whether a record is written. All but warnings are."""
+        if record.levelno != logging.WARNING:
+            return True
+        message = record.getMessage()
+        since, left_out = self._told.get(message, (-self.EVERY, 0))
+        if record.created - since < self.EVERY:
+            self._told[message] = (since, left_out + 1)
+            return False
+        if len(self._told) >= self.MOST:
+            self._told.clear()
+        self._told[message] = (record.created, 0)
+        if left_out:
+            record.msg, record.args = f"{message} ({left_out:,} more since that was last told)", ()
+        return True
+
+
 class JsonFormatter(logging.Formatter):
     """Writes each record of the log as an object in one line."""
 
