@@ -144,6 +144,7 @@ HOMES = {
         "build.renderer",
         "build.store",
         "entry_memory",
+        "manifest",
     ),
     "distributed": ("build.cluster",),
     "redis": ("sessions.redis.", "cache.redis.", "redis_client."),

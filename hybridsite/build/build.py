@@ -25,7 +25,7 @@ from hybridsite.build.fields import known_entries, remembered
 from hybridsite.build.finishing import finish
 from hybridsite.build.islands import keep_given_out, placed, with_island_key, write_client
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
-from hybridsite.build.making import Outcome, built_file, identity, place_of_page
+from hybridsite.build.making import Outcome, built_file, identity
 from hybridsite.build.output import BEFORE, DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan, rendered_now
 from hybridsite.build.prefetch import with_prefetch
@@ -245,7 +245,7 @@ def _write(
         __version__, means.options.drafts, tuple(files), errors, sources, placed(site, made), assets or NO_ASSETS
     )
     body = manifest.to_json()
-    places = (place_of_page(site, page) for page in pages)
+    places = (page.place for page in pages)
     every = {**dict(zip(places, made, strict=True)), **copies, **copied}
     return _Written(made, spent, every, outside, notices, warnings, body, output.write(MANIFEST, body))
 
@@ -326,7 +326,7 @@ def _make(site: Site, pages: list[PlannedPage], output: Output, kept: Kept, mean
     """Makes the pages that aren't kept; a page at fault is left out."""
     made: dict[int, Made] = {}
     for number, page in enumerate(pages):
-        known = kept.page(place := place_of_page(site, page), identity(site, page))
+        known = kept.page(place := page.place, identity(site, page))
         if known is not None and output.keep(place, known.place):
             made[number] = known
     stale = [number for number in range(len(pages)) if number not in made]
@@ -340,7 +340,7 @@ def _make(site: Site, pages: list[PlannedPage], output: Output, kept: Kept, mean
         fresh = outcomes(work, means.options.jobs)
     outside: dict[str, int] = {}
     for number, outcome in zip(stale, fresh, strict=True):
-        output.wrote(place_of_page(site, pages[number]))
+        output.wrote(pages[number].place)
         _take(outcome, number, made, outside, faults)
     for number in sorted(made):
         if made[number].notices:
