@@ -4,7 +4,7 @@
 
 The site is that of `serve.py`, the visitors are those of `mixture.py`: they ask for files, parts of them, compressed
 ones, those that they have, and by HEAD; for pages on demand and from the cache, sessions read and written, islands and
-actions, and what isn't there. A tenth of the requests warms the server, at most 50,000. Then its memory (PSS) and its
+actions, and what isn't there. A tenth of the requests warms the server, at most 50,000. Then its own memory and its
 descriptors are told, and after each tenth of the rest, when all visitors have gone. A wrong answer, a line in the
 server's log, memory that grew by over 5 %, and a descriptor more than before end it with 1.
 """
@@ -33,11 +33,14 @@ _PATIENCE = 10.0
 Figure = tuple[int, float, int]
 
 
-def settled(server: Server, least: int) -> int:
-    """Gives how many descriptors the server has, when connections that were ended are gone."""
+def settled(server: Server) -> int:
+    """Gives how many descriptors the server has, when connections that were ended are gone: their number stays."""
     deadline = time.monotonic() + _PATIENCE
-    while (number := server.descriptors()) > least and time.monotonic() < deadline:
+    number, seen = server.descriptors(), 0
+    while seen < 10 and time.monotonic() < deadline:
         time.sleep(0.05)
+        before, number = number, server.descriptors()
+        seen = seen + 1 if number == before else 0
     return number
 
 
@@ -53,14 +56,12 @@ def measure(requests: int, visitors: int) -> list[Figure]:
         command = [*python, "serve", str(folder), "--port", str(port)]
         with log.open("w") as told, running(command, port, folder, errors=told) as server:
             crowd = [Visitor(port, island_path(folder)) for _ in range(visitors)]
-            asyncio.run(ask(crowd, visitors * 12))
-            alone = server.descriptors()
             total = asyncio.run(ask(crowd, min(_WARM, requests // 10)))
-            figures = [(total, server.memory(), settled(server, alone))]
+            figures = [(total, server.own_memory(), settled(server))]
             tell(figures[-1], "warm")
             while total < requests:
                 total += asyncio.run(ask(crowd, min(max(1, requests // 10), requests - total)))
-                figures.append((total, server.memory(), settled(server, figures[0][2])))
+                figures.append((total, server.own_memory(), settled(server)))
                 tell(figures[-1], "")
             kinds = sum((visitor.counts for visitor in crowd), start=Counter[str]())
             print("; ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())))
