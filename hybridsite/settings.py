@@ -262,6 +262,10 @@ class ServerSettings(Section):
         description='The proxies whose forwarded headers count: addresses, and networks such as "10.0.0.0/8".',
     )
     grace: Duration = Field(default=10.0, description="How long requests under way may take when the server stops.")
+    keep_alive: Duration = Field(
+        default=5.0,
+        description="How long a connection that nobody uses stays open: longer than what stands in front uses it.",
+    )
     allowed_hosts: Texts = Field(default=(), description="The names that the server answers to; without, all.")
     access_log: bool = Field(default=False, description="Whether each request is a line of the log.")
     log_format: Literal["text", "json"] = Field(

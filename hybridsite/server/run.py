@@ -100,6 +100,7 @@ def _config(app: Deployment | str, settings: Settings, log_config: dict[str, Any
         access_log=False,
         proxy_headers=False,  # our own door asks whose headers count
         server_header=False,
+        timeout_keep_alive=math.ceil(settings.server.keep_alive),
         timeout_graceful_shutdown=math.ceil(settings.server.grace),
     )
     config.most_head = settings.limits.headers
