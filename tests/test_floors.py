@@ -81,6 +81,7 @@ FLOORS: dict[float, str] = {
     " build.needs build.plan build.rows build.snapshot build.timing build.traces build.versions",
     6.1: "adapters.underscore build.account build.parcel build.store",
     6.12: "adapters.netlify",
+    6.13: "build.beginning",
     6.14: "adapters.caddy adapters.nginx",
     6.15: "adapters.webservers build.fields",
     6.155: "adapters.requirements adapters.wheels",
