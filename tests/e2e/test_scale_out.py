@@ -161,6 +161,12 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
+async def more_inks(visitors: Sequence[Visitor]) -> None:
+    """Waits until each visitor has put more inks into the cart, and looked at them."""
+    before = [len(each.kept) for each in visitors]
+    await until(lambda: all(len(each.kept) > had + 4 for each, had in zip(visitors, before, strict=True)))
+
+
 async def held(
     cluster: Cluster, client: httpx.AsyncClient, pid: int, method: str
 ) -> list[asyncio.Task[httpx.Response]]:
@@ -181,7 +187,7 @@ async def killed_under_load(cluster: Cluster, visitors: Sequence[Visitor], clien
         for each in visitors:
             group.create_task(each.shop(closed))
         await until(lambda: set[int]().union(*(each.seen for each in visitors)) == all_pids)
-        await until(lambda: all(len(each.kept) > 4 for each in visitors))
+        await more_inks(visitors)
         asked = {method: await held(cluster, client, pid, method) for method in ("GET", "POST")}
         assert [each.failures for each in visitors] == [0] * VISITORS
         doomed.kill()
@@ -192,10 +198,10 @@ async def killed_under_load(cluster: Cluster, visitors: Sequence[Visitor], clien
         assert [answer.status_code for answer in answers["POST"]] == [200] * (len(asked["POST"]) - 1) + [502]
         methods = Counter(line.split()[0] for line in cluster.held())
         assert methods == {"GET": len(asked["GET"]) + 1, "POST": len(asked["POST"])}
+        await more_inks(visitors)  # what was answered before has arrived
         for each in visitors:
             each.seen.clear()
-        before = [len(each.kept) for each in visitors]
-        await until(lambda: all(len(each.kept) > had + 4 for each, had in zip(visitors, before, strict=True)))
+        await more_inks(visitors)
         assert set[int]().union(*(each.seen for each in visitors)) == all_pids - {pid}
         await asyncio.to_thread(doomed.start)
         await until(lambda: any(doomed.pid in each.seen for each in visitors))
