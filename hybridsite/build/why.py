@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hybridsite.build.kept import Kept
-from hybridsite.build.making import identity, place_of_page
+from hybridsite.build.making import identity
 from hybridsite.build.plan import PlannedPage
 from hybridsite.build.store import Made
 from hybridsite.build.traces import SETTINGS
@@ -64,7 +64,7 @@ def _of_page(site: Site, page: PlannedPage, kept: Kept, reason: str) -> str:
     causes = [f"{cause}{_led_to(site, page, key)}" for cause, key in _causes(site, page, kept, reason)]
     if causes:
         return "\n".join(f"{page.url} was made anew: {cause}" for cause in causes)
-    sources = "; ".join(_made_from(kept.made[place_of_page(site, page)]))
+    sources = "; ".join(_made_from(kept.made[page.place]))
     return f"{page.url} was kept: nothing that it was made from has changed ({sources})"
 
 
@@ -76,7 +76,7 @@ def reason_of(site: Site, page: PlannedPage, kept: Kept, reason: str) -> str:
 
 def _causes(site: Site, page: PlannedPage, kept: Kept, reason: str) -> Iterator[tuple[str, str]]:
     """Yields why a page is made anew, each with the key of what has changed, if that is one."""
-    made = kept.made.get(place_of_page(site, page))
+    made = kept.made.get(page.place)
     if reason:
         yield reason, ""
     elif made is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from functools import lru_cache
 from itertools import islice
@@ -18,8 +17,6 @@ from uvicorn.protocols.http.httptools_impl import (
     HttpToolsProtocol,
     RequestResponseCycle,
 )
-
-_log = logging.getLogger("hybridsite")
 
 MOST_HEAD = 64 * 1024
 """How many bytes the head of a request may have: request line and headers."""
@@ -105,7 +102,7 @@ class Protocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserError:
             if not self._refused:
-                _log.warning("a request from %s is no HTTP: answered 400", self._address)
+                self.logger.warning("a request from %s is no HTTP: answered 400", self._address)
                 self.send_400_response("Invalid HTTP request received.")
         except httptools.HttpParserUpgrade:
             if self._should_upgrade():
@@ -191,7 +188,7 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self) -> None:
         most = f"{self._most_head:,} bytes, [limits] headers"
-        _log.warning("a request from %s has a head of over %s: answered 431", self._address, most)
+        self.logger.warning("a request from %s has a head of over %s: answered 431", self._address, most)
         if self._is_answering():
             self._refused = True
             self.transport.close()

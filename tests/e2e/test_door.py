@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import socket
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from contextlib import ExitStack
 import pytest
 
 from hybridsite.server.protocol import MOST_HEAD
-from tests.e2e.support import MakeSite, Server, built
+from tests.e2e.support import MakeSite, Serve, Server, built
 
 
 @pytest.fixture(scope="module")
@@ -117,19 +118,42 @@ def test_a_head_without_end_is_answered_431(server: Server, head: bytes, pieces:
     assert status(talk(server, b"GET / HTTP/1.0\r\n\r\n")) == 200
 
 
+def test_requests_that_are_none_don_t_fill_the_log(make_site: MakeSite, serve: Serve) -> None:
+    # case B6
+    server = serve(make_site({"pages/index.html": "home"}))
+    large = b"GET / HTTP/1.1\r\nHost: a.example\r\nX: %b\r\n\r\n" % (b"a" * (MOST_HEAD + 1))
+    for _ in range(50):
+        assert status(talk(server, b"no request\r\n\r\n")) == 400
+        assert status(talk(server, large)) == 431
+    told = [line.partition(" WARNING ") for line in server.log().splitlines() if " WARNING " in line]
+    assert [message for _, _, message in told] == [
+        "a request from 127.0.0.1 is no HTTP: answered 400",
+        "a request from 127.0.0.1 has a head of over 65,536 bytes, [limits] headers: answered 431",
+    ]
+    # In the one form that the lines of requests have, too.
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", when) for when, _, _ in told)
+
+
+def test_a_connection_that_nobody_uses_stays_open_as_long_as_the_setting_says(
+    server: Server, make_site: MakeSite, serve: Serve
+) -> None:
+    short = serve(make_site({"pages/index.html": "home", "site.toml": '[server]\nkeep_alive = "1s"\n'}))
+    with ExitStack() as stack:
+        usual, brief = (
+            stack.enter_context(socket.create_connection(("127.0.0.1", each.port), timeout=20))
+            for each in (server, short)
+        )
+        for line in (usual, brief):
+            line.sendall(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+            while b"home" not in line.recv(65536):
+                pass
+        assert select.select([usual, brief], [], [], 20)[0] == [brief]
+        assert brief.recv(1) == b""
+
+
 def test_a_large_target_is_refused_too(server: Server) -> None:
     target = b"/?" + b"a" * MOST_HEAD
     assert status(talk(server, b"GET %b HTTP/1.1\r\nHost: a.example\r\n\r\n" % target)) == 431
-
-
-def test_the_log_says_what_was_refused(server: Server) -> None:
-    before = len(server.log())
-    talk(server, b"GET / HTTP/1.1\r\nHost: a.example\r\nX: %b\r\n\r\n" % (b"a" * (MOST_HEAD + 1)))
-    talk(server, b"GARBAGE\r\n\r\n")
-    too_large, garbage = (line.partition(" WARNING ") for line in server.log()[before:].splitlines())
-    assert too_large[2] == "a request from 127.0.0.1 has a head of over 65,536 bytes, [limits] headers: answered 431"
-    assert garbage[2] == "a request from 127.0.0.1 is no HTTP: answered 400"
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", garbage[0])  # as in the lines of requests
 
 
 def test_a_large_body_is_no_large_head(server: Server) -> None:
