@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hybridsite.errors import ServeError
+from hybridsite.extras import install
 from hybridsite.places import STATE_VARIABLE
 from hybridsite.server.deployment import Deployment, create_app
 from hybridsite.server.life import Life
@@ -41,7 +42,7 @@ def lambda_handler(place: Path, environ: Mapping[str, str]) -> Handler:
     try:
         from mangum import Mangum
     except ImportError as error:
-        mend = 'pip install "hybridsite[lambda]"'
+        mend = install("lambda")
         raise ServeError("Mangum, which answers Lambda's events, can't be loaded", why=str(error), mend=mend) from error
     app = function_app(place, environ)
     answer: Any = Mangum(_Events(app), lifespan="off", text_mime_types=list(_TEXT))  # its own is one for each event

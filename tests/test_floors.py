@@ -20,6 +20,7 @@ PACKAGE = ROOT / "hybridsite"
 # The one table: each module below those that may import it. Where modules of one floor of docs/architecture.md stand on
 # each other, the floor has steps (1.0, 1.1 …): a module imports from lower steps alone.
 FLOORS: dict[float, str] = {
+    -0.1: "extras",
     0.0: "capabilities decorators errors garbage inheritance uploads used",
     0.05: "collections",
     0.1: "__init__ news tags",
@@ -317,7 +318,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.", "testing", "visitor")
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 25800
+    assert lines < 26000
 
 
 @pytest.mark.parametrize("name", sorted(modules()))
