@@ -90,7 +90,7 @@ FLOORS: dict[float, str] = {
     6.16: "adapters.aws_lambda adapters.cloudflare adapters.container adapters.standalone adapters.static"
     " adapters.vercel",
     6.2: "build.kept build.output build.report",
-    6.22: "build.headers",
+    6.22: "build.headers build.unprinted",
     6.25: "build.finishing",
     6.3: "build.copying build.islands build.making build.prefetch build.unchanged",
     6.4: "build.assets build.executors build.renderer build.rollback build.why",
@@ -318,7 +318,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.", "testing", "visitor")
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 26000
+    assert lines < 26100
 
 
 @pytest.mark.parametrize("name", sorted(modules()))
