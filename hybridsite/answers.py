@@ -48,9 +48,11 @@ def redirect(to: str, status: int) -> Response:
     return Response(status_code=status, headers={"Location": to})
 
 
-def error_answer(site: Site, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """Gives the file that the build wrote for a status, or a plain page."""
-    file = site.error_files.get(status)
+def error_answer(
+    site: Site, status: int, headers: Mapping[str, str] | None = None, path: tuple[str, ...] = ()
+) -> Response:
+    """Gives the file that the build wrote for a status, in the language of a path, or a plain page."""
+    file = site.languages.error(site.error_files, status, path)
     if file is None:
         return plain_error(status, headers)
     response = Response(file.body, status, media_type="text/html")

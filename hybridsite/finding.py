@@ -94,7 +94,7 @@ async def find(site: Site, request: Request, path: RequestPath, *, rewritten: bo
 
 
 def _not_found(site: Site, path: RequestPath) -> Found:
-    route = site.router.errors.get(404)
+    route = site.languages.error(site.router.errors_in, 404, path.segments)
     resource = NO_RESOURCE if route is None or route.prerender else site.resource(route)
     return Found(Match(resource.route, {}), resource, path.slash)
 

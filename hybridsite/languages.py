@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from hybridsite.config import Settings
 from hybridsite.errors import Faults, RouteError, did_you_mean
@@ -13,6 +13,8 @@ from hybridsite.island_props import Island
 from hybridsite.routes import Match, Route, Segment
 from hybridsite.routing import Router
 from hybridsite.used import EVERYTHING, ROUTES, note
+
+T = TypeVar("T")
 
 LOCALE = "locale"
 PIECE_LOCALE = "_locale"
@@ -65,6 +67,12 @@ class Languages:
         while locale in self.fallback:
             locale = self.fallback[locale]
             yield locale
+
+    def error(self, by_locale: Mapping[str, Mapping[int, T]], status: int, path: Path) -> T | None:
+        """Gives what there is for a status in the language of a path, in one that stands in for it, or in all."""
+        locale = self.locale(path)
+        found = (by_locale.get(one, {}).get(status) for one in (locale, *self.chain(locale), ""))
+        return next((one for one in found if one is not None), None)
 
     def _stem(self, path: Path) -> Path:
         return path[1:] if path and path[0] in self.locales else path

@@ -18,7 +18,7 @@ from hybridsite.errors import ServeError
 from hybridsite.files import copied_name
 from hybridsite.previous import Islands
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "server/manifest.json"
 CLIENT = "client"
 # No host gives out what lies here. A folder of the site whose name begins with _ is never copied, so nothing meets it.
@@ -59,15 +59,23 @@ def place_below_dist(file: str, guard: str | None) -> str:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a build wrote. `islands` has component and props for each digest that its pages refer to."""
+    """What a build wrote. `errors` has the error pages by language, those of all languages under "".
+
+    `islands` has component and props for each digest that its pages refer to.
+    """
 
     version: str
     drafts: bool
     files: tuple[BuiltFile, ...]
-    errors: Mapping[int, str]
+    errors: Mapping[str, Mapping[int, str]]
     sources: Mapping[str, str]
     islands: Islands = field(default_factory=dict)
     assets: BuiltAssets = NO_ASSETS
+
+    @cached_property
+    def error_pages(self) -> frozenset[str]:
+        """The names of the error pages, which nobody asks for."""
+        return frozenset(file for own in self.errors.values() for file in own.values())
 
     @cached_property
     def name(self) -> str:
@@ -81,7 +89,9 @@ class Manifest:
             "hybridsite": self.version,
             "drafts": self.drafts,
             "files": [],
-            "errors": {str(status): file for status, file in sorted(self.errors.items())},
+            "errors": {
+                locale: {str(n): file for n, file in sorted(own.items())} for locale, own in sorted(self.errors.items())
+            },
             "sources": dict(sorted(self.sources.items())),
             "islands": {digest: list(island) for digest, island in sorted(self.islands.items())},
             "assets": self.assets.to_plain(),
@@ -122,7 +132,7 @@ class _Content(msgspec.Struct):
     hybridsite: str
     drafts: bool
     files: tuple[BuiltFile, ...]
-    errors: dict[int, str]
+    errors: dict[str, dict[int, str]]
     sources: dict[str, str]
     assets: dict[str, Any]
     islands: dict[str, tuple[str, dict[str, Any]]] = {}

@@ -81,8 +81,8 @@ def _is_everybodys(site: Site, route: Route) -> bool:
 
 def _misses_are_own(site: Site) -> bool:
     """Tells whether the page for what isn't there may use the session: a pattern matches such paths, too."""
-    error = site.router.errors.get(404)
-    return error is not None and not error.prerender and site.resources[error.source].may_use_session
+    errors = [own[404] for own in site.router.errors_in.values() if 404 in own]
+    return any(not error.prerender and site.resources[error.source].may_use_session for error in errors)
 
 
 def _denied(site: Site, shared: Iterable[Route]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -80,7 +81,7 @@ async def render(
         match, resource, file = planned, site.resource(planned.route), None
         kind = match.route.kind
         if path is None:
-            segments = () if kind == "error" else site.router.fill(match.route, match.params)
+            segments = site.router.fill(match.route, match.params)
             path = RequestPath(segments, site.policy.has_slash(kind, segments) is not False)
     if not _origin_is_own(site, request):
         return finished(site, request, resource, await _error_page(site, request, 403))
@@ -335,6 +336,13 @@ async def _shown_here(site: Site, request: Request, shown: actions.Shown) -> Res
     return response
 
 
+def _path_of(site: Site, request: Request) -> RequestPath:
+    """Gives the path of a request; the root's for one that is none."""
+    with suppress(PathRefused):
+        return site.policy.read(raw_path(request))
+    return RequestPath((), True)
+
+
 def _is_script_at_action(site: Site, request: Request) -> bool:
     """Tells whether JSON is asked of an action: its errors, too, are told in JSON."""
     place = site.policy.path(RequestPath((ACTIONS,), slash=True))
@@ -351,14 +359,14 @@ async def _error_page(
     """
     if _is_script_at_action(site, request):
         return actions.refusal_as_json(status, phrase(status), headers)
-    route = site.router.errors.get(status)
+    path = context._path if context else _path_of(site, request)
+    route = site.languages.error(site.router.errors_in, status, path.segments)
     if route is None or route.prerender:
-        return error_answer(site, status, headers)
+        return error_answer(site, status, headers, path.segments)
     resource = site.resources[route.source]
     session = context._session if context else None
     if isinstance(session, UnavailableSession):
         session = None  # so that a layout which asks for the session can show the error
-    path = context._path if context else RequestPath((), True)
     own = Context(site, Match(route, {}), resource, request, path, session, pieces=islands.Pieces)
     if context is not None:
         own.__dict__.update(locals=context.locals, cookies=context.cookies)

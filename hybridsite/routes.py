@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -80,9 +80,14 @@ class Route:
     def pattern(self) -> str:
         """The route as people write it: `/blog/[slug]/`, without the site's base."""
         if self.kind == "error":
-            return f"/{self.status}"
+            return "/".join(["", *(part.text for segment in self.segments for part in segment), str(self.status)])
         path = "/" + "/".join("".join(map(str, segment)) for segment in self.segments)
         return path + "/" if self.kind == "page" and self.segments else path
+
+    @property
+    def locale(self) -> str:
+        """The language that an error page is for; "" where it is for all."""
+        return self.segments[0][0].text if self.segments else ""
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
@@ -112,13 +117,13 @@ class Match:
     props: Mapping[str, object] = field(default_factory=dict)
 
 
-def read_route(file: str) -> Route | None:
+def read_route(file: str, locales: Collection[str] = ()) -> Route | None:
     """Turns the path of a file, `pages/…` below the site's root, into a route; None where its name makes none.
 
     An image makes none, nor what else is no text: it is copied.
 
     The route of a `.py` file is that of an endpoint: whether it is a page's module instead is for `pair_modules` to
-    say.
+    say. One of `locales` may have error pages of its own, in its folder.
     Raises RouteError for names that no path can match.
     """
     parts = PurePosixPath(file).parts[1:]
@@ -127,10 +132,11 @@ def read_route(file: str) -> Route | None:
     *folders, name = parts
     is_module = name.endswith(".py")
     stem = name.removesuffix(".py") if is_module else name
-    if len(parts) == 1 and not is_module:
+    if not is_module and (not folders or (len(folders) == 1 and folders[0] in locales)):
         for status in ERROR_STATUSES:
             if stem in {f"{status}{suffix}" for suffix in PAGE_SUFFIXES}:
-                return Route((), "error", template=file, status=status)
+                folder = tuple(read_segment(locale, file) for locale in folders)
+                return Route(folder, "error", template=file, status=status)
     is_page = not is_module and stem.endswith(PAGE_SUFFIXES)
     if is_page:
         stem = stem.rpartition(".")[0]
@@ -141,12 +147,12 @@ def read_route(file: str) -> Route | None:
     return Route(segments, kind, template=None if is_module else file, module=file if is_module else None)
 
 
-def read_routes(files: Iterable[str], faults: Faults) -> list[Route]:
+def read_routes(files: Iterable[str], faults: Faults, locales: Collection[str] = ()) -> list[Route]:
     """Turns the files below pages/ into routes, pages joined with their modules. Adds to `faults` what is no name."""
     routes: list[Route] = []
     for file in files:
         with faults.collect():
-            route = read_route(file)
+            route = read_route(file, locales)
             if route is not None:
                 routes.append(route)
     return pair_modules(routes)

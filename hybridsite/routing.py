@@ -47,15 +47,18 @@ class Router:
         self._by_source = {route.source: route for route in self.routes}
         self._fixed: dict[tuple[str, ...], list[Route]] = {}
         self._root = _Node()
-        errors: dict[int, Route] = {}
-        self.errors: Mapping[int, Route] = errors
+        by_locale: dict[str, dict[int, Route]] = {"": {}}
+        self.errors: Mapping[int, Route] = by_locale[""]
+        self.errors_in: Mapping[str, Mapping[int, Route]] = by_locale
         faults = Faults()
         # Of two files of one shape the prerendered one comes first: it owns the paths that it gave.
         for route in sorted(self.routes, key=lambda route: not route.prerender):
             if route.kind != "error":
                 with faults.collect():
                     self._insert(route)
-            elif errors.setdefault(route.status, route) is not route:
+                continue
+            errors = by_locale.setdefault(route.locale, {})
+            if errors.setdefault(route.status, route) is not route:
                 faults.add(_both(errors[route.status], route, mend="rename one of them"))
         faults.raise_any()
 

@@ -91,7 +91,7 @@ class Site:
     `broken` names the pages that didn't load, where a build goes on to find the faults of the others.
     `planned` has the paths that a build writes, once they are known.
     A server adds what it opened (`sessions`, `cache`) and what the build wrote: the files by their URLs (`built`), the
-    paths of those among them that are guarded, the error pages, and the URL of the rules of `prefetch`.
+    paths of those among them that are guarded, the error pages by language, and the URL of the rules of `prefetch`.
     """
 
     root: Path
@@ -117,7 +117,7 @@ class Site:
     refusals: OriginRefusals = field(default_factory=OriginRefusals)
     built: Mapping[str, GivenFile] = field(default_factory=dict)
     guarded: Container[tuple[str, ...]] = frozenset()
-    error_files: Mapping[int, ErrorFile] = field(default_factory=dict)
+    error_files: Mapping[str, Mapping[int, ErrorFile]] = field(default_factory=dict)
     plugins: Plugins = field(default_factory=lambda: Plugins(Path()))
     planned: frozenset[tuple[str, ...]] | None = None
     prefetch: str = ""
@@ -318,7 +318,7 @@ def load_site(
     chain = load_middleware(root, faults)
     check_driver(root, settings, faults)
     is_whole = not faults  # what every page rests on
-    routes = read_routes(below(files, "pages"), faults)
+    routes = read_routes(below(files, "pages"), faults, languages.locales)
     islands = IslandTable(load_components(root, below(files, "components"), faults))
     loaded = load_resources(root, settings, templates, routes, islands.modules, faults)
     loaded += made_resources(setup.routes.values())

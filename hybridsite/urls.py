@@ -135,7 +135,7 @@ class UrlPolicy:
     def output(kind: Kind, segments: Sequence[str], status: int = 200) -> str:
         """Gives the file below dist/client/ that holds a prerendered path."""
         if kind == "error":
-            return f"{status}.html"
+            return "/".join([*segments, f"{status}.html"])
         return "/".join([*segments, "index.html"] if kind == "page" else segments)
 
 

@@ -15,7 +15,7 @@ from hybridsite.routes import Match, Part, Route
 from hybridsite.routing import Router
 from hybridsite.urls import TrailingSlash, UrlPolicy
 from tests.e2e.support import write_site
-from tests.inprocess import MEMORY, ON_DEMAND, app_of, ask, built_here
+from tests.inprocess import MEMORY, ON_DEMAND, app_of, ask, built_here, loaded
 
 TOML = '[site]\nurl = "https://e.example"\n[i18n]\nlocales = ["en", "de", "pt-BR"]\n'
 SHOWN = "{% for each in alternates %}<< each.locale >>=<< each.url >> {% endfor %}"
@@ -271,3 +271,44 @@ def test_alternates_are_symmetric_and_url_for_gives_the_same(pages: set[tuple[st
             back = THREE.alternates(router, other, router.fill(other, {}), "", there)
             assert back == found
         assert THREE.counterpart(router, route, path, locale, there) == (Match(route, {}), path)
+
+
+def test_error_pages_are_in_the_language_of_the_path(tmp_path: Path) -> None:
+    files = {
+        "site.toml": '[i18n]\nlocales = ["en", "de", "at", "fr"]\nfallback = { at = "de" }\n[sitemap]\n'
+        '[site]\nurl = "https://x.example"\n',
+        "pages/index.html": "home",
+        "pages/404.html": "<p>nothing in << locale >></p>",
+        "pages/de/404.html": "<p>nichts auf << locale >></p>",
+        "pages/fr/404.html": "---\nprerender: false\n---\n<p>rien en << locale >> à << url.path >></p>",
+        "pages/de/500.html": "kaputt",
+        "pages/de/boom.py": "def GET(context):\n    raise ValueError\n",
+    }
+    root = write_site(tmp_path / "site", files)
+    app = app_of(root)
+    told = {path: ask(app, path).text for path in ("/x/", "/de/x/", "/at/x/", "/fr/x/", "/de", "/dex/", "/de/404/")}
+    assert told == {
+        "/x/": "<p>nothing in en</p>",
+        "/de/x/": "<p>nichts auf de</p>",
+        "/at/x/": "<p>nichts auf de</p>",
+        "/fr/x/": "<p>rien en fr à /fr/x/</p>",
+        "/de": "<p>nichts auf de</p>",
+        "/dex/": "<p>nothing in en</p>",
+        "/de/404/": "<p>nichts auf de</p>",
+    }
+    assert [ask(app, path).status for path in ("/de/x/", "/de/404.html", "/fr/404/")] == [404, 404, 404]
+    assert (ask(app, "/de/boom").status, ask(app, "/de/boom").text) == (500, "kaputt")
+    assert "404" not in (root / "dist/client/sitemap.xml").read_text("utf-8")
+    assert (root / "dist/client/de/404.html").is_file()
+    assert not (root / "dist/client/fr").exists()
+
+
+def test_without_languages_a_folder_is_no_language(tmp_path: Path) -> None:
+    app = app_of(write_site(tmp_path / "site", {"pages/404.html": "none", "pages/de/404.html": "a page"}))
+    assert (ask(app, "/de/404/").text, ask(app, "/de/x/").text) == ("a page", "none")
+
+
+def test_two_error_pages_of_one_language_are_an_error(tmp_path: Path) -> None:
+    toml = '[i18n]\nlocales = ["en", "de"]\n'
+    with pytest.raises(SiteError, match=r"pages/de/404\.(html|md) and pages/de/404\.(html|md) both answer /de/404"):
+        loaded(tmp_path, {"site.toml": toml, "pages/de/404.html": "a", "pages/de/404.md": "b"})

@@ -28,7 +28,7 @@ MANIFESTS = st.builds(
     TEXT,
     st.booleans(),
     st.lists(FILES, max_size=3).map(tuple),
-    st.dictionaries(st.sampled_from([404, 500, 503]), TEXT),
+    st.dictionaries(TEXT, st.dictionaries(st.sampled_from([404, 500, 503]), TEXT), max_size=2),
     st.dictionaries(TEXT, TEXT, max_size=3),
 )
 
@@ -51,12 +51,16 @@ def test_it_is_written_as_json_indents_it(manifest: Manifest) -> None:
 
 
 def test_the_order_in_which_things_were_found_leaves_no_trace() -> None:
-    one = Manifest("1", False, (), {404: "404.html", 500: "500.html"}, {"a": "1", "b": "2"})
-    two = Manifest("1", False, (), {500: "500.html", 404: "404.html"}, {"b": "2", "a": "1"})
+    one = Manifest(
+        "1", False, (), {"": {404: "404.html", 500: "500.html"}, "de": {404: "de/404.html"}}, {"a": "1", "b": "2"}
+    )
+    two = Manifest(
+        "1", False, (), {"de": {404: "de/404.html"}, "": {500: "500.html", 404: "404.html"}}, {"b": "2", "a": "1"}
+    )
     assert one.to_json() == two.to_json()
 
 
-WHOLE = Manifest("1", False, (BuiltFile("/", "index.html", "text/html", '"x"'),), {404: "404.html"}, {}).to_json()
+WHOLE = Manifest("1", False, (BuiltFile("/", "index.html", "text/html", '"x"'),), {"": {404: "404.html"}}, {}).to_json()
 
 
 @pytest.mark.parametrize(
@@ -67,12 +71,12 @@ WHOLE = Manifest("1", False, (BuiltFile("/", "index.html", "text/html", '"x"'),)
         (WHOLE[:-20], "is damaged"),
         (b"[]", "is damaged"),
         (b'{"format": 0}', "another version"),
-        (b'{"format": 2}', "is damaged"),
-        (b'{"format": 2, "files": [{}], "errors": {}}', "is damaged"),
-        (b'{"format": 2, "files": [1], "errors": {}}', "is damaged"),
-        (b'{"format": 2, "files": null, "errors": {}}', "is damaged"),
-        (b'{"format": 2, "files": [], "errors": {"a": "b"}}', "is damaged"),
-        (b'{"format": 2, "files": [], "errors": []}', "is damaged"),
+        (b'{"format": 3}', "is damaged"),
+        (b'{"format": 3, "files": [{}], "errors": {}}', "is damaged"),
+        (b'{"format": 3, "files": [1], "errors": {}}', "is damaged"),
+        (b'{"format": 3, "files": null, "errors": {}}', "is damaged"),
+        (b'{"format": 3, "files": [], "errors": {"": {"a": "b"}}}', "is damaged"),
+        (b'{"format": 3, "files": [], "errors": []}', "is damaged"),
     ],
 )
 def test_a_damaged_manifest_is_a_clear_error(tmp_path: Path, body: bytes, told: str) -> None:

@@ -60,7 +60,7 @@ def planned(site: Site) -> list[PlannedPage]:
 
 
 def test_the_server_gives_what_was_built(example: Path, manifest: Manifest, app: ASGIApp) -> None:
-    files = [file for file in manifest.files if file.file not in manifest.errors.values() and not file.guard]
+    files = [file for file in manifest.files if file.file not in manifest.error_pages and not file.guard]
     assert len(files) > 20
     for file in files:
         answer = ask(app, file.url)
@@ -71,7 +71,7 @@ def test_the_server_gives_what_was_built(example: Path, manifest: Manifest, app:
 
 def test_an_error_page_is_what_was_built(example: Path, manifest: Manifest, app: ASGIApp) -> None:
     answer = ask(app, "/nowhere/")
-    assert answer.body == (example / "dist/client" / manifest.errors[404]).read_bytes()
+    assert answer.body == (example / "dist/client" / manifest.errors[""][404]).read_bytes()
 
 
 def test_a_page_rendered_now_is_what_was_built(example: Path, manifest: Manifest) -> None:
@@ -95,7 +95,7 @@ async def from_dev(example: Path, urls: list[str]) -> dict[str, Answer]:
 
 
 def test_dev_gives_what_was_built_but_for_its_own_script(example: Path, manifest: Manifest) -> None:
-    errors = set(manifest.errors.values())
+    errors = manifest.error_pages
     files = [file for file in manifest.files if file.file not in errors and not file.guard and not is_an_index(file)]
     assert {"sitemap.xml", "pagefind/pagefind.js", "journal/feed.xml"} <= {file.file for file in files}
     answers = asyncio.run(from_dev(example, [file.url for file in files]))
@@ -124,7 +124,7 @@ def is_an_index(file: BuiltFile) -> bool:
 def test_dev_gives_the_error_page_that_was_built(example: Path, manifest: Manifest) -> None:
     answer = asyncio.run(from_dev(example, ["/nowhere/"]))["/nowhere/"]
     assert answer.status == 404
-    assert DEV_TAG.sub(b"", answer.body) == (example / "dist/client" / manifest.errors[404]).read_bytes()
+    assert DEV_TAG.sub(b"", answer.body) == (example / "dist/client" / manifest.errors[""][404]).read_bytes()
 
 
 def test_a_page_on_demand_is_the_same_from_dev_and_from_the_server(example: Path, app: ASGIApp) -> None:

@@ -107,8 +107,8 @@ def is_asked(site: Site) -> bool:
     """Tells whether anything of the site has to be answered when it is asked for."""
     from hybridsite.adapters.checks import answered_on_demand, guarded
 
-    error = site.router.errors.get(404)
-    return bool(answered_on_demand(site) or guarded(site)) or (error is not None and not error.prerender)
+    errors = [own[404] for own in site.router.errors_in.values() if 404 in own]
+    return bool(answered_on_demand(site) or guarded(site)) or not all(error.prerender for error in errors)
 
 
 def write_beside(site: Site, folder: Path, packages: Path | None, added: Sequence[str]) -> None:

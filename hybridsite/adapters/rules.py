@@ -172,8 +172,7 @@ class Rules:
 def rules_of(site: Site) -> Rules:
     """Reads off a site what is no file: redirects, to other languages too, and all that is answered on demand."""
     rules = [*_redirects(site), *_answered(site)]
-    error = site.router.errors.get(404)
-    unknown = error is not None and not error.prerender
+    unknown = any(404 in own and not own[404].prerender for own in site.router.errors_in.values())
     return Rules(site.base, tuple(sorted(rules, key=lambda rule: rule.weight)), unknown)
 
 

@@ -237,7 +237,10 @@ def _write(
     for fault in (*(notices if means.options.strict else ()), *reviewed):
         faults.add(fault)
     faults.raise_any()
-    errors = {page.match.route.status: page.output for page in pages if page.match.route.kind == "error"}
+    errors: dict[str, dict[int, str]] = {}
+    for page in pages:
+        if (route := page.match.route).kind == "error":
+            errors.setdefault(route.locale, {})[route.status] = page.output
     sources, copied = copy_sources(site, names, output, kept)
     manifest = Manifest(
         __version__, means.options.drafts, tuple(files), errors, sources, placed(site, made), assets or NO_ASSETS

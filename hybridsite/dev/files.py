@@ -224,7 +224,7 @@ class LiveFiles(Mapping[str, GivenFile]):
 
     async def error_page(self, match: Match) -> ErrorFile:
         """Renders an error page that is the same for all visitors. Raises SiteError and SiteErrors."""
-        content = await self.rendered(match, ())
+        content = await self.rendered(match, self._site.router.fill(match.route, {}))
         assert isinstance(content.body, bytes)
         kept = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in content.headers]
         safe = {name.decode() for name, _ in SAFE_HEADERS}

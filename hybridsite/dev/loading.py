@@ -118,22 +118,23 @@ class Loader:
             mode=Mode(prerendering=False, drafts=True),
             built=files,
             guarded=guarded_paths(files, site.policy),
-            error_files=ErrorFiles(errors),
+            error_files=errors,
             sessions=await self._opened_sessions(site.settings),
         )
         return Loaded(served, SiteApp(served, files, LateFiles(site, files, self._say), self._failed))
 
     @staticmethod
-    async def _error_files(site: Site, files: LiveFiles) -> dict[int, ErrorFile | Exception]:
+    async def _error_files(site: Site, files: LiveFiles) -> dict[str, ErrorFiles]:
         """Renders the error pages of all visitors: they are given out in the middle of other answers."""
-        found: dict[int, ErrorFile | Exception] = {}
-        for status, route in site.router.errors.items():
+        found: dict[str, dict[int, ErrorFile | Exception]] = {}
+        for route in (route for own in site.router.errors_in.values() for route in own.values()):
             if route.prerender:
+                pages = found.setdefault(route.locale, {})
                 try:
-                    found[status] = await files.error_page(Match(route, {}))
+                    pages[route.status] = await files.error_page(Match(route, {}))
                 except Exception as error:
-                    found[status] = error
-        return found
+                    pages[route.status] = error
+        return {locale: ErrorFiles(pages) for locale, pages in found.items()}
 
     async def _opened_sessions(self, settings: Settings) -> SessionManager | None:
         rests_on = (settings.session, settings.site.base)

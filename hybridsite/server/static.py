@@ -214,12 +214,12 @@ def _without_range(scope: Scope) -> Scope:
 
 
 class FileIndex:
-    """The built files by their URLs' paths, and the error pages by status.
+    """The built files by their URLs' paths, and the error pages by language and status.
 
     `files`, by bytes, are those that everybody may have; `built`, by text, has the guarded ones too.
     """
 
-    def __init__(self, built: Mapping[str, StaticFile], errors: Mapping[int, ErrorFile]) -> None:
+    def __init__(self, built: Mapping[str, StaticFile], errors: Mapping[str, Mapping[int, ErrorFile]]) -> None:
         self.built = built
         self.files = {url.encode("ascii"): file for url, file in built.items() if file.guard is None}
         self.errors = errors
@@ -246,7 +246,9 @@ class FileIndex:
         budget = Budget(BUDGET)
         for built, path in earlier:
             files[built.url] = StaticFile(built, path, path.stat(), Budget(0))
-        for built in _ordered(manifest.files, manifest.errors):
+        for built in manifest.files:
+            if built.file in manifest.error_pages:
+                continue
             path = dist / built.place
             elsewhere = kept / built.file if kept is not None and IMMUTABLE in built.headers else None
             file = StaticFile(built, path, path.stat(), budget, elsewhere)
@@ -255,12 +257,10 @@ class FileIndex:
                 files[built.alias] = file
         headers = {built.file: built.headers for built in manifest.files}
         errors = {
-            status: ErrorFile((dist / CLIENT / name).read_bytes(), headers.get(name, ()))
-            for status, name in manifest.errors.items()
+            locale: {
+                status: ErrorFile((dist / CLIENT / name).read_bytes(), headers.get(name, ()))
+                for status, name in own.items()
+            }
+            for locale, own in manifest.errors.items()
         }
         return cls(files, errors)
-
-
-def _ordered(files: Iterable[BuiltFile], errors: Mapping[int, str]) -> list[BuiltFile]:
-    pages = set(errors.values())
-    return [file for file in files if file.file not in pages]

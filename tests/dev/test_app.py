@@ -242,6 +242,14 @@ def test_the_authors_names_and_lines_are_shown_and_those_of_packages_folded(site
     assert re.search(r"<summary>[0-9]+ lines of packages and of Python</summary>", folded)
 
 
+def test_error_pages_are_in_the_language_of_the_path(site: Path) -> None:
+    languages = {"site.toml": '[i18n]\nlocales = ["en", "de"]\n', "pages/404.html": "none"}
+    write_files(site, languages | {"pages/de/404.html": "<p>nichts auf << locale >></p>"})
+    answer = ask_dev(site, "/de/nowhere/")
+    assert (answer.status, "<p>nichts auf de</p>" in answer.text) == (404, True)
+    assert ask_dev(site, "/nowhere/").text.startswith("none")
+
+
 def test_a_fault_of_paths_is_shown_where_a_page_of_it_is_asked_for(site: Path) -> None:
     code = "def paths(site):\n    return 1 / 0\n"
     write_files(site, {"pages/shop/[slug].html": "<p>x</p>", "pages/shop/[slug].py": code})
