@@ -84,6 +84,8 @@ async def render(
             path = RequestPath(segments, site.policy.has_slash(kind, segments) is not False)
     if not _origin_is_own(site, request):
         return finished(site, request, resource, await _error_page(site, request, 403))
+    if NOTES in request.scope and resource.route.kind != "error":
+        request.scope[NOTES].setdefault("route", resource.route.pattern)
     watched = None if result or file else caching.watched(site.cache, request, site.policy.path(path), resource)
     session = await _open_session(site, request, resource) if watched is None or site.middleware else None
     context = Context(site, match, resource, watched or request, path, session, result, pieces=islands.Pieces)
