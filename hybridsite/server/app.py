@@ -27,6 +27,8 @@ from hybridsite.urls import PathRefused, RequestPath, UrlPolicy
 
 HEALTH, READY = b"/healthz", b"/readyz"
 PROBES = (HEALTH, READY)
+FILE = "(file)"
+"""Stands for a pattern where a file is no page."""
 HEALTHY = PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
 UNREADY = PlainTextResponse("not ready\n", 503, {"Cache-Control": "no-store", "Retry-After": "1"})
 _BAD_REQUEST = PlainTextResponse("Bad Request\n", 400, {"Connection": "close", "X-Content-Type-Options": "nosniff"})
@@ -92,12 +94,12 @@ class App:
         return raw in self._files
 
     def _pattern(self, raw: bytes) -> str:
-        """Gives the pattern of the route whose page the build, or the cache, has under a path; else "(file)"."""
+        """Gives the pattern of the route whose page the build, or the cache, has under a path; else FILE."""
         for match in self.site.router.match(self._read(raw).segments):
             route = match.route
             if route.redirect is None and self.site.resource(route).prerender == self.has_file(raw):
                 return route.pattern
-        return "(file)"
+        return FILE
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hybridsite import __version__
 from hybridsite.errors import ServeError, did_you_mean
 from hybridsite.server.app import App
-from hybridsite.server.watching import OTHER, Kind, Visit
+from hybridsite.server.watching import NO_PATTERNS, OTHER, Kind, Visit
 from hybridsite.sessions.store import Conflict, Later
 
 _EXPORTERS = ("otlp", "console", "none")
@@ -73,8 +73,9 @@ class Spans:
             finally:
                 if self._current is not None:
                     route = visit.route(self._current, scope)
-                    span.update_name(f"{name} {route}")
-                    span.set_attribute("http.route", route)
+                    if route not in NO_PATTERNS:
+                        span.update_name(f"{name} {route}")
+                        span.set_attribute("http.route", route)
                 span.set_attribute("http.response.status_code", visit.status)
                 span.set_attribute("http.response.body.size", visit.size)
                 span.set_attribute("hybridsite.session", bool(visit.notes.get("session")))

@@ -15,13 +15,14 @@ import jinja2
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hybridsite.answers import NOTES
-from hybridsite.server.app import PROBES, App
+from hybridsite.server.app import FILE, PROBES, App
 
 Kind = Literal["render", "session", "cache"]
 # RFC 9110, 9.3, and RFC 5789. Anybody may send any other word, and each would be a series of its own.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "OTHER"
 NO_ROUTE, PROBE = "(none)", "(probe)"
+NO_PATTERNS = (NO_ROUTE, PROBE, FILE)
 
 
 class Watcher(Protocol):
