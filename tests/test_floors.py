@@ -127,7 +127,7 @@ DRIVERS = {
     *("cache.memory", "cache.redis", "redis_client"),
     *("sessions.dynamodb", "sessions.fs", "sessions.key_value", "sessions.memory", "sessions.postgres"),
     *("sessions.postgres_connections", "sessions.redis", "sessions.redis_scripts", "sessions.sqlite"),
-    "sessions.upstash",
+    *("server.metrics", "server.spans", "sessions.upstash"),
 }
 # Where a library may be imported; all others may be where they are needed.
 HOMES = {

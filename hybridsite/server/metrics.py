@@ -31,7 +31,6 @@ _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 # A call of a store on this machine takes some microseconds; one that takes longer than its budget is an outage.
 _CALLS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
-_NAMES: dict[Kind, str] = {"render": "template", "session": "call", "cache": "call"}
 
 
 class Metrics:

@@ -25,6 +25,11 @@ from hybridsite.sessions.store import Conflict, Later
 
 _EXPORTERS = ("otlp", "console", "none")
 _ANSWERS = (Conflict, Later)
+_ATTRIBUTES: dict[Kind, str] = {
+    "render": "hybridsite.template",
+    "session": "hybridsite.session.call",
+    "cache": "hybridsite.cache.call",
+}
 _WAIT = 3000  # milliseconds for what wasn't sent yet when the server ends
 
 
@@ -78,9 +83,9 @@ class Spans:
                         span.set_attribute("http.route", route)
                 span.set_attribute("http.response.status_code", visit.status)
                 span.set_attribute("http.response.body.size", visit.size)
-                span.set_attribute("hybridsite.session", bool(visit.notes.get("session")))
+                span.set_attribute("hybridsite.session.used", bool(visit.notes.get("session")))
                 if visit.cache is not None:
-                    span.set_attribute("hybridsite.cache", visit.cache.lower())
+                    span.set_attribute("hybridsite.cache.result", visit.cache.lower())
                 if visit.status >= 500:
                     span.set_attribute("error.type", str(visit.status))
                     span.set_status(Status(StatusCode.ERROR))
@@ -93,7 +98,7 @@ class Spans:
             return
         with self._tracer.start_as_current_span(
             f"{kind} {name}",
-            attributes={f"hybridsite.{kind}": name},
+            attributes={_ATTRIBUTES[kind]: name},
             record_exception=False,
             set_status_on_exception=False,
         ) as span:

@@ -1,6 +1,6 @@
 """What watches a server: metrics and spans stand around requests, renderings, and the calls of the two stores.
 
-Each is put in its place when a build is loaded. Where nothing watches, nothing asks whether something does.
+Each is put in its place when a build is loaded; where nothing watches, nothing stands there.
 """
 
 from __future__ import annotations

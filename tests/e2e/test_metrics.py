@@ -31,6 +31,7 @@ from tests.e2e.support import (
     session_cookie,
     wait_until,
 )
+from tests.e2e.test_outage import STORE
 
 METRICS = "[server.metrics]\nport = 0\n"
 FILES = {
@@ -54,7 +55,7 @@ def scrape(server: Server) -> str:
     return answer.text
 
 
-def value(text: str, name: str, **labels: str) -> float:
+def value(text: str, name: str, /, **labels: str) -> float:
     """Gives the sum of the samples with a name and these labels."""
     families = text_string_to_metric_families(text)
     samples = [sample for family in families for sample in family.samples if sample.name == name]
@@ -181,6 +182,24 @@ def test_a_port_of_metrics_that_is_taken_is_told(make_site: MakeSite, serve: Ser
     done = hybridsite("serve", site, "--port", "0")
     assert done.returncode == 1
     assert f"127.0.0.1:{server.port} can't be listened on for metrics" in done.stderr
+
+
+def test_an_outage_of_the_session_store_is_shown_while_it_lasts(make_site: MakeSite, serve: Serve) -> None:
+    settings = METRICS + '[session]\ndriver = "weather:Store"\noptions = { weather = "env:WEATHER" }\n'
+    site = make_site({**FILES, "site.toml": settings, "weather.py": STORE})
+    weather = site.parent / "weather"
+    weather.write_text("fair")
+    server = serve(site, env={"WEATHER": str(weather)})
+    client = server.client()
+    assert client.post("/console", content=b"session['a'] = 1").status_code == 200
+    assert value(scrape(server), "hybridsite_session_store_down") == 0
+    weather.write_text("refuse")
+    assert client.post("/console", content=b"session['a'] = 2").status_code == 503
+    wait_until(lambda: value(scrape(server), "hybridsite_session_store_down") == 1, "the outage in the metrics")
+    assert value(scrape(server), "hybridsite_failures_total", kind="session", name="read") >= 1
+    weather.write_text("fair")
+    wait_until(lambda: value(scrape(server), "hybridsite_session_store_down") == 0, "its end in the metrics")
+    assert client.post("/console", content=b"session['a'] = 2").status_code == 200
 
 
 @contextmanager

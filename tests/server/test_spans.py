@@ -65,7 +65,7 @@ def test_a_request_is_a_span_by_its_pattern_with_what_it_rendered_below(tmp_path
         "http.route": "/people/[name]/",
         "http.response.status_code": 200,
         "http.response.body.size": len("ada-lovelace"),
-        "hybridsite.session": False,
+        "hybridsite.session.used": False,
     }
     told = rendered.to_json() + request.to_json()
     assert "hush" not in told
@@ -95,7 +95,7 @@ def test_a_failure_is_told_by_its_class_and_not_by_its_text(tmp_path: Path) -> N
 def test_a_kept_page_has_its_route_and_the_calls_of_the_cache(tmp_path: Path) -> None:
     spans = spans_of(tmp_path, ("/kept/", {}), ("/kept/", {}), ("/kept/", {}), ("/", {}), ("/nowhere/", {}))
     requests = [span for span in spans if span.kind is SpanKind.SERVER]
-    kept, name = [(span.attributes or {}).get("hybridsite.cache") for span in requests], "GET /kept/"
+    kept, name = [(span.attributes or {}).get("hybridsite.cache.result") for span in requests], "GET /kept/"
     assert [span.name for span in requests] == [name, name, name, "GET /", "GET"]
     assert kept == ["miss", "hit", "hit", None, None]
     assert [span.name for span in spans if span.name.startswith("cache")] == ["cache look", "cache keep", "cache look"]
