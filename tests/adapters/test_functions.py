@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -121,8 +122,8 @@ def test_hybridsite_has_to_be_installed_where_its_packages_are_asked_for(
     root = write_site(tmp_path, {"site.toml": settings("lambda"), "pages/index.html": ON_DEMAND})
 
     def unknown(name: str) -> list[str]:
-        raise functions.importlib.metadata.PackageNotFoundError(name)
+        raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(functions.importlib.metadata, "requires", unknown)
+    monkeypatch.setattr(importlib.metadata, "requires", unknown)
     with pytest.raises(AdapterError, match="hybridsite's dependencies aren't known, since it is not installed"):
         built_here(root)
