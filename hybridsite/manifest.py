@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from hybridsite.assets.table import NO_ASSETS, BuiltAssets
 from hybridsite.errors import ServeError
 from hybridsite.files import copied_name
@@ -105,32 +107,51 @@ def _written(file: BuiltFile) -> str:
     return f"{{\n   {_encode(entry)[1:-1]}\n  }}"
 
 
+class _Form(msgspec.Struct):
+    format: int
+
+
+class _Islands(msgspec.Struct):
+    format: int
+    islands: dict[str, tuple[str, dict[str, Any]]] = {}
+
+
+class _Content(msgspec.Struct):
+    """What a manifest holds, as to_json() writes it."""
+
+    hybridsite: str
+    drafts: bool
+    files: tuple[BuiltFile, ...]
+    errors: dict[int, str]
+    sources: dict[str, str]
+    assets: dict[str, Any]
+    islands: dict[str, tuple[str, dict[str, Any]]] = {}
+
+
 def read_manifest(dist: Path) -> Manifest:
     """Reads what a build wrote into `dist`. Raises ServeError where it is missing, broken or of another version."""
     path = dist / MANIFEST
     mend = "build the site anew: hybridsite build"
     try:
-        content = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        if msgspec.json.decode(data, type=_Form).format != FORMAT:
+            raise ServeError(f"{path} was written by another version of hybridsite", mend=mend)
+        read = msgspec.json.decode(data, type=_Content)
+        assets = BuiltAssets.from_plain(read.assets)
     except FileNotFoundError:
         raise ServeError(f"{dist} holds no built site", why="server/manifest.json is missing", mend=mend) from None
-    except ValueError:
-        raise ServeError(f"{path} is damaged", mend=mend) from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ServeError(f"{path} was written by another version of hybridsite", mend=mend)
-    try:
-        files = tuple(_read_file(entry) for entry in content["files"])
-        errors = {int(status): file for status, file in content["errors"].items()}
-        islands = {digest: (str(name), dict(props)) for digest, (name, props) in content.get("islands", {}).items()}
-        assets = BuiltAssets.from_plain(content["assets"])
-        return Manifest(content["hybridsite"], content["drafts"], files, errors, content["sources"], islands, assets)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise ServeError(f"{path} is damaged", mend=mend) from None
+    return Manifest(read.hybridsite, read.drafts, read.files, read.errors, read.sources, read.islands, assets)
 
 
-def _read_file(entry: Mapping[str, Any]) -> BuiltFile:
-    headers = tuple((name, value) for name, value in entry.get("headers", ()))
-    alias, guard = entry.get("alias"), entry.get("guard")
-    return BuiltFile(entry["url"], entry["file"], entry["type"], entry["etag"], headers, alias, guard)
+def read_islands(dist: Path) -> Islands:
+    """Gives the islands of what a build wrote into `dist`; none where nothing is there that can be read."""
+    try:
+        read = msgspec.json.decode((dist / MANIFEST).read_bytes(), type=_Islands)
+    except (OSError, msgspec.MsgspecError):
+        return {}
+    return read.islands if read.format == FORMAT else {}
 
 
 def etag(body: bytes) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import os
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 from hybridsite.errors import SecretError
@@ -105,7 +106,7 @@ def _read_secret(path: Path) -> str:
     return key
 
 
-def origin_allowed(method: str, headers: Headers, own: Collection[str], cookie: str) -> bool:
+def origin_allowed(method: str, headers: Headers, own: Container[str], cookie: str) -> bool:
     """Tells whether an unsafe request may have been sent by a page of the site itself.
 
     `own` are the origins that are the site's or listed. Only requests that a form of another site could send are asked:
@@ -159,7 +160,28 @@ class OriginRefusals:
         return f"{what}; {mend}"
 
 
-def forwarded(headers: Headers, peer: str | None, proxies: Collection[str]) -> tuple[str | None, str | None]:
+class Proxies:
+    """The peers whose forwarded headers count: addresses, and networks such as 10.0.0.0/8."""
+
+    def __init__(self, named: Iterable[str]) -> None:
+        named = frozenset(named)
+        networks = {name for name in named if "/" in name}
+        self._addresses = named - networks
+        self._networks = [ipaddress.ip_network(name, strict=False) for name in sorted(networks)]
+
+    def __contains__(self, peer: object) -> bool:
+        """Tells whether a peer is one of them. What is no address is in no network."""
+        if peer in self._addresses or not self._networks:
+            return peer in self._addresses
+        try:
+            address = ipaddress.ip_address(str(peer))
+        except ValueError:
+            return False
+        address = getattr(address, "ipv4_mapped", None) or address  # as a socket for both versions has it
+        return any(address in network for network in self._networks)
+
+
+def forwarded(headers: Headers, peer: str | None, proxies: Container[str]) -> tuple[str | None, str | None]:
     """Gives scheme and client address as a named proxy tells them, each None where it doesn't, or the peer is none.
 
     Of X-Forwarded-For the last address that is no named proxy counts: what stands before it came from the client.

@@ -269,8 +269,15 @@ class ServerSettings(Section):
     host: Text = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
     workers: int = Field(default=1, ge=1, description="How many processes answer requests.")
-    proxies: Texts = Field(default=("127.0.0.1",), description="The proxies whose forwarded headers count.")
+    proxies: Annotated[tuple[Annotated[Text, AfterValidator(units.proxy)], ...], BeforeValidator(units.items)] = Field(
+        default=("127.0.0.1",),
+        description='The proxies whose forwarded headers count: addresses, and networks such as "10.0.0.0/8".',
+    )
     grace: Duration = Field(default=10.0, description="How long requests under way may take when the server stops.")
+    keep_alive: Duration = Field(
+        default=5.0,
+        description="How long a connection that nobody uses stays open: longer than what stands in front uses it.",
+    )
     allowed_hosts: Texts = Field(default=(), description="The names that the server answers to; without, all.")
     access_log: bool = Field(default=False, description="Whether each request is a line of the log.")
     log_format: Literal["text", "json"] = Field(

@@ -6,6 +6,7 @@ sentence "`key` …". They import nothing of hybridsite.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -90,6 +91,16 @@ def timezone(value: str) -> str:
 def items(value: object) -> object:
     """Gives a list as a tuple, so that settings can't be changed; anything else is returned as it is."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def proxy(value: str) -> str:
+    """Gives the address of a proxy as it is, or a network of them."""
+    if "/" in value:
+        try:
+            ipaddress.ip_network(value, strict=False)
+        except ValueError:
+            raise ValueError('must be an address, or a network such as "10.0.0.0/8"') from None
+    return value
 
 
 def origin(value: str) -> str:

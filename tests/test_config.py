@@ -86,6 +86,7 @@ cookie = { name = "__Host-a", secure = true, max_age = 60 }
         ("[server]\nport = 80.0", "2:1", ("must be a whole number; it is a number",)),
         ("[server]\nworkers = true", "2:1", ("must be a whole number; it is true or false",)),
         ("[server]\nproxies = 'x'", "2:1", ("server.proxies must be a list; it is text",)),
+        ("[server]\nproxies = ['10.0.0.0/33']", "2:12", ("must be an address, or a network such as",)),
         ("[server]\nproxies = ['a',\n 1]", "3:2", ("server.proxies[1] must be text",)),
         ("[front_matter]\nkeys = ['a', '']", "2:14", ("front_matter.keys[1] must not be empty",)),
         ("[session]\nttl = true", "2:1", ("session.ttl must be a number",)),

@@ -81,6 +81,7 @@ FLOORS: dict[float, str] = {
     " build.needs build.plan build.rows build.snapshot build.timing build.traces build.versions",
     6.1: "adapters.underscore build.account build.parcel build.store",
     6.12: "adapters.netlify",
+    6.13: "build.beginning",
     6.14: "adapters.caddy adapters.nginx",
     6.15: "adapters.webservers build.fields",
     6.155: "adapters.requirements adapters.wheels",
@@ -144,6 +145,7 @@ HOMES = {
         "build.renderer",
         "build.store",
         "entry_memory",
+        "manifest",
     ),
     "distributed": ("build.cluster",),
     "redis": ("sessions.redis.", "cache.redis.", "redis_client."),
@@ -317,7 +319,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.", "testing", "visitor")
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 25700
+    assert lines < 26300
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

@@ -177,8 +177,9 @@ def test_an_image_that_leads_out_of_the_site_is_told(tmp_path: Path) -> None:  #
 
 def test_a_changed_image_makes_a_build_stale(tmp_path: Path) -> None:
     from hybridsite.build.freshness import fingerprint
+    from hybridsite.build.snapshot import snapshot
 
     write_site(tmp_path, {"pages/a.png": PNG})
-    before = fingerprint(tmp_path)
+    before = fingerprint(tmp_path, snapshot(tmp_path))
     (tmp_path / "pages/a.png").write_bytes(PNG + b"x")
-    assert fingerprint(tmp_path) != before
+    assert fingerprint(tmp_path, snapshot(tmp_path)) != before

@@ -65,7 +65,7 @@ WHOLE = Manifest("1", False, (BuiltFile("/", "index.html", "text/html", '"x"'),)
         (b"", "is damaged"),
         (b"\xff\xfe", "is damaged"),
         (WHOLE[:-20], "is damaged"),
-        (b"[]", "another version"),
+        (b"[]", "is damaged"),
         (b'{"format": 0}', "another version"),
         (b'{"format": 2}', "is damaged"),
         (b'{"format": 2, "files": [{}], "errors": {}}', "is damaged"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hybridsite.errors import SecretError
-from hybridsite.security import OriginRefusals, forwarded, origin_allowed, signing_keys
+from hybridsite.security import OriginRefusals, Proxies, forwarded, origin_allowed, signing_keys
 from tests.e2e.support import SECRET
 
 OWN = {"https://shop.example", "https://admin.example:8443"}
@@ -123,6 +123,34 @@ def test_only_a_named_proxy_is_believed(
 ) -> None:
     # case H1
     assert forwarded(encoded(headers), peer, ("127.0.0.1", "10.0.0.1")) == expected
+
+
+@pytest.mark.parametrize(
+    ("peer", "is_named"),
+    [
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("11.0.0.1", False),
+        ("192.0.2.7", True),
+        ("192.0.2.8", False),
+        ("2001:db8::1", True),
+        ("2001:db9::1", False),
+        ("10.1.2.3, 1.1.1.1", False),
+        ("testclient", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_a_network_names_all_its_addresses_and_nothing_else(peer: str | None, is_named: bool) -> None:
+    # case H1
+    assert (peer in Proxies(("10.0.0.9/8", "192.0.2.7", "2001:db8::/32"))) is is_named
+    assert peer not in Proxies(())
+
+
+def test_behind_several_proxies_of_a_network_the_visitor_is_the_first_address_outside_of_it() -> None:
+    # case H1
+    lines = [(b"x-forwarded-for", b"9.9.9.9, 2.2.2.2, 10.0.0.7")]
+    assert forwarded(lines, "10.0.0.8", Proxies(("10.0.0.0/8",))) == (None, "2.2.2.2")
 
 
 def test_several_lines_of_one_header_are_one_list() -> None:

@@ -19,29 +19,26 @@ from hybridsite.assets.table import NO_ASSETS
 from hybridsite.build import store as stores
 from hybridsite.build.account import forget_account, write_account
 from hybridsite.build.assets import ask_again, write_assets
+from hybridsite.build.beginning import Beginning, looked_at
 from hybridsite.build.copying import copy_files, copy_sources
 from hybridsite.build.executors import Work, outcomes
 from hybridsite.build.fields import known_entries, remembered
 from hybridsite.build.finishing import finish
 from hybridsite.build.islands import keep_given_out, placed, with_island_key, write_client
 from hybridsite.build.kept import NOTHING, Kept, seen_outside, what_holds
-from hybridsite.build.making import Outcome, built_file, identity, place_of_page
+from hybridsite.build.making import Outcome, built_file, identity
 from hybridsite.build.output import BEFORE, DIST, Output, build_lock
 from hybridsite.build.plan import PlannedPage, plan, rendered_now
 from hybridsite.build.prefetch import with_prefetch
 from hybridsite.build.rows import BuildReport, PageRow, RouteRow
 from hybridsite.build.snapshot import (
-    SECRET,
     Signature,
     changed_files,
     changed_outside,
     secret,
     signature_of,
-    snapshot,
-    tool,
-    variables,
 )
-from hybridsite.build.store import Damaged, Made, Place, Store, Told
+from hybridsite.build.store import Made, Place, Store, Told
 from hybridsite.build.summary import page_rows, route_rows, warnings_of
 from hybridsite.build.timing import Phases, Stopwatch, watched
 from hybridsite.build.traces import route_facts
@@ -109,28 +106,29 @@ def build_site(
     environ: Mapping[str, str],
     options: BuildOptions = BuildOptions(),
     listener: Listener = Listener(),
+    begun: Beginning | None = None,
 ) -> BuildReport:
     """Builds a site into its dist/, which is exchanged as a whole, or not touched at all.
 
     Pages that the last build made are kept where nothing that they were made from has changed. Raises SiteErrors with
-    every fault of every page, or the only one as itself. With `strict`, an undefined session is a fault.
+    every fault of every page, or the only one as itself. With `strict`, an undefined session is a fault. `begun` is
+    what was looked at just now, if that was done.
     """
     root = root.resolve()
     with build_lock(state, listener.waiting), seldom_collecting():
         began, began_at = time.perf_counter(), time.time_ns()
         faults, phases = Faults(), Phases("load")
-        sources = _Sources.of(root, environ)  # before anything is read: what changes later has changed
+        begun = looked_at(root, state, environ, begun)
         names = list(server_sources(root))  # what vanishes later is a fault
-        last = _last_build(root, state, sources, options, listener)
-        memory = remembered(last, _changed(last, root, sources), sources.variables)
-        site = with_island_key(_loaded(root, state, environ, options, sources.tool, memory, faults), state, environ)
+        last = _last_build(root, state, begun, options, listener)
+        memory = remembered(last, _changed(last, root, begun), begun.variables)
+        site = with_island_key(_loaded(root, state, environ, options, begun.tool, memory, faults), state, environ)
         if site.templates.has_islands():
-            sources.variables[SECRET] = secret(environ, state)
+            begun = begun.with_secret(secret(environ, state))
         check_host(site, adapter := adapter_of(root, site.settings), faults)
         pages = asyncio.run(plan(site, faults))
         site = with_plan(site, (page.segments for page in pages))
-        usable = last if last is not None and last.variables == sources.variables else None
-        kept = NOTHING if usable is None else what_holds(site, usable, sources.files, memory)
+        kept = _kept(site, last, begun, memory)
         reason = "" if kept is not NOTHING else "nothing is kept of the last build, which isn't there or can't be used"
         why = explain(site, pages, kept, options.why, reason) if options.why and not faults else ""
         with Output(site.root, state / SPARE, state / BEFORE) as output:
@@ -146,7 +144,7 @@ def build_site(
         beside = {str(path): signature_of(path) for path in adapter.placed(site, root / DIST)}
         outside = {**kept.outside, **seen_outside(root, written.outside, began_at), **beside}
         known = kept.known if kept is not NOTHING else known_entries(site, EntryMemory())
-        stores.write(state, _store(site, sources, options, written, rows, outside, known, memory.kept(known)))
+        stores.write(state, _store(site, begun, options, written, rows, outside, known, memory.kept(known)))
         told = page_rows(site, pages, written.pages, written.spent, kept, reason)
         report = _report(rows, written, began, why, phases, told)
         write_account(state, report, drafts=options.drafts)
@@ -231,9 +229,6 @@ def _write(
     files = with_prefetch(site, pages, files, output)
     phases.enter("write")
     warnings = list(warnings_of(site, made))
-    if not faults:  # with faults, it isn't the build that the host would get
-        with faults.collect():
-            warnings += adapter.finish(HostedBuild(site, files, output.write, output.read))
     notices = site.notices.faults()
     reviewed = listener.review(Built(site, pages, files, output.folder))
     for fault in (*(notices if means.options.strict else ()), *reviewed):
@@ -245,29 +240,18 @@ def _write(
         __version__, means.options.drafts, tuple(files), errors, sources, placed(site, made), assets or NO_ASSETS
     )
     body = manifest.to_json()
-    places = (place_of_page(site, page) for page in pages)
+    place = output.write(MANIFEST, body)
+    with faults.collect():  # now that all is there: a host may take only so much
+        warnings += adapter.finish(HostedBuild(site, files, output.write, output.read, output.size))
+    faults.raise_any()
+    places = (page.place for page in pages)
     every = {**dict(zip(places, made, strict=True)), **copies, **copied}
-    return _Written(made, spent, every, outside, notices, warnings, body, output.write(MANIFEST, body))
-
-
-@dataclass(frozen=True, slots=True)
-class _Sources:
-    """What a build begins with: the tool, the files of the site, and the environment that they may ask for."""
-
-    tool: str
-    files: dict[str, str]
-    variables: dict[str, str | None]
-
-    @classmethod
-    def of(cls, root: Path, environ: Mapping[str, str]) -> _Sources:
-        """Looks at a site as it is now."""
-        files = snapshot(root)
-        return cls(tool(), files, variables(root, files, environ))
+    return _Written(made, spent, every, outside, notices, warnings, body, place)
 
 
 def _store(
     site: Site,
-    sources: _Sources,
+    begun: Beginning,
     options: BuildOptions,
     written: _Written,
     rows: list[RouteRow],
@@ -277,13 +261,13 @@ def _store(
 ) -> Store:
     """Gives what the next build is to know of this one."""
     return Store(
-        tool=sources.tool,
+        tool=begun.tool,
         drafts=options.drafts,
         dist=hashlib.sha256(written.manifest).hexdigest(),
         manifest=written.place,
-        files=sources.files,
+        files=dict(begun.files),
         outside=outside,
-        variables=sources.variables,
+        variables=dict(begun.variables),
         until=site.content.holds_until,
         entries=known,
         heads=heads,
@@ -295,19 +279,17 @@ def _store(
     )
 
 
-def _last_build(root: Path, state: Path, now: _Sources, options: BuildOptions, listener: Listener) -> Store | None:
+def _last_build(root: Path, state: Path, begun: Beginning, options: BuildOptions, listener: Listener) -> Store | None:
     """Gives what is known of the last build, if it can be used: it belongs to dist/, and its surroundings are these."""
     if options.clean:
         stores.forget(state)
         shutil.rmtree(state / SPARE, ignore_errors=True)
         (state / TEMPLATES).unlink(missing_ok=True)
         return None
-    try:
-        last = stores.read(state, now.tool)
-    except Damaged as damaged:
+    if begun.damage:
         stores.forget(state)
-        listener.thrown_away(str(damaged))
-        return None
+        listener.thrown_away(begun.damage)
+    last = begun.last
     if last is None or last.drafts != options.drafts:
         return None
     try:
@@ -317,7 +299,14 @@ def _last_build(root: Path, state: Path, now: _Sources, options: BuildOptions, l
     return last if hashlib.sha256(manifest).hexdigest() == last.dist else None
 
 
-def _changed(last: Store | None, root: Path, now: _Sources) -> tuple[str, ...]:
+def _kept(site: Site, last: Store | None, begun: Beginning, memory: EntryMemory) -> Kept:
+    """Gives what the last build made that still holds: nothing where its environment was another."""
+    if last is None or last.variables != begun.variables:
+        return NOTHING
+    return what_holds(site, last, begun.files, memory)
+
+
+def _changed(last: Store | None, root: Path, now: Beginning) -> tuple[str, ...]:
     """Names the files, of the site and outside, that are others than the last build knew."""
     return () if last is None else (*changed_files(last.files, root, now.files), *changed_outside(last.outside))
 
@@ -326,7 +315,7 @@ def _make(site: Site, pages: list[PlannedPage], output: Output, kept: Kept, mean
     """Makes the pages that aren't kept; a page at fault is left out."""
     made: dict[int, Made] = {}
     for number, page in enumerate(pages):
-        known = kept.page(place := place_of_page(site, page), identity(site, page))
+        known = kept.page(place := page.place, identity(site, page))
         if known is not None and output.keep(place, known.place):
             made[number] = known
     stale = [number for number in range(len(pages)) if number not in made]
@@ -340,7 +329,7 @@ def _make(site: Site, pages: list[PlannedPage], output: Output, kept: Kept, mean
         fresh = outcomes(work, means.options.jobs)
     outside: dict[str, int] = {}
     for number, outcome in zip(stale, fresh, strict=True):
-        output.wrote(place_of_page(site, pages[number]))
+        output.wrote(pages[number].place)
         _take(outcome, number, made, outside, faults)
     for number in sorted(made):
         if made[number].notices:

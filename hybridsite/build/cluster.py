@@ -20,7 +20,7 @@ import msgspec
 
 from hybridsite.build import errand
 from hybridsite.build.executors import Work, pieces_of, spread
-from hybridsite.build.making import Outcome, identity, place_of_page
+from hybridsite.build.making import Outcome, identity
 from hybridsite.build.parcel import pack
 from hybridsite.build.renderer import Answered, Refused, Wanted
 from hybridsite.errors import BuildError, SiteError
@@ -153,10 +153,7 @@ class _Workers:
 
 def _wanted(work: Work, first: int, end: int) -> bytes:
     return pickle.dumps(
-        tuple(
-            Wanted(place_of_page(work.site, page), identity(work.site, page), page.match.route.source)
-            for page in work.pages[first:end]
-        )
+        tuple(Wanted(page.place, identity(work.site, page), page.match.route.source) for page in work.pages[first:end])
     )
 
 
@@ -169,7 +166,7 @@ def _written(work: Work, first: int, answer: Answered | Refused, address: str, m
         made = outcome.made
         if made is not None:
             assert body is not None
-            place = work.output.write(place_of_page(work.site, work.pages[number]), body)
+            place = work.output.write(work.pages[number].place, body)
             made = msgspec.structs.replace(made, place=place)
         # A clock of another machine tells nothing here: a file that changes from now on has changed.
         yield replace(outcome, made=made, outside=dict.fromkeys(outcome.outside, moment))

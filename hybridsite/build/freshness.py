@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from hybridsite import __version__
 from hybridsite.assets.table import FOLDER
+from hybridsite.build.snapshot import Signature, snapshot
 from hybridsite.errors import ServeError
 from hybridsite.files import copied_files
 from hybridsite.manifest import read_manifest, server_sources
@@ -16,20 +17,19 @@ from hybridsite.manifest import read_manifest, server_sources
 _STAMP = "built.json"
 
 
-def fingerprint(root: Path) -> str:
-    """Gives a hash over the name, size and time of every source of a site, and of the tool's version."""
+def fingerprint(root: Path, files: Mapping[str, Signature]) -> str:
+    """Gives a hash over the name, size and time of every source of a site, and of the tool's version.
+
+    `files` has the signatures of its files as they are now, or were a moment ago.
+    """
     names = list(server_sources(root))
     names.extend(file.source for file in copied_files(root))
-    for place, folders, files in os.walk(root / FOLDER):
-        folders.sort()
-        names.extend(os.path.relpath(os.path.join(place, name), root) for name in sorted(files))
+    names.extend(sorted(name for name in files if name.startswith(f"{FOLDER}/")))
     digest = hashlib.sha256(__version__.encode())
     for name in names:
-        try:
-            status = os.stat(f"{root}/{name}")
-        except FileNotFoundError:
-            continue  # a build says what is missing
-        digest.update(f"\0{name}\0{status.st_size}\0{status.st_mtime_ns}".encode("utf-8", "surrogateescape"))
+        if name in files:  # a build says what is missing
+            size, time, _ = files[name].split(":", 2)
+            digest.update(f"\0{name}\0{size}\0{time}".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
@@ -55,4 +55,4 @@ def is_stale(root: Path, state: Path) -> bool:
         known = json.loads((state / _STAMP).read_text("utf-8"))["fingerprint"]
     except (OSError, ValueError, KeyError, TypeError):
         return True
-    return bool(known != fingerprint(root))
+    return bool(known != fingerprint(root, snapshot(root)))

@@ -11,9 +11,9 @@ from pathlib import Path
 from hybridsite.assets.previous import keep_assets
 from hybridsite.build.output import Output
 from hybridsite.build.store import Made
-from hybridsite.errors import BuildError, ServeError
+from hybridsite.errors import BuildError
 from hybridsite.island_client import HEADERS, script, script_path
-from hybridsite.manifest import BuiltFile, etag, read_manifest
+from hybridsite.manifest import BuiltFile, etag, read_islands
 from hybridsite.media import media_type
 from hybridsite.previous import Islands, keep_islands
 from hybridsite.security import derived_key, signing_keys
@@ -51,11 +51,7 @@ def write_client(site: Site, output: Output) -> list[BuiltFile]:
 def keep_given_out(dist: Path, state: Path, now: float) -> None:
     """Keeps what the pages of a build refer to, for those that browsers still show. Raises BuildError."""
     try:
-        before = read_manifest(dist).islands
-    except ServeError:
-        before = {}
-    try:
-        keep_islands(state, before, now)
+        keep_islands(state, read_islands(dist), now)
         keep_assets(state, dist, now)
     except OSError as error:
         raise BuildError("what the last build gave out can't be kept", why=error.strerror or "") from error

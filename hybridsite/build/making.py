@@ -31,7 +31,7 @@ from hybridsite.errors import (
     place_of,
 )
 from hybridsite.listings import Pagination
-from hybridsite.manifest import BuiltFile, etag, place_below_dist
+from hybridsite.manifest import BuiltFile, etag
 from hybridsite.media import media_type
 from hybridsite.rendering import render
 from hybridsite.site import Site
@@ -100,7 +100,7 @@ async def make(site: Site, page: PlannedPage, output: Sink) -> Outcome:
         page=identity(site, page),
         trace=(traced := trace(site, page.match.route, used.keys)),
         reads={} if traced == (EVERYTHING,) else reads(used.fields),
-        place=output.write(place_of_page(site, page), given.body),
+        place=output.write(page.place, given.body),
         etag=etag(given.body),
         type=given.type,
         headers=given.headers,
@@ -148,22 +148,9 @@ def _listed(site: Site, page: PlannedPage) -> str:
     return text
 
 
-def place_of_page(site: Site, page: PlannedPage) -> str:
-    """Gives the path below dist/ of a page's file."""
-    return place_below_dist(page.output, guard_of(site, page))
-
-
-def guard_of(site: Site, page: PlannedPage) -> str | None:
-    """Gives the source of a page that is given out only behind the middleware; None for all others."""
-    source = page.match.route.source
-    return source if site.resources[source].guard else None
-
-
 def built_file(site: Site, page: PlannedPage, made: Made) -> BuiltFile:
     """Tells the server how to give a page's file out."""
-    return BuiltFile(
-        page.url, page.output, made.type, made.etag, made.headers, _alias(site, page), guard_of(site, page)
-    )
+    return BuiltFile(page.url, page.output, made.type, made.etag, made.headers, _alias(site, page), page.guard)
 
 
 def _alias(site: Site, page: PlannedPage) -> str | None:

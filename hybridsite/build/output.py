@@ -101,7 +101,7 @@ class Output:
         try:
             if self._is_used:
                 with suppress(FileNotFoundError, NotADirectoryError):
-                    if _place_of(os.lstat(new)) == place:
+                    if _is_at(place, os.lstat(new)):
                         self._folders.add(new.rpartition("/")[0])
                         self._names.add(new)
                         return True
@@ -109,7 +109,7 @@ class Output:
             if self._is_used:
                 with suppress(FileNotFoundError):
                     _remove(new)
-            if _place_of(os.lstat(old)) != place:
+            if not _is_at(place, os.lstat(old)):
                 return False
             os.link(old, new, follow_symlinks=False)
         except OSError:
@@ -119,6 +119,10 @@ class Output:
     def read(self, name: str) -> bytes:
         """Gives one file that was written; `name` is its path below dist/. Raises FileNotFoundError."""
         return (self._staging / name).read_bytes()
+
+    def size(self) -> int:
+        """Gives how many bytes all that was written or taken over has."""
+        return sum(os.lstat(name).st_size for name in self._names)
 
     def _place(self, name: str) -> str:
         path = f"{self._top}/{name}"
@@ -215,13 +219,17 @@ def _remove(path: str) -> None:
 def is_there(root: Path, name: str, place: Place) -> bool:
     """Tells whether a file of dist/ is still the one that a build wrote."""
     try:
-        return _place_of(os.lstat(f"{root}/{DIST}/{name}")) == place
+        return _is_at(place, os.lstat(f"{root}/{DIST}/{name}"))
     except OSError:
         return False
 
 
 def _place_of(status: os.stat_result) -> Place:
     return Place(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def _is_at(place: Place, status: os.stat_result) -> bool:
+    return (status.st_ino, status.st_mtime_ns, status.st_size) == (place.inode, place.time, place.size)
 
 
 def _settle(folder: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from hybridsite.action_table import ACTIONS
 from hybridsite.errors import Faults, Location, ModuleError, RouteError, SiteError, did_you_mean, place_of
+from hybridsite.listings import Item, Listing
+from hybridsite.manifest import place_below_dist
 from hybridsite.modules import Handler, call
 from hybridsite.resources import Resource, check_paths
 from hybridsite.routes import ISLANDS, PREFETCH, Match
@@ -21,16 +23,27 @@ MOST_PATHS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class PlannedPage:
-    """One file to be written: the URL it answers, and its name below dist/client/.
+    """One file to be written: the URL it answers, its name below dist/client/, and its place, the path below dist/.
 
-    `stands_in` where it is there for a page that the language of its path lacks.
+    `guard` is the source of a page that is given out only behind the middleware, None for all others. `stands_in` is
+    true where it is there for a page that the language of its path lacks.
     """
 
     match: Match
     segments: tuple[str, ...]
     url: str
     output: str
+    place: str
+    guard: str | None = None
     stands_in: bool = False
+
+    @classmethod
+    def of(cls, site: Site, match: Match, segments: tuple[str, ...], *, stands_in: bool = False) -> PlannedPage:
+        """Plans one page."""
+        route, policy = match.route, site.policy
+        guard = route.source if site.resources[route.source].guard else None
+        url, output = policy.url(route.kind, segments), policy.output(route.kind, segments, route.status)
+        return cls(match, segments, url, output, place_below_dist(output, guard), guard, stands_in)
 
 
 async def plan(site: Site, faults: Faults) -> list[PlannedPage]:
@@ -45,12 +58,11 @@ async def plan(site: Site, faults: Faults) -> list[PlannedPage]:
         resource = site.resources[route.source]
         with faults.collect():
             check_paths(resource)
-            async for match, segments in matches(site, resource):
+            for match, segments in await matches(site, resource):
                 if segments[:1] in ((ACTIONS,), (ISLANDS,), (PREFETCH,)):
                     what = f"{route.pattern} gives a path below /{segments[0]}/, which belongs to {segments[0][1:]}"
                     raise RouteError(what, mend="give it another one", location=Location(route.source, 1))
-                url = site.policy.url(route.kind, segments)
-                pages.append(PlannedPage(match, segments, url, site.policy.output(route.kind, segments, route.status)))
+                pages.append(PlannedPage.of(site, match, segments))
     pages += _standing_in(site, pages)
     with faults.collect():
         _check_outputs(pages)
@@ -71,30 +83,32 @@ def _standing_in(site: Site, pages: Iterable[PlannedPage]) -> Iterator[PlannedPa
     for wanted, found in site.languages.lacking(site.router, by_path) if site.languages.renders else ():
         match = by_path[found].match
         if site.is_rendered(match.route):
-            yield PlannedPage(match, wanted, site.policy.url("page", wanted), site.policy.output("page", wanted), True)
+            yield PlannedPage.of(site, match, wanted, stands_in=True)
 
 
-async def matches(site: Site, resource: Resource) -> AsyncIterator[tuple[Match, tuple[str, ...]]]:
+async def matches(site: Site, resource: Resource) -> list[tuple[Match, tuple[str, ...]]]:
+    """Gives every page of a route, with the segments of its path.
+
+    Raises SiteError for paths that don't fit, and for what paths() raises.
+    """
     route = resource.route
     if not route.parameters:
-        yield Match(route, {}), site.router.fill(route, {})
-        return
-    if resource.front is not None and resource.front.paths is not None and site.listings.of(route) is None:
-        return  # its paths are at fault, which is told
-    place = _paths_place(resource)
-    number = 0
-    async for item in _items(site, resource, place):
-        number += 1
-        if number > MOST_PATHS:
-            what = f"{'paths' if site.listings.of(route) else 'paths()'} gave over {MOST_PATHS:,} paths"
-            raise RouteError(what, why="it doesn't seem to end", location=place)
+        return [(Match(route, {}), site.router.fill(route, {}))]
+    listing = site.listings.of(route)
+    if listing is None and resource.front is not None and resource.front.paths is not None:
+        return []  # its paths are at fault, which is told
+    place, found = _paths_place(resource), list[tuple[Match, tuple[str, ...]]]()
+    fill, match_own = site.router.fill, site.router.match_own
+    for params, props in _listed(listing, place) if listing is not None else await _given(site, resource, place):
+        if len(found) == MOST_PATHS:
+            raise _endless("paths", place)
         try:
-            params, props = _read_item(item)
-            segments = site.router.fill(route, params)
+            segments = fill(route, params)
         except RouteError as fault:
             raise fault.at(place) from None
         # The values are read off the path, so that they are what a server would read.
-        yield site.router.match_own(route, segments, props), segments
+        found.append((match_own(route, segments, props), segments))
+    return found
 
 
 def _paths_place(resource: Resource) -> Location:
@@ -106,21 +120,32 @@ def _paths_place(resource: Resource) -> Location:
     return resource.module.place(function)
 
 
-async def _items(site: Site, resource: Resource, place: Location) -> AsyncIterator[Any]:
-    """Yields params and props of each path: those of a collection, or what paths() gives."""
-    listing = site.listings.of(resource.route)
-    if listing is None:
-        assert resource.module is not None
-        function = resource.module.function("paths")
-        assert function is not None
-        async for item in _each(function, site, place):
-            yield item
-        return
+def _listed(listing: Listing, place: Location) -> Iterator[Item]:
+    """Yields params and props of each path of a collection."""
     try:
-        for params, props in listing.items():
-            yield {"params": params, "props": props}
+        yield from listing.items()
     except SiteError as error:
         raise error.at(place) from error
+
+
+async def _given(site: Site, resource: Resource, place: Location) -> list[Item]:
+    """Gives params and props of each path that paths() gives. Raises RouteError for one that is none."""
+    assert resource.module is not None
+    function = resource.module.function("paths")
+    assert function is not None
+    items: list[Item] = []
+    async for item in _each(function, site, place):
+        if len(items) == MOST_PATHS:
+            raise _endless("paths()", place)
+        try:
+            items.append(_read_item(item))
+        except RouteError as fault:
+            raise fault.at(place) from None
+    return items
+
+
+def _endless(what: str, place: Location) -> RouteError:
+    return RouteError(f"{what} gave over {MOST_PATHS:,} paths", why="it doesn't seem to end", location=place)
 
 
 async def _each(paths: Handler, site: Site, place: Location) -> AsyncIterator[Any]:
@@ -144,7 +169,7 @@ async def _each(paths: Handler, site: Site, place: Location) -> AsyncIterator[An
     raise RouteError(f"paths() gave {type(given).__name__}", mend=mend, location=place)
 
 
-def _read_item(item: Any) -> tuple[Mapping[str, object], Mapping[str, object]]:
+def _read_item(item: Any) -> Item:
     mend = 'give {"params": {"slug": "a"}, "props": {}}'
     if not isinstance(item, Mapping):
         raise RouteError(f"paths() gave {item!r}, which is no mapping", mend=mend)

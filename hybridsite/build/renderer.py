@@ -24,7 +24,7 @@ from typing import IO, Any
 import msgspec
 
 from hybridsite import errors
-from hybridsite.build.making import Outcome, identity, make, place_of_page
+from hybridsite.build.making import Outcome, identity, make
 from hybridsite.build.parcel import Parcel, Surroundings, unpack
 from hybridsite.build.plan import PlannedPage, plan
 from hybridsite.build.store import Place
@@ -106,7 +106,7 @@ class Renderer:
         pages = asyncio.run(plan(site, faults))
         self._site: Site = with_plan(site, (page.segments for page in pages))
         self._stopwatch: Stopwatch | None = watched(self._site) if surroundings.profile else None
-        self._pages: Mapping[str, PlannedPage] = {place_of_page(site, page): page for page in pages}
+        self._pages: Mapping[str, PlannedPage] = {page.place: page for page in pages}
         self._there = surroundings.root
         self._fault = _first(faults)
 

@@ -101,6 +101,15 @@ class Damaged(Exception):
     """The store can't be read: cut off, changed, or another version's. The reason is its text."""
 
 
+def stamp(state: Path) -> tuple[int, ...]:
+    """Tells one state of what the last build has left from another."""
+    try:
+        status = os.stat(state / _FILE)
+    except OSError:
+        return ()
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
 def read(state: Path, tool: str) -> Store | None:
     """Reads what the last build has left; None where there was none. Raises Damaged."""
     try:

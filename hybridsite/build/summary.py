@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hybridsite.build.kept import Kept
-from hybridsite.build.making import place_of_page
 from hybridsite.build.plan import PlannedPage
 from hybridsite.build.rows import PageRow, RouteRow
 from hybridsite.build.store import Made, Told
@@ -48,5 +47,5 @@ def page_rows(
         why = ""
         if id(one) not in last_made:
             why = reason_of(site, page, kept, reason) or "its file in dist/ isn't the one that was built"
-        place, templates = place_of_page(site, page), spent.get(number, {})
+        place, templates = page.place, spent.get(number, {})
         yield PageRow(page.url, place, route.kind, route.source, one.place.size, one.seconds, why, templates)

@@ -7,17 +7,17 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from hybridsite.build import store as stores
 from hybridsite.build.account import write_unchanged
+from hybridsite.build.beginning import Beginning
 from hybridsite.build.output import DIST, is_there
 from hybridsite.build.rows import BuildReport
-from hybridsite.build.snapshot import SECRET, changed_files, changed_outside, secret, snapshot, tool, variables
-from hybridsite.build.store import Damaged, Store
+from hybridsite.build.snapshot import SECRET, changed_files, changed_outside, secret
+from hybridsite.build.store import Store
 from hybridsite.manifest import MANIFEST
 
 
 def report_if_unchanged(
-    root: Path, state: Path, environ: Mapping[str, str], *, drafts: bool, strict: bool
+    root: Path, state: Path, begun: Beginning, environ: Mapping[str, str], *, drafts: bool, strict: bool
 ) -> BuildReport | None:
     """Gives the last build's report again where nothing that it knew has changed since, dist/ included; else None.
 
@@ -25,22 +25,16 @@ def report_if_unchanged(
     that: the clock, the network.
     """
     began = time.perf_counter()
-    root = root.resolve()
-    try:
-        last = stores.read(state, tool())
-    except Damaged:
-        return None  # the build says so
+    last = begun.last
     if last is None or last.drafts != drafts or strict:
         return None
     if time.time() >= last.until and (last.until == 0 or not environ.get("SOURCE_DATE_EPOCH")):
         return None  # the same files may give other entries
-    files = snapshot(root)
-    if changed_files(last.files, root, files) or changed_outside(last.outside):
+    if changed_files(last.files, root, begun.files) or changed_outside(last.outside):
         return None
-    asked = variables(root, files, environ)
     if SECRET in last.variables:
-        asked[SECRET] = secret(environ, state)
-    if last.variables != asked or not _stands(root, last):
+        begun = begun.with_secret(secret(environ, state))
+    if last.variables != begun.variables or not _stands(root, last):
         return None
     notices = tuple(notice.fault() for notice in last.notices)
     warnings = tuple(warning.fault() for warning in last.warnings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hybridsite.build.kept import Kept
-from hybridsite.build.making import identity, place_of_page
+from hybridsite.build.making import identity
 from hybridsite.build.plan import PlannedPage
 from hybridsite.build.traces import SETTINGS
 from hybridsite.errors import BuildError, did_you_mean
@@ -42,7 +42,7 @@ def explain(site: Site, pages: list[PlannedPage], kept: Kept, url: str, reason: 
     causes = [f"{cause}{_led_to(site, page, key)}" for cause, key in _causes(site, page, kept, reason)]
     if causes:
         return "\n".join(f"{page.url} was made anew: {cause}" for cause in causes)
-    made = kept.made[place_of_page(site, page)]
+    made = kept.made[page.place]
     sources = ", ".join([*made.trace, *(_read(key, slugs) for key, slugs in made.reads.items())])
     return f"{page.url} was kept: nothing that it was made from has changed ({sources})"
 
@@ -55,7 +55,7 @@ def reason_of(site: Site, page: PlannedPage, kept: Kept, reason: str) -> str:
 
 def _causes(site: Site, page: PlannedPage, kept: Kept, reason: str) -> Iterator[tuple[str, str]]:
     """Yields why a page is made anew, each with the key of what has changed, if that is one."""
-    made = kept.made.get(place_of_page(site, page))
+    made = kept.made.get(page.place)
     if reason:
         yield reason, ""
     elif made is None:

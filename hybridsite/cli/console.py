@@ -216,10 +216,11 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms"
 
 
-def log_settings(*, verbose: bool, form: str = "text") -> dict[str, Any]:
+def log_settings(*, verbose: bool, form: str = "text", serving: bool = False) -> dict[str, Any]:
     """Gives the settings of the log, for this process and for workers: a line an event, on stderr.
 
-    A line for each request goes to stdout, where a server writes them; `form` is "text" or "json".
+    A line for each request goes to stdout, where a server writes them; `form` is "text" or "json". What anybody can
+    have a server write, by requests that are none, it writes seldom.
     """
     line: dict[str, Any] = {"format": "%(asctime)s %(levelname)s %(message)s"}
     if form == "json":
@@ -227,6 +228,7 @@ def log_settings(*, verbose: bool, form: str = "text") -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
+        "filters": {"seldom": {"()": "hybridsite.server.journal.Seldom"}} if serving else {},
         "formatters": {"line": line, "plain": {"format": "%(message)s"}},
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"},
@@ -238,5 +240,6 @@ def log_settings(*, verbose: bool, form: str = "text") -> dict[str, Any]:
             "hybridsite.access": {"handlers": ["stdout"], "level": "INFO", "propagate": False},
             "watchfiles": {"level": "WARNING"},
             "uvicorn": {"level": "INFO" if verbose else "WARNING"},
+            "uvicorn.error": {"filters": ["seldom"] if serving else []},
         },
     }

@@ -137,7 +137,7 @@ def serve(console: Console, site: Path, no_build: bool, host: str | None, port: 
         site,
         fitted(site / "server" if is_dist(site) else site, settings),
         environ=os.environ,
-        log_config=log_settings(verbose=console.verbose, form=form),
+        log_config=log_settings(verbose=console.verbose, form=form, serving=True),
         listening=lambda address: console.say(f"serving {_name(site)} at {address} (Ctrl-C stops)"),
     )
 
@@ -308,16 +308,19 @@ def schema(console: Console) -> None:
 
 def _build(console: Console, site: Path, **options: Any) -> None:
     """Builds a site, with what BuildOptions has."""
+    from hybridsite.build.beginning import Beginning
     from hybridsite.build.freshness import fingerprint, is_remembered, remember
     from hybridsite.build.output import build_lock
+    from hybridsite.build.snapshot import snapshot
     from hybridsite.build.unchanged import report_if_unchanged
     from hybridsite.places import state_folder
 
-    state = state_folder(site, os.environ)
+    root, state, begun = site.resolve(), state_folder(site, os.environ), None
     drafts, strict = options.get("drafts", False), options.get("strict", False)
     if not any(options.get(name) for name in ("clean", "why", "profile")) and is_remembered(state):
         with build_lock(state, lambda: console.say(WAITING)):
-            report = report_if_unchanged(site, state, os.environ, drafts=drafts, strict=strict)
+            begun = Beginning.of(root, state, os.environ)
+            report = report_if_unchanged(root, state, begun, os.environ, drafts=drafts, strict=strict)
         if report is not None:
             console.report(report)
             return
@@ -332,10 +335,12 @@ def _build(console: Console, site: Path, **options: Any) -> None:
             from hybridsite.check.check import broken_links
 
             listener = replace(listener, review=broken_links)
-        before = fingerprint(site)  # a source that changes while it is built makes the build stale
+        # A source that changes while it is built makes the build stale.
+        before = fingerprint(root, begun.files if begun is not None else snapshot(root))
         with Progress(console) as progress:
             listener = replace(listener, progress=progress.tell)
-            report = build_site(site, state, environ=os.environ, options=BuildOptions(**options), listener=listener)
+            told = BuildOptions(**options)
+            report = build_site(root, state, environ=os.environ, options=told, listener=listener, begun=begun)
         remember(before, state)
     console.report(report)
     if options.get("profile"):

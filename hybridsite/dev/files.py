@@ -219,10 +219,7 @@ class LiveFiles(Mapping[str, GivenFile]):
 
     async def rendered(self, match: Match, segments: Segments) -> Content:
         """Renders a page as a build does, with its checks and headers. Raises SiteError and SiteErrors."""
-        site, route = self._site, match.route
-        url = site.policy.url(route.kind, segments)
-        page = PlannedPage(match, segments, url, site.policy.output(route.kind, segments, route.status))
-        given = await rendered(site, page)
+        given = await rendered(self._site, PlannedPage.of(self._site, match, segments))
         return Content(given.body, given.type, [pair for pair in given.headers if pair[0].lower() != "cache-control"])
 
     async def error_page(self, match: Match) -> ErrorFile:
@@ -326,7 +323,7 @@ async def given_paths(site: Site) -> dict[str, Paths | Exception]:
         resource = site.resources[route.source]
         try:
             check_paths(resource)
-            given[route.source] = {segments: match async for match, segments in matches(site, resource)}
+            given[route.source] = {segments: match for match, segments in await matches(site, resource)}
         except (SiteError, SiteErrors) as error:
             given[route.source] = error
     return given

@@ -19,7 +19,7 @@ from hybridsite.given import GivenFile
 from hybridsite.island_table import kept_uses
 from hybridsite.rendering import respond
 from hybridsite.routes import ISLANDS
-from hybridsite.security import forwarded
+from hybridsite.security import Proxies, forwarded
 from hybridsite.server.door import host_name, is_refused
 from hybridsite.server.gate import BUSY, LATE, Gate, Work
 from hybridsite.site import Site
@@ -70,6 +70,7 @@ class App:
         self._cache = site.cache
         self._files = index.files
         self._segments = index.segments(site.policy)
+        self._proxies = Proxies(site.settings.server.proxies)
         self._hosts = frozenset(name.casefold() for name in site.settings.server.allowed_hosts)
         self._read = lru_cache(maxsize=1024)(site.policy.read)  # most requests are for the same paths
         self.pattern = lru_cache(maxsize=4096)(self._pattern)
@@ -147,15 +148,14 @@ class App:
         await self._render(path, scope, receive, send)
 
     async def _render(self, path: RequestPath | None, scope: Scope, receive: Receive, send: Send) -> None:
-        server = self.site.settings.server
         peer = scope["client"][0] if scope.get("client") else None
-        scheme, client = forwarded(scope["headers"], peer, server.proxies)
+        scheme, client = forwarded(scope["headers"], peer, self._proxies)
         if scheme or client:
             scope = {**scope, "scheme": scheme or scope["scheme"], "client": (client, 0) if client else scope["client"]}
         work = None
         if self._gate is not None:
             # A proxy that doesn't say whom it asks for stands for all of them.
-            address = client or (None if peer in server.proxies else peer)
+            address = client or (None if peer in self._proxies else peer)
             work = self._gate.enter(address, scope, receive, send)
             if work is None:
                 await error_answer(self.site, 503, BUSY)(scope, receive, send)

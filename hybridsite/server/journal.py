@@ -9,7 +9,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Container
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -74,7 +74,7 @@ class Journal:
     A request's name is that which a proxy of ours gave it by X-Request-ID, or a new one; the answer carries it.
     """
 
-    def __init__(self, form: Literal["text", "json"], proxies: Collection[str]) -> None:
+    def __init__(self, form: Literal["text", "json"], proxies: Container[str]) -> None:
         self._form = Note.as_json if form == "json" else Note.as_text
         self._proxies = proxies
         self._notes: deque[Note] = deque()
@@ -154,6 +154,33 @@ class Journal:
         left_out, self._left_out = self._left_out, 0
         if left_out:
             logging.getLogger("hybridsite").warning("%d requests were left out of the log", left_out)
+
+
+class Seldom(logging.Filter):
+    """Lets a warning that anybody can cause, by requests that are none, into the log once a minute, with a count."""
+
+    EVERY = 60.0  # seconds
+    MOST = 100  # what is remembered
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tells whether a record is written. All but warnings are."""
+        if record.levelno != logging.WARNING:
+            return True
+        message = record.getMessage()
+        since, left_out = self._told.get(message, (-self.EVERY, 0))
+        if record.created - since < self.EVERY:
+            self._told[message] = (since, left_out + 1)
+            return False
+        if len(self._told) >= self.MOST:
+            self._told.clear()
+        self._told[message] = (record.created, 0)
+        if left_out:
+            record.msg, record.args = f"{message} ({left_out:,} more since that was last told)", ()
+        return True
 
 
 class JsonFormatter(logging.Formatter):

@@ -20,6 +20,7 @@ from hybridsite import asgi
 from hybridsite.config import Settings
 from hybridsite.errors import ServeError
 from hybridsite.places import STATE_VARIABLE, state_folder
+from hybridsite.security import Proxies
 from hybridsite.server.deployment import Deployment, create_app
 from hybridsite.server.journal import Journal
 from hybridsite.server.process import Server, Supervisor
@@ -141,6 +142,7 @@ def _config(app: Deployment | str, settings: Settings, log_config: dict[str, Any
         access_log=False,
         proxy_headers=False,  # our own door asks whose headers count
         server_header=False,
+        timeout_keep_alive=math.ceil(settings.server.keep_alive),
         timeout_graceful_shutdown=math.ceil(settings.server.grace),
     )
     config.most_head = settings.limits.headers
@@ -159,7 +161,7 @@ def _server(settings: Settings, config: uvicorn.Config, app: Deployment | None =
     """Makes what one process runs; `app` is None in one of several workers, which loads the site itself."""
     journal = None
     if settings.server.access_log:
-        journal = Journal(settings.server.log_format, settings.server.proxies)
+        journal = Journal(settings.server.log_format, Proxies(settings.server.proxies))
     loaded = asgi.app.loaded if app is None else lambda: app
     return Server(config, settings.limits.time, loaded, journal, is_replaced=app is None)
 

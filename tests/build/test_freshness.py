@@ -9,6 +9,7 @@ import pytest
 
 from hybridsite import __version__
 from hybridsite.build.freshness import fingerprint, is_stale, remember
+from hybridsite.build.snapshot import snapshot
 from hybridsite.manifest import Manifest
 from tests.e2e.support import write_files, write_site
 from tests.inprocess import built_here
@@ -23,7 +24,7 @@ def fresh(tmp_path: Path) -> tuple[Path, Path]:
     root = write_site(tmp_path / "site", SITE | {"dist/server/manifest.json": MANIFEST})
     state = tmp_path / "state"
     state.mkdir()
-    remember(fingerprint(root), state)
+    remember(fingerprint(root, snapshot(root)), state)
     assert not is_stale(root, state)
     return root, state
 
@@ -42,7 +43,7 @@ def test_a_removed_or_touched_source_counts(tmp_path: Path, file: str) -> None:
     root, state = fresh(tmp_path)
     os.utime(root / file, ns=(1, 1))
     assert is_stale(root, state)
-    remember(fingerprint(root), state)
+    remember(fingerprint(root, snapshot(root)), state)
     (root / file).unlink()
     assert is_stale(root, state)
 
@@ -74,7 +75,7 @@ def test_without_a_manifest_it_is_stale(tmp_path: Path) -> None:
 def test_a_build_with_drafts_is_stale(tmp_path: Path) -> None:
     root = write_site(tmp_path / "site", {"pages/index.html": "x", "pages/d.html": "---\ndraft: true\n---\nx"})
     state = root / ".hybridsite"
-    before = fingerprint(root)
+    before = fingerprint(root, snapshot(root))
     built_here(root, drafts=True)
     remember(before, state)
     assert is_stale(root, state)

@@ -161,7 +161,7 @@ def test_the_command_says_it_in_one_line(site: Path) -> None:
 
 
 def test_another_package_or_version_makes_everything_anew(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hybridsite.build.build.tool", lambda: "another")
+    monkeypatch.setattr("hybridsite.build.beginning.tool", lambda: "another")
     assert built_here(site).kept == 0
 
 

@@ -166,8 +166,11 @@ class Server:
         *args: str,
         env: Mapping[str, str] | None = None,
         command: Callable[[int], Sequence[str]] | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
-        self.command = command or (lambda port: [*COMMAND, "serve", str(path), "--port", str(port), *args])
+        self.host = host
+        where = () if host == "127.0.0.1" else ("--host", host)
+        self.command = command or (lambda port: [*COMMAND, "serve", str(path), "--port", str(port), *where, *args])
         self.env = environment({"PYTHONUNBUFFERED": "1", **(env or {})})
         self.cwd = path.parent
         self.patience = 30.0  # seconds until it has to answer
@@ -178,7 +181,7 @@ class Server:
     @property
     def url(self) -> str:
         """The origin of the server, without a slash at its end."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -255,15 +258,15 @@ class Server:
             base_url=self.url, timeout=30, trust_env=False, event_hooks={"request": [add_origin]}, verify=False
         )
         if cookie is not None:
-            client.cookies.set(COOKIE, cookie, domain="127.0.0.1")
+            client.cookies.set(COOKIE, cookie, domain=self.host)
         self._clients.append(client)
         return client
 
     def raw(self, target: str | bytes, *headers: str | bytes, method: str = "GET") -> RawAnswer:
         """Sends a request line and headers byte for byte, without a client that would tidy them."""
-        lines = [f"{method} ".encode() + _bytes(target) + b" HTTP/1.1", f"Host: 127.0.0.1:{self.port}".encode()]
+        lines = [f"{method} ".encode() + _bytes(target) + b" HTTP/1.1", f"Host: {self.host}:{self.port}".encode()]
         lines += [*map(_bytes, headers), b"Connection: close", b"", b""]
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+        with socket.create_connection((self.host, self.port), timeout=30) as connection:
             connection.sendall(b"\r\n".join(lines))
             answer = http.client.HTTPResponse(connection, method=method)
             answer.begin()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -19,23 +20,27 @@ SITE: dict[str, str | bytes] = {
     "pages/say/[word].py": "def GET(context):\n    return context.params['word']",
     "public/large.bin": bytes(range(256)) * 2000,
 }
-SERVERS: dict[str, tuple[str, ...]] = {
-    "gunicorn": ("gunicorn", "-k", "uvicorn_worker.UvicornWorker", "-w", "2", "-b", "127.0.0.1:PORT"),
-    "hypercorn": ("hypercorn", "--bind", "127.0.0.1:PORT"),
-    "granian": ("granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", "PORT"),
+SERVING = (Path(__file__).parents[2] / "docs/serving.md").read_text("utf-8")
+COMMANDS = {
+    line.split()[0]: line.split() for line in re.findall(r"^HYBRIDSITE_SITE=my-site (.+)$", SERVING, re.MULTILINE)
 }
+"""What the documentation says to start the site under each server."""
+_AT = {"gunicorn": ("-b", "127.0.0.1:PORT"), "hypercorn": ("--bind", "127.0.0.1:PORT")}
 
 
 def started(name: str) -> Callable[[int], Sequence[str]]:
-    """Gives what starts the site under a server, as the documentation has it."""
-    return lambda port: [
-        *(sys.executable, "-m"),
-        *(word.replace("PORT", str(port)) for word in SERVERS[name]),
-        "hybridsite.asgi:app",
-    ]
+    """Gives what starts the site under a server, as the documentation has it, at a port of the test's."""
+    at = _AT.get(name, ("--port", "PORT"))
+    return lambda port: [sys.executable, "-m", *COMMANDS[name], *(word.replace("PORT", str(port)) for word in at)]
 
 
-@pytest.mark.parametrize("name", SERVERS)
+def test_the_documentation_has_each_server_and_each_mount() -> None:
+    assert set(COMMANDS) == {"uvicorn", "gunicorn", "hypercorn", "granian"}
+    assert set(MOUNTED) == {"Starlette", "FastAPI", "no lifespan"}
+    assert "lifespan" not in MOUNTED["no lifespan"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_another_server_runs_the_site_and_takes_new_builds(make_site: MakeSite, name: str) -> None:
     site = make_site(SITE)
     built(site)
@@ -61,38 +66,28 @@ def test_another_server_runs_the_site_and_takes_new_builds(make_site: MakeSite, 
 
 
 MOUNTED = {
-    "a mount of Starlette that runs no lifespan": """
-        from starlette.applications import Starlette
-        from starlette.responses import PlainTextResponse
-        from starlette.routing import Mount, Route
-        from hybridsite.asgi import create_app
-
-        async def outside(request):
-            return PlainTextResponse("the outer application")
-
-        app = Starlette(routes=[Route("/", outside), Mount("/shop", create_app("SITE"))])
-        """,
-    "a mount of FastAPI with its lifespan": """
-        from fastapi import FastAPI
-        from hybridsite.asgi import create_app
-
-        site = create_app("SITE")
-        app = FastAPI(lifespan=site.lifespan)
-
-        @app.get("/")
-        async def outside() -> str:
-            return "the outer application"
-
-        app.mount("/shop", site)
-        """,
+    "Starlette" if "starlette" in code else "FastAPI": code
+    for code in re.findall(r"^```python\n(.+?)^```$", SERVING, re.MULTILINE | re.DOTALL)
+    if "create_app" in code
 }
+"""What the documentation says of a site under a path of another application, and the same without its lifespan."""
+MOUNTED["no lifespan"] = MOUNTED["Starlette"].replace(", lifespan=site.lifespan", "")
+OUTSIDE = """
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+async def outside(request):
+    return PlainTextResponse("the outer application")
+
+app.router.routes.append(Route("/", outside))
+"""
 
 
 @pytest.mark.parametrize("name", MOUNTED)
 def test_a_site_mounted_under_a_path_of_another_application(make_site: MakeSite, tmp_path: Path, name: str) -> None:
     site = make_site(SITE | {"site.toml": '[site]\nbase = "/shop"\n'})
     built(site)
-    write_files(tmp_path, {"outer_app.py": MOUNTED[name].replace("SITE", str(site))})
+    write_files(tmp_path, {"outer_app.py": MOUNTED[name].replace("my-site", str(site)) + OUTSIDE})
 
     def command(port: int) -> list[str]:
         return [*(sys.executable, "-m", "uvicorn", "--app-dir", str(tmp_path)), "outer_app:app", "--port", str(port)]

@@ -6,7 +6,7 @@ import ast
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
@@ -52,6 +52,17 @@ def under_way(server: Server, client: httpx.Client, before: str, after: str) -> 
     thread.join(30)
 
 
+def until_both_have_answered(ask_many: Callable[[], list[httpx.Response]]) -> None:
+    """Asks again where the system gave all connections to one of the two processes, as a busy machine may."""
+
+    def both_have() -> bool:
+        answers = ask_many()
+        assert Counter(answer.status_code for answer in answers) == {200: 200}
+        return len({answer.json()["pid"] for answer in answers}) == 2
+
+    wait_until(both_have, "answers of both processes", seconds=60)
+
+
 def test_twenty_at_once_keep_twenty_keys(two_workers: Server) -> None:
     client = two_workers.client()
     ask(client, "session['first'] = 1")
@@ -63,24 +74,28 @@ def test_twenty_at_once_keep_twenty_keys(two_workers: Server) -> None:
 
 def test_two_hundred_at_once_keep_two_hundred_keys(two_workers: Server) -> None:
     # case C1
-    client = two_workers.client()
-    ask(client, "session['first'] = 1")
-    answers = ask_at_once(two_workers, client.cookies[COOKIE], [f"session['k{n}'] = {n}" for n in range(200)])
-    assert Counter(answer.status_code for answer in answers) == {200: 200}
-    assert len({answer.json()["pid"] for answer in answers}) == 2
-    kept = ast.literal_eval(ask(client, "result = dict(session)"))
-    assert kept == {"first": 1} | {f"k{n}": n for n in range(200)}
+    def keep() -> list[httpx.Response]:
+        client = two_workers.client()
+        ask(client, "session['first'] = 1")
+        answers = ask_at_once(two_workers, client.cookies[COOKIE], [f"session['k{n}'] = {n}" for n in range(200)])
+        kept = ast.literal_eval(ask(client, "result = dict(session)"))
+        assert kept == {"first": 1} | {f"k{n}": n for n in range(200)}
+        return answers
+
+    until_both_have_answered(keep)
 
 
 def test_two_hundred_updates_of_one_cart_keep_two_hundred_items(two_workers: Server) -> None:
     # case C1b
-    client = two_workers.client()
-    ask(client, "session['first'] = 1")
-    code = "session.update('cart', lambda cart: cart + [{}], [])"
-    answers = ask_at_once(two_workers, client.cookies[COOKIE], [code.format(n) for n in range(200)])
-    assert Counter(answer.status_code for answer in answers) == {200: 200}
-    assert len({answer.json()["pid"] for answer in answers}) == 2
-    assert sorted(ast.literal_eval(ask(client, "result = session['cart']"))) == list(range(200))
+    def keep() -> list[httpx.Response]:
+        client = two_workers.client()
+        ask(client, "session['first'] = 1")
+        code = "session.update('cart', lambda cart: cart + [{}], [])"
+        answers = ask_at_once(two_workers, client.cookies[COOKIE], [code.format(n) for n in range(200)])
+        assert sorted(ast.literal_eval(ask(client, "result = session['cart']"))) == list(range(200))
+        return answers
+
+    until_both_have_answered(keep)
 
 
 def test_plain_functions_in_threads_lose_nothing_either(two_workers: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 
 from hybridsite.server.protocol import MOST_HEAD
-from tests.e2e.support import MakeSite, Server, built
+from tests.e2e.support import MakeSite, Serve, Server, built
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,31 @@ def test_a_head_without_end_is_answered_431(server: Server, head: bytes, pieces:
         assert len(head) > 1_000_000  # the server hung up before all of it was sent
     assert not answer or status(answer) == 431
     assert status(talk(server, b"GET / HTTP/1.0\r\n\r\n")) == 200
+
+
+def test_requests_that_are_none_don_t_fill_the_log(make_site: MakeSite, serve: Serve) -> None:
+    # case B6
+    server = serve(make_site({"pages/index.html": "home"}))
+    for _ in range(50):
+        assert status(talk(server, b"no request\r\n\r\n")) == 400
+    assert server.log().count("Invalid HTTP request") == 1
+
+
+def test_a_connection_that_nobody_uses_stays_open_as_long_as_the_setting_says(
+    server: Server, make_site: MakeSite, serve: Serve
+) -> None:
+    short = serve(make_site({"pages/index.html": "home", "site.toml": '[server]\nkeep_alive = "1s"\n'}))
+    with ExitStack() as stack:
+        usual, brief = (
+            stack.enter_context(socket.create_connection(("127.0.0.1", each.port), timeout=20))
+            for each in (server, short)
+        )
+        for line in (usual, brief):
+            line.sendall(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+            while b"home" not in line.recv(65536):
+                pass
+        assert select.select([usual, brief], [], [], 20)[0] == [brief]
+        assert brief.recv(1) == b""
 
 
 def test_a_large_target_is_refused_too(server: Server) -> None:

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from tests.e2e import nginx
-from tests.e2e.support import MakeSite, Serve, built, free_port, session_cookie, wait_until
+from tests.e2e.support import MakeSite, Serve, Server, built, free_port, session_cookie, wait_until
+from tests.e2e.test_asgi_servers import COMMANDS, started
 
 FILES = {
     "pages/form.html": "---\nprerender: false\n---\n<< session.get('typed', '') >>",
@@ -26,20 +27,25 @@ def post(port: int, origin: str | None = None, **headers: str) -> httpx.Response
 
 
 @pytest.mark.parametrize(
-    ("settings", "headers"),
+    ("name", "settings", "headers"),
     [
-        ("", NAMED),
-        ('[site]\nurl = "https://127.0.0.1:PORT"\n', NAMED),
-        ('[site]\nurl = "https://127.0.0.1:PORT"\n[server]\nproxies = []\n', ""),
-        ('[server]\nproxies = []\n[security]\norigins = ["https://127.0.0.1:PORT"]\n', ""),
+        ("serve", "", NAMED),
+        ("serve", '[site]\nurl = "https://127.0.0.1:PORT"\n[server]\nproxies = ["127.0.0.0/31"]\n', NAMED),
+        ("serve", '[site]\nurl = "https://127.0.0.1:PORT"\n[server]\nproxies = []\n', ""),
+        ("serve", '[server]\nproxies = []\n[security]\norigins = ["https://127.0.0.1:PORT"]\n', ""),
+        *((name, "", NAMED) for name in COMMANDS),
     ],
 )
-def test_a_form_comes_in(make_site: MakeSite, serve: Serve, tmp_path: Path, settings: str, headers: str) -> None:
+def test_a_form_comes_in(make_site: MakeSite, tmp_path: Path, name: str, settings: str, headers: str) -> None:
     port = free_port()
     site = make_site({"site.toml": settings.replace("PORT", str(port)), **FILES})
-    server = serve(site)
+    built(site)
+    command = None if name == "serve" else started(name)
     folder = tmp_path / "nginx"
-    with nginx.running(folder, port, nginx.tls(folder, port, server.port, headers)):
+    with (
+        Server(site, env={"HYBRIDSITE_SITE": str(site)}, command=command) as server,
+        nginx.running(folder, port, nginx.tls(folder, port, server.port, headers)),
+    ):
         answer = post(port)
         assert (answer.status_code, answer.headers["location"]) == (303, "/form/")
         cookie = session_cookie(answer)

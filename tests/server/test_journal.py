@@ -12,7 +12,7 @@ import pytest
 from starlette.types import Scope
 
 from hybridsite.server.deployment import Deployment
-from hybridsite.server.journal import Journal, JsonFormatter
+from hybridsite.server.journal import Journal, JsonFormatter, Seldom
 from tests.e2e.support import write_site
 from tests.inprocess import MEMORY, ON_DEMAND, Answer, app_of, asked, scope_of
 
@@ -153,3 +153,21 @@ def test_what_is_too_much_is_counted(
     lines, _ = noted(app, caplog, *map(scope_of, ["/"] * 5))
     assert len(lines) == 2
     assert "3 requests were left out of the log" in caplog.messages
+
+
+def test_what_anybody_can_cause_is_told_once_a_minute_with_its_number() -> None:
+    seldom = Seldom()
+
+    def told(second: float, message: str, level: int = logging.WARNING) -> str | None:
+        record = logging.LogRecord("uvicorn.error", level, __file__, 1, message, (), None)
+        record.created = 1_800_000_000 + second
+        return record.getMessage() if seldom.filter(record) else None
+
+    assert told(0, "invalid") == "invalid"
+    assert [told(second, "invalid") for second in range(1, 60)] == [None] * 59
+    assert told(30, "another") == "another"
+    assert told(60, "invalid") == "invalid (59 more since that was last told)"
+    assert told(61, "invalid") is None
+    assert [told(62, "broken", logging.ERROR) for _ in range(3)] == ["broken"] * 3  # a fault of the site's
+    assert all(told(63, str(number)) for number in range(500))
+    assert len(seldom._told) <= Seldom.MOST
