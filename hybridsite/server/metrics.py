@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from functools import cache
+from socketserver import ThreadingMixIn
 from time import perf_counter
 from types import TracebackType
 from typing import Any
@@ -212,7 +213,8 @@ def _only_metrics(registry: CollectorRegistry) -> Any:
 
 
 def _server_class(host: str) -> type[WSGIServer]:
-    class Listening(WSGIServer):
+    class Listening(ThreadingMixIn, WSGIServer):  # nobody who is silent holds a scrape up
+        daemon_threads = True
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
     return Listening
