@@ -157,6 +157,7 @@ def test_counts_survive_a_deploy(make_site: MakeSite, serve: Serve, workers: str
     httpx.get(f"{server.url}/people/ada/", trust_env=False)
     assert requests(server, route="/people/[name]/") == 2
     assert value(scrape(server), "hybridsite_render_duration_seconds_count", template="pages/people/[name].html") == 2
+    assert server.stop() == 0
 
 
 @pytest.mark.parametrize(
