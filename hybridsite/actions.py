@@ -1,7 +1,8 @@
 """An action: what a form, or a script, asks for by name. It runs, and its outcome goes to the page it leads to.
 
 A browser's form is answered 303, and the page shows the outcome once, out of the session. Where there are no sessions,
-the page is rendered in the same answer. JSON in gives JSON out.
+the page is rendered in the same answer. What went wrong on a page that can't show it is told by a page of its own. JSON
+in gives JSON out.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from hybridsite.forms import JSON, FormModel, Submission, media_type_of, read_su
 from hybridsite.modules import call
 from hybridsite.outcomes import ActionResult, Failure, Messages, Typed, shortened
 from hybridsite.senders import own_path, sender
+from hybridsite.site import Site
 from hybridsite.urls import RequestPath
 
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -30,7 +32,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An outcome to be shown in the same answer, by the page at `url` if that is rendered on demand."""
+    """An outcome to be shown in the same answer, by the page at `url` if that is each visitor's own."""
 
     result: ActionResult
     status: int
@@ -109,10 +111,29 @@ def _lead_back(context: Context, result: ActionResult, status: int) -> Response 
     if path.segments[:1] == (ACTIONS,):
         path, query = RequestPath((), True), ""
     url = context.site.policy.url("page", path.segments, slash=path.slash) + (f"?{query}" if query else "")
-    if context._session is None:
+    if context._session is None or (result.error and not _may_show(context.site, path)):
         return Shown(result, status, path, url)
     _leave(context, result, path)
     return Response(status_code=303, headers={"Location": url, **_NO_STORE})
+
+
+def _may_show(site: Site, path: RequestPath) -> bool:
+    """Tells whether a page may show an outcome: its own code, or, where all visitors share it, one of its islands."""
+    is_file = site.policy.url("page", path.segments, slash=path.slash) in site.built
+    places = (path.segments, *site.languages.stand_ins(path.segments))
+    for match in (match for place in places for match in site.router.match(place)):
+        if match.route.redirect is None and match.route.prerender == is_file:
+            page = site.resource(match.route)
+            islands = page.closure.islands if page.closure else ()
+            return not page.is_shared or any(_asks_for_result(site, component) for component in islands)
+    return not is_file  # middleware may know what is there
+
+
+def _asks_for_result(site: Site, component: str) -> bool:
+    closure = site.templates.closure(component, in_place=True)
+    modules = [site.islands.modules.get(name) for name in (component, *closure.islands)]
+    named = "action_result" in closure.names or any(module is not None and module.names_result for module in modules)
+    return named or closure.dynamic
 
 
 def _leave(context: Context, result: ActionResult, path: RequestPath) -> None:

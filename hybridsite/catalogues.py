@@ -15,6 +15,7 @@ from jinja2.nodes import EvalContext
 from markupsafe import Markup
 
 from hybridsite.errors import Faults, Location, SourceError, did_you_mean
+from hybridsite.extras import install
 from hybridsite.inheritance import inherited, signature
 
 FOLDER = "locales"
@@ -22,7 +23,7 @@ _FILE = re.compile(rf"{FOLDER}/([^/]+)/LC_MESSAGES/messages\.(po|mo)")
 _LINE = re.compile(
     rb'(?:\xef\xbb\xbf)?\s*(?:#.*|(?:(?:msgid|msgid_plural|msgctxt|msgstr(?:\[\d+\])?)\s+)?"(?:[^"\\]|\\.)*"\s*)?'
 )
-PIP = 'pip install "hybridsite[i18n]"'
+PIP = install("i18n")
 
 
 class Catalogues:

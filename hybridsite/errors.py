@@ -41,6 +41,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar
 
+from hybridsite.extras import with_one_command
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Location:
@@ -226,7 +228,7 @@ class SiteErrors(Exception):
 
     def __init__(self, faults: Iterable[SiteError]) -> None:
         once: dict[tuple[object, ...], SiteError] = {}
-        for fault in faults:
+        for fault in with_one_command(faults):
             # A fault in a layout is met by every page: it is told once.
             first = once.setdefault((fault.location, fault.what, fault.why, fault.mend), fault)
             first.pages = tuple(dict.fromkeys((*first.pages, *fault.pages)))

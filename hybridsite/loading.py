@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from hybridsite import dates
 from hybridsite.action_table import Action, load_actions
 from hybridsite.adapters.adapter import host_of
+from hybridsite.assets.images import without_pillow
+from hybridsite.assets.workshop import Workshop
 from hybridsite.capabilities import EVERY
 from hybridsite.config import Settings, setting_locations
 from hybridsite.content import Content, load_content
@@ -16,10 +18,14 @@ from hybridsite.content_home import Policy
 from hybridsite.data import load_data
 from hybridsite.declarations import CONTENT_FOLDER
 from hybridsite.entry_memory import EntryMemory
-from hybridsite.errors import ConfigError, DriverError, Faults, Location
+from hybridsite.errors import ConfigError, DriverError, Faults, Location, PluginError
+from hybridsite.extras import install, is_missing
+from hybridsite.inheritance import inherited, signatures
 from hybridsite.modules import Handler, load_module, middleware_functions
 from hybridsite.plugins import Setup
+from hybridsite.resources import Resource
 from hybridsite.sessions.drivers import drivers_for, find_store
+from hybridsite.templating import Templates
 from hybridsite.tree import below
 
 TEMPLATE_FOLDERS = ("components", "layouts", "pages")
@@ -39,6 +45,11 @@ def load_all_data(files: Mapping[str, Path], faults: Faults) -> Mapping[str, obj
     with faults.collect():
         data = load_data(below(files, DATA_FOLDER))
     return data
+
+
+def load_assets(files: Mapping[str, Path], cache: Path | None) -> Workshop:
+    """Gives what makes the files of assets/."""
+    return inherited("workshop", "", (signatures(files), cache), lambda: Workshop(files, cache))
 
 
 def load_collections(
@@ -93,3 +104,26 @@ def check_driver(root: Path, settings: Settings, faults: Faults) -> None:
         except DriverError as error:
             places = setting_locations(root)  # the driver may be the host's default
             faults.add(error.at(places.get(("session", "driver")) or Location("site.toml")))
+
+
+def check_packages(
+    root: Path, settings: Settings, templates: Templates, resources: Iterable[Resource] | None, faults: Faults
+) -> None:
+    """Adds a fault for each package that a build of `resources` lacks: all are told at once, and not one a build.
+
+    Nobody else needs these packages: where nothing is built, `resources` is None.
+    """
+    if resources is None:
+        return
+    if "search" in settings.model_fields_set and is_missing("pagefind"):
+        place = setting_locations(root).get(("search",)) or Location("site.toml")
+        what = "[search] needs Pagefind, which is not installed"
+        faults.add(PluginError(what, mend=install("search"), location=place))
+    if not is_missing("PIL"):
+        return
+    closures = [resource.closure for resource in resources if resource.closure is not None]
+    for name in sorted({name for closure in closures for name in (*closure.templates, *closure.islands)}):
+        facts = templates.facts(name)
+        for call in facts.assets if facts else ():
+            if call.function == "image" and call.exact and not call.name.endswith(".svg"):
+                faults.add(without_pillow(call.name).at(Location(name, call.line)))

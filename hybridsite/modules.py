@@ -20,6 +20,8 @@ from hybridsite.inheritance import code_state, inherited, signature
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PAGE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 
+_OF_SESSION = frozenset({"session", "sessions", "has_session", "flashes"})
+
 Handler = Callable[..., Any]
 T = TypeVar("T")
 
@@ -27,9 +29,18 @@ T = TypeVar("T")
 class SiteModule:
     """One Python file of the site, with the functions that hybridsite looks for in it."""
 
-    def __init__(self, file: str, module: ModuleType, *, names_session: bool, sets_cache: bool = False) -> None:
+    def __init__(
+        self,
+        file: str,
+        module: ModuleType,
+        *,
+        names_session: bool,
+        names_result: bool = False,
+        sets_cache: bool = False,
+    ) -> None:
         self.file = file
         self.names_session = names_session
+        self.names_result = names_result
         self.sets_cache = sets_cache
         self._module = module
 
@@ -103,7 +114,14 @@ def _run_module(root: Path, file: str, path: Path) -> SiteModule:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _load_fault(error, root, file) from error
-    return SiteModule(file, module, names_session=_names_session(tree), sets_cache=_sets_cache(tree))
+    named = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return SiteModule(
+        file,
+        module,
+        names_session=not _OF_SESSION.isdisjoint(named),
+        names_result="action_result" in named,
+        sets_cache=_sets_cache(tree),
+    )
 
 
 def make_importable(root: Path) -> None:
@@ -261,8 +279,3 @@ def _sets_cache(tree: ast.Module) -> bool:
     """Tells whether the code has `….cache.set`: what hides it is learnt when it is first called."""
     found = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "set"]
     return any(isinstance(node.value, ast.Attribute) and node.value.attr == "cache" for node in found)
-
-
-def _names_session(tree: ast.Module) -> bool:
-    names = {"session", "sessions", "has_session", "flashes"}
-    return any(isinstance(node, ast.Attribute) and node.attr in names for node in ast.walk(tree))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from hybridsite.errors import SiteError, SiteErrors
 
@@ -19,6 +21,19 @@ class News(str):
         news.kind = kind
         news.fields = fields
         return news
+
+
+class LineFormatter(logging.Formatter):
+    """Writes each record of the log as a line, which begins with its moment as all lines of the log do."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """Gives the moment of a record."""
+        return stamp(record.created)
+
+
+def stamp(moment: float) -> str:
+    """Gives a moment (seconds since the epoch) as the log has it: ISO 8601 with its zone, which is UTC."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
 
 
 def fault_news(text: str, error: Exception) -> News:

@@ -220,11 +220,16 @@ class Plugins:
         """Whether one of them wants to see finished builds."""
         return any(_has(plugin, "built") for _, plugin in self._plugins)
 
+    @property
+    def additions(self) -> Iterator[tuple[str, str]]:
+        """Yields the patterns of the files that they may add to a finished build, each behind the plugin's name."""
+        for name, plugin in self._plugins:
+            if _has(plugin, "built"):
+                yield from ((name, pattern) for pattern in plugin.adds)
+
     def adding(self, file: str) -> Iterator[str]:
         """Yields the names of those that may add a file to a finished build."""
-        for name, plugin in self._plugins:
-            if _has(plugin, "built") and any(fnmatchcase(file, pattern) for pattern in plugin.adds):
-                yield name
+        yield from dict.fromkeys(name for name, pattern in self.additions if fnmatchcase(file, pattern))
 
     def built(
         self, build: FinishedBuild, turn: Callable[[str], None] = lambda name: None, *, only: str | None = None

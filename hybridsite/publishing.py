@@ -20,6 +20,7 @@ from typing import Any
 
 from hybridsite.assets.table import FOLDER as ASSETS
 from hybridsite.errors import BuildError
+from hybridsite.extras import install
 from hybridsite.manifest import CLIENT, BuiltFile, read_manifest
 
 RECORD = ".hybridsite/published.json"
@@ -238,7 +239,7 @@ def _store(bucket: Bucket) -> Any:
     try:
         from obstore.store import S3Store
     except ImportError as error:
-        mend = 'pip install "hybridsite[publish]"'
+        mend = install("publish")
         raise BuildError("obstore, which speaks with the store, can't be loaded", why=str(error), mend=mend) from error
     options: dict[str, Any] = {"prefix": bucket.prefix} if bucket.prefix else {}
     if bucket.endpoint:

@@ -327,10 +327,13 @@ async def _answer_to(error: NotFound | ActionError | HTTPException, context: Con
 
 
 async def _shown_here(site: Site, request: Request, shown: actions.Shown) -> Response:
-    """Renders the page that a form stands on with the outcome, as a GET of its own: middleware and all."""
+    """Renders the page that a form stands on with the outcome, as a GET of its own: middleware and all.
+
+    A page that all visitors share shows nothing of one visitor: a plain one tells it.
+    """
     page = as_get(site, request, shown.path, shown.url.partition("?")[2])
     found = None if shown.url.partition("?")[0] in site.built else await find(site, page, shown.path)
-    if not isinstance(found, Found) or found.match.route.kind != "page":
+    if not isinstance(found, Found) or found.match.route.kind != "page" or found.resource.is_shared:
         return actions.plain_page(shown, site.language)
     response = await render(site, page, path=shown.path, result=shown.result)
     if response.status_code == 200:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hybridsite.errors import Faults, ServeError
+from hybridsite.extras import install
 from hybridsite.places import STATE_VARIABLE
 from hybridsite.server.deployment import Deployment, create_app
 from hybridsite.server.life import Life
@@ -63,7 +64,7 @@ def _mangum() -> Any:
     try:
         from mangum import Mangum
     except ImportError as error:
-        mend = 'pip install "hybridsite[lambda]"'
+        mend = install("lambda")
         raise ServeError("Mangum, which answers Lambda's events, can't be loaded", why=str(error), mend=mend) from error
     return Mangum
 

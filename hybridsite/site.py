@@ -14,7 +14,6 @@ from markupsafe import Markup
 from hybridsite.action_table import ACTIONS, Action
 from hybridsite.assets.markup import image_html
 from hybridsite.assets.table import FOLDER, NO_ASSETS, Assets
-from hybridsite.assets.workshop import Workshop
 from hybridsite.cache.shelf import Shelf
 from hybridsite.catalogues import FOLDER as LOCALES
 from hybridsite.catalogues import Catalogues, load_catalogues
@@ -28,7 +27,6 @@ from hybridsite.errors import Faults, Location
 from hybridsite.files import copied_files
 from hybridsite.given import ErrorFile, GivenFile
 from hybridsite.headers import HeaderRules
-from hybridsite.inheritance import inherited, signatures
 from hybridsite.island_table import IslandTable, load_components
 from hybridsite.languages import LOCALE, Alternate, Languages
 from hybridsite.links import Links
@@ -38,9 +36,11 @@ from hybridsite.loading import (
     MIDDLEWARE,
     TEMPLATE_FOLDERS,
     check_driver,
+    check_packages,
     drivers_of,
     load_all_actions,
     load_all_data,
+    load_assets,
     load_collections,
     load_middleware,
     template_sources,
@@ -301,9 +301,8 @@ def load_site(
     """Reads a site folder (or the sources in dist/server/) into a Site.
 
     Raises SiteErrors with every fault that can be found without rendering, or the only one as itself. Where `faults` is
-    given, those of single pages are added to it, and the site comes without these pages: a build renders the others,
-    to tell their faults too. `assets` are a build's; without, they are made here, and remembered in `cache`.
-    `memory` has what the last build knew of entries.
+    given, those of single pages are added to it, and the site comes without them: a build renders the others, to tell
+    their faults too. `assets` are a build's, else made here, and remembered in `cache`; `memory` is of its entries.
     """
     make_importable(root := root.resolve())
     settings, plugins, setup = plug_in(root, load_settings(root, environ, serving=mode.answers and not mode.alone))
@@ -312,22 +311,23 @@ def load_site(
     data = load_all_data(files, faults)
     content = load_collections(setup, not mode.prerendering, mode.drafts, environ, files, faults, memory)
     actions = load_all_actions(root, faults)
-    assets = _workshop(below(files, FOLDER), cache) if assets is None else assets
+    assets = load_assets(below(files, FOLDER), cache) if assets is None else assets
     languages = Languages.of(settings)
     catalogues = load_catalogues(below(files, LOCALES), languages.locales, languages.chain, faults)
     templates = make_templates(setup, template_sources(files), actions, assets.names())
     chain = load_middleware(root, faults)
     check_driver(root, settings, faults)
-    goes_on = goes_on and not faults  # what every page rests on is whole
+    is_whole = not faults  # what every page rests on
     routes = read_routes(below(files, "pages"), faults)
     islands = IslandTable(load_components(root, below(files, "components"), faults))
     loaded = load_resources(root, settings, templates, routes, islands.modules, faults)
     loaded += made_resources(setup.routes.values())
+    check_packages(root, settings, templates, loaded if goes_on else None, faults)
     refuse_guards(() if (root / MIDDLEWARE).exists() else loaded, faults)
     drafts = frozenset(file for each in loaded if each.is_draft and not mode.drafts for file in each.route.files)
     resources = [resource for resource in loaded if mode.drafts or not resource.is_draft]
     routed = _routed(root, settings, mode, resources, content, faults)
-    if routed is None or not goes_on:
+    if routed is None or not (goes_on and is_whole):
         faults.raise_any()
     assert routed is not None
     by_source = {resource.route.source: resource for resource in resources}
@@ -338,10 +338,6 @@ def load_site(
         plugins=plugins,
     )
     return _join(site)
-
-
-def _workshop(files: Mapping[str, Path], cache: Path | None) -> Workshop:
-    return inherited("workshop", "", (signatures(files), cache), lambda: Workshop(files, cache))
 
 
 def with_plan(site: Site, paths: Iterable[tuple[str, ...]]) -> Site:

@@ -27,7 +27,7 @@ from typing import Any, Self, TypeVar
 from hybridsite.asking import Answer
 from hybridsite.build import build
 from hybridsite.build.rows import BuildReport
-from hybridsite.errors import SiteError
+from hybridsite.errors import SiteError, SiteErrors
 from hybridsite.places import STATE
 from hybridsite.server.deployment import Deployment, create_app
 from hybridsite.server.life import Life
@@ -48,8 +48,9 @@ def build_site(
 
     Text in a mapping is dedented, and site.toml is empty where it isn't named. `environ` adds to the variables of the
     process, of which those that begin with HYBRIDSITE_ don't count. Raises SiteError or SiteErrors as
-    `hybridsite build` tells them.
+    `hybridsite build` tells them, without the lines of hybridsite that they came through.
     """
+    __tracebackhide__ = True  # pytest shows the line that asked for the site
     own = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_VARIABLES)}
     variables = own | dict(environ or {})
     place = Path(tempfile.mkdtemp(prefix="hybridsite-"))
@@ -62,8 +63,10 @@ def build_site(
         options = build.BuildOptions(drafts=drafts, jobs=1)
         report = build.build_site(folder, folder / STATE, environ=variables, options=options)
         return BuiltSite(folder, report, create_app(folder, environ=variables, alone=True))
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(place, ignore_errors=True)
+        if isinstance(error, SiteError | SiteErrors):
+            raise error.with_traceback(None) from None
         raise
 
 

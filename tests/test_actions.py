@@ -202,6 +202,77 @@ def test_a_store_that_is_down_is_told_before_the_action_runs(tmp_path: Path, bro
     assert (answer.status, json.loads(answer.text)["error"]["code"]) == (503, "unavailable")
 
 
+# Where the page can't show it.
+
+NEWS = """
+from hybridsite import ActionError, action
+
+@action
+def subscribe(context):
+    context.session["tried"] = True
+    if context.cookies.get("ok") != "yes":
+        raise ActionError("conflict", "You <have> it.", fields={"mail": "is known"})
+"""
+FORM_ON_IT = "<form method='post' action=\"<< action('subscribe') >>\"></form>"
+SHARED = {
+    "site.toml": MEMORY,
+    "actions.py": NEWS,
+    "pages/file.html": FORM_ON_IT + '{% island "components/badge.html" %}{% endisland %}',
+    "pages/kept.html": "---\nprerender: false\ncache: {max_age: 60}\n---\n" + FORM_ON_IT,
+    "pages/shows.html": FORM_ON_IT + '{% island "components/outcome.html" %}{% endisland %}',
+    "pages/code.html": FORM_ON_IT + '{% island "components/code.html" %}{% endisland %}',
+    "pages/kept-shows.html": "---\nprerender: false\ncache: {max_age: 60}\n---\n"
+    + FORM_ON_IT
+    + '{% island "components/outcome.html" %}{% endisland %}',
+    "pages/silent.html": ON_DEMAND + FORM_ON_IT,
+    "public/plain.html": "plain",
+    "components/badge.html": "<< session.get('tried') >>",
+    "components/outcome.html": "{% include 'components/error.html' %}",
+    "components/error.html": "<< action_result.error >>",
+    "components/code.html": "<< told >>",
+    "components/code.py": "def load(context):\n    return {'told': str(context.action_result or '')}",
+}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> ASGIApp:
+    return app_of(write_site(tmp_path_factory.mktemp("shared") / "site", SHARED))
+
+
+@pytest.mark.parametrize("page", ["/file/", "/file/?from=mail", "/kept/", "/plain.html"])
+def test_what_went_wrong_on_a_page_of_all_visitors_is_told_in_the_answer(shared: ASGIApp, page: str) -> None:
+    browser = Browser(shared)
+    answer = browser.post("subscribe", {}, OWN + page)
+    assert (answer.status, answer.header["cache-control"]) == (409, "private, no-store")
+    assert "<p>You &lt;have&gt; it.</p>\n<p>mail: is known</p>" in answer.text
+    assert f'<a href="{page}">Back</a>' in answer.text
+    assert browser.cookie  # an ActionError is an answer: what the action changed is saved
+
+
+@pytest.mark.parametrize("page", ["/shows/", "/code/", "/kept-shows/", "/silent/"])
+def test_an_island_that_asks_for_the_outcome_shows_it(shared: ASGIApp, page: str) -> None:
+    browser = Browser(shared)
+    answer = browser.post("subscribe", {}, OWN + page)
+    assert (answer.status, answer.header["location"]) == (303, page)
+    if page != "/silent/":
+        digest = browser.get(page).text.partition('<slot name="')[2].partition('"')[0]
+        assert browser.get(f"/_islands/{digest}", referer=OWN + page).text == "You &lt;have&gt; it."
+
+
+def test_what_went_well_leads_back_to_a_page_of_all_visitors(shared: ASGIApp) -> None:
+    browser = Browser(shared)
+    browser.cookie = "ok=yes"
+    answer = browser.post("subscribe", {}, f"{OWN}/file/")
+    assert (answer.status, answer.header["location"]) == (303, "/file/")
+
+
+def test_a_page_that_stands_in_for_another_language_s_is_known_by_its_islands(tmp_path: Path) -> None:
+    languages = '[i18n]\nlocales = ["en", "de"]\nfallback = { de = "en" }\nfallback_type = "render"\n'
+    browser = Browser(app_of(write_site(tmp_path / "site", SHARED | {"site.toml": MEMORY + languages})))
+    assert browser.post("subscribe", {}, f"{OWN}/de/shows/").header["location"] == "/de/shows/"
+    assert browser.post("subscribe", {}, f"{OWN}/de/file/").status == 409
+
+
 # Without sessions.
 
 

@@ -20,6 +20,7 @@ PACKAGE = ROOT / "hybridsite"
 # The one table: each module below those that may import it. Where modules of one floor of docs/architecture.md stand on
 # each other, the floor has steps (1.0, 1.1 …): a module imports from lower steps alone.
 FLOORS: dict[float, str] = {
+    -0.1: "extras",
     0.0: "capabilities decorators errors garbage inheritance uploads used",
     0.05: "collections",
     0.1: "__init__ news tags",
@@ -89,7 +90,7 @@ FLOORS: dict[float, str] = {
     6.16: "adapters.aws_lambda adapters.cloudflare adapters.container adapters.standalone adapters.static"
     " adapters.vercel",
     6.2: "build.kept build.output build.report",
-    6.22: "build.headers",
+    6.22: "build.headers build.unprinted",
     6.25: "build.finishing",
     6.3: "build.copying build.islands build.making build.prefetch build.unchanged",
     6.4: "build.assets build.executors build.renderer build.rollback build.why",
@@ -319,7 +320,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.", "testing", "visitor")
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 26300
+    assert lines < 26600
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

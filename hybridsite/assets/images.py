@@ -16,6 +16,7 @@ from hybridsite.assets import encoder
 from hybridsite.assets.store import ResultStore, key_of
 from hybridsite.assets.table import FOLDER, Picture, Variant, shown_widths
 from hybridsite.errors import AssetError, Location
+from hybridsite.extras import install
 
 MAX_PIXELS = 64_000_000
 """The pixels from which on a picture is refused: decoded, it takes four bytes for each."""
@@ -123,10 +124,13 @@ def _versions() -> str | None:
     return f"{__version__} {features.version('avif')} {features.version('webp')} {features.version('libjpeg_turbo')}"
 
 
+def without_pillow(name: str) -> AssetError:
+    """Gives the error of a picture that can't be made."""
+    return AssetError(f'image("{name}") needs Pillow, which is not installed', mend=install("images"))
+
+
 def _made_by(name: str) -> str:
     versions = _versions()
     if versions is None:
-        raise AssetError(
-            f'image("{name}") needs Pillow, which is not installed', mend='pip install "hybridsite[images]"'
-        )
+        raise without_pillow(name)
     return versions

@@ -24,6 +24,7 @@ from hybridsite.build.making import Outcome, identity
 from hybridsite.build.parcel import pack
 from hybridsite.build.renderer import Answered, Refused, Wanted
 from hybridsite.errors import BuildError, SiteError
+from hybridsite.extras import install
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -82,7 +83,7 @@ def _connected(address: str) -> Iterator[Client]:
     try:
         from distributed import Client
     except ImportError:
-        mend = 'pip install "hybridsite[dask]"'
+        mend = install("dask")
         raise BuildError(f"--executor {address} needs Dask, which is not installed", mend=mend) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of large graphs, and of packages that don't count here

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -17,6 +17,7 @@ from hybridsite.build.headers import with_header
 from hybridsite.build.plan import PlannedPage
 from hybridsite.build.store import Made, Place, Told
 from hybridsite.build.traces import reads, trace
+from hybridsite.build.unprinted import unprinted
 from hybridsite.entries import Entries
 from hybridsite.errors import (
     Answer,
@@ -36,7 +37,7 @@ from hybridsite.media import media_type
 from hybridsite.rendering import render
 from hybridsite.site import Site
 from hybridsite.urls import RequestPath
-from hybridsite.used import EVERYTHING, noting
+from hybridsite.used import EVERYTHING, Notes, noting
 
 _SENT_ANYWAY = frozenset({b"content-length", b"content-type"})
 
@@ -92,10 +93,7 @@ async def make(site: Site, page: PlannedPage, output: Sink) -> Outcome:
         return Outcome(None, several.faults)
     except SiteError as fault:
         return Outcome(None, (fault,))
-    warnings: tuple[Told, ...] = ()
-    is_html = given.type.startswith("text/html")
-    if site.csp is not None and is_html and (blocked := site.csp.blocked(given.body.decode())):
-        warnings = (_warning(blocked[0], page),)
+    warnings = tuple(_warnings(site, page, used, given)) if given.type.startswith("text/html") else ()
     made = Made(
         page=identity(site, page),
         trace=(traced := trace(site, page.match.route, used.keys)),
@@ -262,6 +260,14 @@ def _own_headers(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], .
         for name, value in headers
         if name not in _SENT_ANYWAY and (name, value) not in SAFE_HEADERS
     )
+
+
+def _warnings(site: Site, page: PlannedPage, used: Notes, given: Page) -> Iterator[Told]:
+    html, resource = given.body.decode(), site.resources[page.match.route.source]
+    if site.csp is not None and (blocked := site.csp.blocked(html)):
+        yield _warning(blocked[0], page)
+    files = (*resource.route.files, *(resource.closure.templates if resource.closure else ()))
+    yield from map(Told.of, unprinted(site, [file for file in files if not file.endswith(".py")], used, html))
 
 
 def _warning(attribute: str, page: PlannedPage) -> Told:

@@ -7,17 +7,20 @@ from collections.abc import Iterator
 from hybridsite.build.kept import Kept
 from hybridsite.build.making import identity
 from hybridsite.build.plan import PlannedPage
+from hybridsite.build.store import Made
 from hybridsite.build.traces import SETTINGS
-from hybridsite.errors import BuildError, did_you_mean
+from hybridsite.errors import BuildError, count, did_you_mean
 from hybridsite.site import Site
 from hybridsite.used import ALL, ASSETS, BODY, DRAFT, EVERYTHING, FILE, HOME, LIST, NEAR, ROUTES, URL, WHOLE
 
 _MOST_NAMES = 3
+_MOST_PAGES = 10
 _NOUNS = {
     ASSETS: "what lies in assets/",
     ROUTES: "the table of routes",
     "python": "the Python of the site",
     "data:*": "what lies in data/",
+    "locales": "what lies in locales/",
 }
 _FIELDS = {
     WHOLE: "the data",
@@ -30,20 +33,38 @@ _FIELDS = {
 
 
 def explain(site: Site, pages: list[PlannedPage], kept: Kept, url: str, reason: str) -> str:
-    """Tells of the page at `url` why it was made anew. `reason` says why nothing is kept, where that is so.
+    """Tells of the page at `url`, or of those of a route by its pattern, why each was made anew, or that it was kept.
 
-    Raises BuildError where there is no such page.
+    `reason` says why nothing is kept, where that is so. Raises BuildError where there is no such page.
     """
     wanted = url.strip("/")
-    page = next((page for page in pages if page.url.strip("/") == wanted), None)
-    if page is None:
-        mend = did_you_mean(url, [page.url for page in pages]) or "`hybridsite routes` lists them"
-        raise BuildError(f"no prerendered page is at {url}", mend=mend)
+    found = [page for page in pages if page.url.strip("/") == wanted]
+    found = found or [page for page in pages if page.match.route.pattern.strip("/") == wanted]
+    if not found:
+        raise _no_page(site, pages, url)
+    more = len(found) - _MOST_PAGES
+    told = [_of_page(site, page, kept, reason) for page in found[:_MOST_PAGES]]
+    return "\n".join(told + ([f"{found[0].match.route.pattern} has {count(more, 'more page')}"] if more > 0 else []))
+
+
+def _no_page(site: Site, pages: list[PlannedPage], url: str) -> BuildError:
+    what, wanted = f"no prerendered page is at {url}", url.strip("/")
+    for route in site.router.routes:
+        if route.pattern.strip("/") == wanted:
+            if route.redirect is not None:
+                return BuildError(what, why=f"[redirects] leads on from there to {route.redirect.to}")
+            if not route.prerender:
+                return BuildError(what, why=f"{route.source} is rendered on demand, at each request")
+            return BuildError(what, why=f"{route.source} has no pages so far")
+    mend = did_you_mean(url, [page.url for page in pages]) or "`hybridsite routes` lists the routes"
+    return BuildError(what, mend=mend)
+
+
+def _of_page(site: Site, page: PlannedPage, kept: Kept, reason: str) -> str:
     causes = [f"{cause}{_led_to(site, page, key)}" for cause, key in _causes(site, page, kept, reason)]
     if causes:
         return "\n".join(f"{page.url} was made anew: {cause}" for cause in causes)
-    made = kept.made[page.place]
-    sources = ", ".join([*made.trace, *(_read(key, slugs) for key, slugs in made.reads.items())])
+    sources = "; ".join(_made_from(kept.made[page.place]))
     return f"{page.url} was kept: nothing that it was made from has changed ({sources})"
 
 
@@ -67,13 +88,49 @@ def _causes(site: Site, page: PlannedPage, kept: Kept, reason: str) -> Iterator[
         yield from ((_change(kept, key, slug), "") for key, slug in kept.stale_fields(made))
 
 
-def _read(key: str, slugs: str) -> str:
-    """Tells what a page has read of entries: `title of blog/first`, `title of 12 entries of blog`."""
-    collection, what = _named(key)
+def _made_from(made: Made) -> Iterator[str]:
+    """Tells what a page was made from, in an author's words: files, what the site tells, and what entries have."""
+    if files := [key for key in made.trace if _noun(key) == key]:
+        yield ", ".join(files)
+    yield from (_noun(key) for key in made.trace if _noun(key) != key)
+    read: dict[str, list[str]] = {}
+    for key, slugs in made.reads.items():
+        collection, what = _named(key)
+        read.setdefault(_entries(collection, slugs), []).append(what)
+    for entries, several in read.items():
+        fields = [what for what in several if what not in _FIELDS.values()]
+        told = [f"the {'field' if len(fields) == 1 else 'fields'} {_listed(fields)}"] if fields else []
+        yield f"{_listed(told + [what for what in several if what in _FIELDS.values()])} of {entries}"
+
+
+def _listed(names: list[str]) -> str:
+    """Gives names as a text does: `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _noun(key: str) -> str:
+    """Says what a key stands for; that of a file is its name."""
+    kind, _, name = key.partition(":")
+    match kind:
+        case "everything":
+            return "any file of the site, since Python makes it, or what no build can follow"
+        case "data" if key not in _NOUNS:
+            return f"data.{name}"
+        case "list":
+            return f"which entries {name} has, in which order"
+        case "home":
+            return f"where the entries of {name} have their pages"
+        case "route":
+            return f"the URL of {name}"
+    return _NOUNS.get(key, key)
+
+
+def _entries(collection: str, slugs: str) -> str:
+    """Names entries: `blog/first`, `12 entries of blog`."""
     number = slugs.count("\n") - 1
     if slugs == ALL or number > 1:
-        return f"{what} of {'many' if slugs == ALL else number} entries of {collection}"
-    return f"{what} of {collection}/{slugs.strip()}"
+        return f"{'many' if slugs == ALL else number} entries of {collection}"
+    return f"{collection}/{slugs.strip()}"
 
 
 def _change(kept: Kept, key: str, slug: str) -> str:

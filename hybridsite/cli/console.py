@@ -91,13 +91,14 @@ class Console:
         faults = error.faults if isinstance(error, SiteErrors) else (error,)
         for fault in faults:
             self.problem("error", fault)
-            if self.verbose:
+            if self.verbose and not self.as_json:
                 click.echo("".join(traceback.format_exception(fault)), err=True)
 
     def problem(self, kind: str, fault: SiteError) -> None:
         """Prints a fault or a warning as `file:line:column: what; why; mend`."""
         if self.as_json:
-            self._event("fault" if kind == "error" else kind, str(fault), {"faults": [fault_fields(fault)]})
+            trace = {"trace": "".join(traceback.format_exception(fault))} if self.verbose else {}
+            self._event("fault" if kind == "error" else kind, str(fault), {"faults": [fault_fields(fault)], **trace})
             return
         lines = str(fault).splitlines() or [""]
         if self._color:
@@ -222,7 +223,7 @@ def log_settings(*, verbose: bool, form: str = "text", serving: bool = False) ->
     A line for each request goes to stdout, where a server writes them; `form` is "text" or "json". What anybody can
     have a server write, by requests that are none, it writes seldom.
     """
-    line: dict[str, Any] = {"format": "%(asctime)s %(levelname)s %(message)s"}
+    line: dict[str, Any] = {"()": "hybridsite.news.LineFormatter", "fmt": "%(asctime)s %(levelname)s %(message)s"}
     if form == "json":
         line = {"()": "hybridsite.server.journal.JsonFormatter"}
     return {

@@ -122,20 +122,17 @@ def serve(console: Console, site: Path, no_build: bool, host: str | None, port: 
     from hybridsite.places import is_dist
     from hybridsite.server.run import run
 
-    if not is_dist(site):
-        settings = load_settings(site, os.environ, serving=True)
-        if not no_build and _is_stale(site):
-            _build(console, site)
-    else:
-        settings = load_settings(site / "server", os.environ, serving=True)
+    own = site / "server" if is_dist(site) else site
+    _log_as(console, flags["log_format"])
+    settings = load_settings(own, os.environ, serving=True)
+    _log_as(console, form := flags["log_format"] or settings.server.log_format)
+    if own is site and not no_build and _is_stale(site):
+        _build(console, site)
     given = {name: value for name, value in (("host", host), ("port", port), *flags.items()) if value is not None}
     settings = settings.model_copy(update={"server": settings.server.model_copy(update=given)})
-    form = settings.server.log_format
-    if form == "json":
-        logging.config.dictConfig(log_settings(verbose=console.verbose, form=form))
     run(
         site,
-        fitted(site / "server" if is_dist(site) else site, settings),
+        fitted(own, settings),
         environ=os.environ,
         log_config=log_settings(verbose=console.verbose, form=form, serving=True),
         listening=lambda address: console.say(f"serving {_name(site)} at {address} (Ctrl-C stops)"),
@@ -345,6 +342,13 @@ def _build(console: Console, site: Path, **options: Any) -> None:
     console.report(report)
     if options.get("profile"):
         console.profile(report)
+
+
+def _log_as(console: Console, form: str | None) -> None:
+    """Has the log written in a form. Where that is JSON, what the command itself says is, too."""
+    if form == "json":
+        console.as_json = True
+        logging.config.dictConfig(log_settings(verbose=console.verbose, form=form))
 
 
 def _is_stale(site: Path) -> bool:

@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -17,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from hybridsite.dev.concerns import concerned
 from hybridsite.dev.error_page import error_page
 from hybridsite.dev.faults import report, told_in_a_line
-from hybridsite.dev.history import History
+from hybridsite.dev.history import History, url_of
 from hybridsite.dev.loading import Loaded, Loader
 from hybridsite.dev.look.look import Look, Now
 from hybridsite.dev.look.origins import NO_FLAGS, Flags
@@ -87,8 +86,10 @@ class DevApp:
                 loaded = await self._read(names)
         except Exception as error:
             self._fault = error
+            self._history.read_anew(names)
             self._tell_fault(error)
         else:
+            self._history.read_anew(names)
             is_mended, self._loaded, self._fault = self._fault is not None, loaded, None
             self._history.loaded(time.perf_counter() - began)
             loaded.site.notices.listen(self._tell_notice)
@@ -123,9 +124,9 @@ class DevApp:
                 return loaded
         return await self._loader.load(names)
 
-    def _tell_fault(self, error: Exception, url: str = "") -> None:
+    def _tell_fault(self, error: Exception, url: str = "", method: str = "GET") -> None:
         """Says what is wrong, unless that is known."""
-        self._history.failed(error, url)
+        self._history.failed(error, url, method)
         if self._faults.tell(told_in_a_line(error, self._root), error):
             _log.debug("how it came to this", exc_info=error)
 
@@ -235,7 +236,7 @@ class DevApp:
 
     def _failed(self, site: Site, request: Request, error: Exception) -> Response:
         """Gives the page that tells what went wrong while a request was answered."""
-        self._tell_fault(error, "/" + quote(request.scope["path"].lstrip("/\\")))
+        self._tell_fault(error, url_of(request.scope), request.method)
         return self._shown(request, error)
 
     def _shown(self, request: Request, error: Exception) -> Response:

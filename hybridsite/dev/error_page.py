@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from hybridsite.csp import digest
-from hybridsite.dev.faults import Report, Told
+from hybridsite.dev.faults import Report, Step, Told
 from hybridsite.errors import Location, count
 
 MARK = "x-hybridsite-dev"
@@ -47,7 +47,7 @@ pre { margin: 1rem 0; padding: .75rem 0; border: 1px solid var(--line); border-r
 font: 14px/1.6 ui-monospace, monospace } pre span { display: block; padding: 0 1rem; min-width: max-content }
 pre .at { background: var(--mark) } ol { padding-left: 1.5rem } code { font: 14px ui-monospace, monospace }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; font: 14px ui-monospace, monospace }
-dt { color: var(--soft) } dd { margin: 0 } .other { color: var(--soft) }
+dt { color: var(--soft) } dd { margin: 0 } summary { cursor: pointer }
 """
 )
 
@@ -65,13 +65,7 @@ def error_page(report: Report, root: Path, environ: Mapping[str, str]) -> Respon
         told = (_cause(cause, link) for cause in report.causes)
         parts.append(Markup("<h2>Causes</h2><ol>{}</ol>").format(Markup("").join(told)))
     if report.steps:
-        lines = (
-            Markup("<li{}>{} <code>{}</code></li>").format(
-                "" if step.is_own else Markup(" class=other"), link(step.location), step.function
-            )
-            for step in report.steps
-        )
-        parts.append(Markup("<h2>The way here, the last line first</h2><ol>{}</ol>").format(Markup("").join(lines)))
+        parts.append(Markup("<h2>The way here, the last line first</h2>{}").format(_way(report.steps, link)))
     if report.values:
         values = (Markup("<dt>{}</dt><dd>{}</dd>").format(*pair) for pair in report.values.items())
         parts.append(Markup("<h2>Values</h2><dl>{}</dl>").format(Markup("").join(values)))
@@ -83,6 +77,20 @@ def error_page(report: Report, root: Path, environ: Mapping[str, str]) -> Respon
     policy = f"default-src 'none'; style-src {digest(_STYLE)}; script-src 'self'; connect-src 'self'; base-uri 'none'"
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy, MARK: "error"}
     return Response(str(body), 500, headers | {"X-Content-Type-Options": "nosniff"}, media_type="text/html")
+
+
+def _way(steps: Sequence[Step], link: Linker) -> Markup:
+    """Shows the author's own lines, and folds those of packages and of Python."""
+
+    def listed(some: list[Step]) -> Markup:
+        lines = (Markup("<li>{} <code>{}</code></li>").format(link(step.location), step.function) for step in some)
+        return Markup("<ol>{}</ol>").format(Markup("").join(lines))
+
+    own, other = [step for step in steps if step.is_own], [step for step in steps if not step.is_own]
+    folded = Markup("<details class=soft><summary>{} of packages and of Python</summary>{}</details>")
+    return (listed(own) if own else Markup("")) + (
+        folded.format(count(len(other), "line"), listed(other)) if other else Markup("")
+    )
 
 
 def _fault(fault: Told, link: Linker) -> Markup:

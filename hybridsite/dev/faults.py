@@ -66,9 +66,10 @@ def report(error: BaseException, root: Path, *, with_values: bool) -> Report:
     """Tells what is known of an exception: of all faults, where it is several."""
     first: list[BaseException] = list(error.faults) if isinstance(error, SiteErrors) else [error]
     chain = [one for top in first for one in _chain(top)]
+    known = [one for one in chain if isinstance(one, SiteError) or not _is_ours(type(one))]
     faults = tuple(_told(one, root) for one in first)
     seen = {(one.location, one.what) for one in faults}
-    told = dict.fromkeys(_told(one, root) for one in chain)
+    told = dict.fromkeys(_told(one, root) for one in known)
     causes = tuple(one for one in told if (one.location, one.what) not in seen)
     steps = tuple(dict.fromkeys(step for one in reversed(chain) for step in _steps(one, str(root))))
     own = sorted(steps, key=lambda step: not step.is_own)[:_MOST_FRAMES]
@@ -134,8 +135,24 @@ def _values(chain: list[BaseException], root: str) -> dict[str, str]:
             break
     if frame is None or frame.f_code.co_name == "<module>":
         return {}
-    names = [name for name in frame.f_locals if not name.startswith("__")][:_MOST_VALUES]
-    return {name: shown_value(name, frame.f_locals[name]) for name in names}
+    in_template = "__jinja_exception__" in frame.f_globals
+    found = {name: value for name, value in frame.f_locals.items() if not name.startswith("__")}
+    own = [name for name, value in found.items() if not (in_template and _is_everywhere(name, value))]
+    return {name: shown_value(name, found[name]) for name in own[:_MOST_VALUES]}
+
+
+def _is_ours(thing: object) -> bool:
+    """Tells whether a class or a function is hybridsite's, or Jinja's."""
+    return str(getattr(thing, "__module__", "")).partition(".")[0] in ("hybridsite", "jinja2")
+
+
+def _is_everywhere(name: str, value: object) -> bool:
+    """Tells whether a name of a template is one that every template has, and neither the page's nor the author's."""
+    from jinja2.defaults import DEFAULT_NAMESPACE  # only a fault needs it
+
+    if name in ("site", "data") or DEFAULT_NAMESPACE.get(name) is value:
+        return True
+    return callable(value) and _is_ours(value)
 
 
 def is_secret(name: str) -> bool:

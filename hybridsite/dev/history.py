@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -69,7 +69,11 @@ class Measured:
 
 @dataclass(slots=True)
 class Fold:
-    """One fault, however often it was met: what is told of it, when it was met first and last, and where last."""
+    """One fault, however often it was met: what is told of it, when it was met first and last, and where last.
+
+    `is_mended` where, as far as anybody has asked, it is no more: the site was loaded without it, its file was changed,
+    or the request that met it last was answered since.
+    """
 
     number: int
     text: str
@@ -78,6 +82,8 @@ class Fold:
     last: float
     count: int = 1
     url: str = ""
+    method: str = "GET"
+    is_mended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +119,22 @@ class History:
         """Gives a fault by its number."""
         return next((fold for fold in self._folds.values() if fold.number == number), None)
 
+    @property
+    def standing(self) -> int:
+        """How many faults aren't mended, as far as anybody has asked."""
+        return sum(not fold.is_mended for fold in self._folds.values())
+
     def loaded(self, seconds: float) -> None:
         """Remembers that the site was loaded just now."""
         self.load = Load(seconds, time.time())
 
-    def failed(self, error: BaseException, url: str = "") -> None:
+    def read_anew(self, changed: Collection[str] = ()) -> None:
+        """Takes the faults of the sources for mended, and those in files that changed: one that stays is met again."""
+        for fold in self._folds.values():
+            in_changed = any(place.file in changed for place in fold.report.locations)
+            fold.is_mended = fold.is_mended or in_changed or not fold.url
+
+    def failed(self, error: BaseException, url: str = "", method: str = "GET") -> None:
         """Remembers a fault: one that is known already is counted once more."""
         text, now = told_in_a_line(error, self._root), time.time()
         told = report(error, self._root, with_values=True)
@@ -125,24 +142,28 @@ class History:
         fold = self._folds.get(text)
         if fold is None:
             self._number += 1
-            fold = self._folds[text] = Fold(self._number, text, told, now, now, url=url)
+            self._folds[text] = Fold(self._number, text, told, now, now, url=url, method=method)
             if len(self._folds) > _MOST_FAULTS:
                 self._folds.popitem(last=False)
             return
-        fold.report, fold.last, fold.url = told, now, url or fold.url
+        fold.report, fold.last, fold.is_mended = told, now, False
+        fold.url, fold.method = (url, method) if url else (fold.url, fold.method)
         fold.count += 1
         self._folds.move_to_end(text)
 
     async def answer(self, app: ASGIApp, site: Site, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lets an application answer a request, and remembers how, where that was for a route."""
+        """Lets an application answer a request, and remembers how, where that was for a route.
+
+        What went wrong at that path before is mended where the answer is no fault.
+        """
         route = route_of(site, scope)
-        if route is None:
-            await app(scope, receive, send)
-            return
         gauge, began = _Gauge(send), time.perf_counter()
         with noting() as notes:
             await app(scope, receive, gauge)
-        if gauge.status:
+        if 0 < gauge.status < 500:
+            for fold in self._folds.values():
+                fold.is_mended = fold.is_mended or (fold.url, fold.method) == (url_of(scope), scope["method"])
+        if gauge.status and route is not None:
             query = scope.get("query_string", b"").decode("latin-1")
             raw = scope.get("raw_path") or quote(scope["path"]).encode()
             url = raw.decode("latin-1") + (f"?{query}" if query else "")
@@ -167,6 +188,11 @@ class _Gauge:
         elif message["type"] == "http.response.body":
             self.size += len(message.get("body", b""))
         await self._send(message)
+
+
+def url_of(scope: Scope) -> str:
+    """Gives the path of a request as it is told of a fault that was met there."""
+    return "/" + quote(scope["path"].lstrip("/\\"))
 
 
 def _name(route: Route) -> str:

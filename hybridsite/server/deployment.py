@@ -16,6 +16,7 @@ from typing import NamedTuple
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hybridsite.errors import ServeError
+from hybridsite.extras import install
 from hybridsite.manifest import SHOWN
 from hybridsite.modules import forget_root
 from hybridsite.server.app import App
@@ -249,9 +250,8 @@ def _watchers(settings: ServerSettings) -> list[Watcher]:
 
 
 def _missing(setting: str, extra: str, error: ImportError) -> ServeError:
-    return ServeError(
-        f"{setting} is set, and its package can't be loaded", why=str(error), mend=f'pip install "hybridsite[{extra}]"'
-    )
+    what = f"{setting} is set, and its package can't be loaded"
+    return ServeError(what, why=str(error), mend=install(extra))
 
 
 def _tell(fault: object) -> None:

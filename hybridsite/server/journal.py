@@ -10,12 +10,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Container
-from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hybridsite.answers import NOTES
+from hybridsite.news import stamp
 from hybridsite.security import forwarded
 
 _log = logging.getLogger("hybridsite.access")
@@ -47,8 +47,9 @@ class Note(NamedTuple):
         session = " session" if self.session else ""
         cache = f" {self.cache}" if self.cache else ""
         asked = f'"{self.method} {_printable(self.path)} HTTP/{self.version}" {self.status} {self.size}'
-        when = datetime.fromtimestamp(self.moment, UTC).isoformat(timespec="milliseconds")
-        return f"{when} {self.client or '-'} {asked} {self.seconds * 1000:.1f}ms{session}{cache} {self.id}"
+        return (
+            f"{stamp(self.moment)} {self.client or '-'} {asked} {self.seconds * 1000:.1f}ms{session}{cache} {self.id}"
+        )
 
     def as_json(self) -> str:
         """Gives an object in one line, for programs."""
@@ -170,16 +171,16 @@ class Seldom(logging.Filter):
         """Tells whether a record is written. All but warnings are."""
         if record.levelno != logging.WARNING:
             return True
-        message = record.getMessage()
-        since, left_out = self._told.get(message, (-self.EVERY, 0))
+        kind = str(record.msg)  # whatever address stands in it
+        since, left_out = self._told.get(kind, (-self.EVERY, 0))
         if record.created - since < self.EVERY:
-            self._told[message] = (since, left_out + 1)
+            self._told[kind] = (since, left_out + 1)
             return False
         if len(self._told) >= self.MOST:
             self._told.clear()
-        self._told[message] = (record.created, 0)
+        self._told[kind] = (record.created, 0)
         if left_out:
-            record.msg, record.args = f"{message} ({left_out:,} more since that was last told)", ()
+            record.msg, record.args = f"{record.getMessage()} ({left_out:,} more since that was last told)", ()
         return True
 
 
@@ -194,8 +195,7 @@ class JsonFormatter(logging.Formatter):
 
 def as_object(level: str, logger: str, moment: float, /, **more: object) -> str:
     """Gives one line of the log in JSON."""
-    when = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    return json.dumps({"time": when, "level": level, "logger": logger, **more})
+    return json.dumps({"time": stamp(moment), "level": level, "logger": logger, **more})
 
 
 def _printable(text: str) -> str:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
+import httptools
 from starlette.types import Message
 from uvicorn.protocols.http.httptools_impl import (
     HEADER_RE,
@@ -95,16 +96,30 @@ class Protocol(HttpToolsProtocol):
                 self._refuse()
                 return
         self._chunk_size = len(data)
-        super().data_received(data)
+        # As uvicorn has it, which would say of a head that is too large that it is no HTTP.
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            if not self._refused:
+                self.logger.warning("a request from %s is no HTTP: answered 400", self._address)
+                self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+            else:
+                self._unsupported_upgrade_warning()
 
     def send_400_response(self, msg: str) -> None:
         """Answers a head that doesn't parse; not in the midst of another answer."""
-        if self._refused:
-            return
         if self._is_answering():
             self.transport.close()
         else:
             super().send_400_response(msg)
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else "nowhere"
 
     def _exact_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
@@ -172,6 +187,8 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self) -> None:
+        most = f"{self._most_head:,} bytes, [limits] headers"
+        self.logger.warning("a request from %s has a head of over %s: answered 431", self._address, most)
         if self._is_answering():
             self._refused = True
             self.transport.close()

@@ -12,6 +12,7 @@ from hybridsite.cache.shelf import Shelf
 from hybridsite.cache.store import CacheStore
 from hybridsite.config import Settings
 from hybridsite.errors import ConfigError, Location, SecretError, did_you_mean
+from hybridsite.extras import install
 from hybridsite.security import NEW_SECRET, SECRET_VARIABLE, signing_keys
 from hybridsite.sessions.drivers import create_store
 from hybridsite.sessions.manager import CookieSettings, SessionManager
@@ -74,7 +75,7 @@ def _redis(options: Mapping[str, Any], environ: Mapping[str, str]) -> CacheStore
     try:
         from hybridsite.cache.redis import RedisStore
     except ImportError as error:
-        mend = 'pip install "hybridsite[redis]"'
+        mend = install("redis")
         raise ConfigError(
             'the cache driver "redis" can\'t be loaded', why=str(error), mend=mend, location=place
         ) from error

@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 from hybridsite.capabilities import Capability
 from hybridsite.errors import DriverError, did_you_mean
 from hybridsite.extensions import Kind, found
+from hybridsite.extras import install
 from hybridsite.sessions.store import Needs, Reach, SessionStore
 
 ENTRY_POINTS = "hybridsite.sessions"
@@ -95,7 +96,7 @@ def _from_environment(
 
 def _absent(driver: str) -> str:
     if driver in BUILT_IN:
-        return f'pip install "hybridsite[{driver}]"'
+        return install(driver)
     return "install its package, or write it as package.module:Class"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -64,11 +65,11 @@ BLOG: dict[str, str | bytes] = {
          "/whole/ was made anew: the data of blog/b changed, by content/blog/b.md"),
         ("b", "---\ntitle: B\n---\nnew", "/bodies/",
          "/bodies/ was made anew: the body of blog/b changed, by content/blog/b.md"),
-        ("b", "---\ntitle: B\n---\nnew", "/titles/", "title of 2 entries of blog)"),
+        ("b", "---\ntitle: B\n---\nnew", "/titles/", "the field title of 2 entries of blog)"),
         ("c", "---\ntitle: C\n---\n", "/titles/",
          "/titles/ was made anew: the entries of blog, or their order, changed"),
         ("c", "---\ntitle: C\n---\n", "/blog/b/", "/blog/b/ was made anew: the neighbours of blog/b changed"),
-        ("b", "---\ntitle: B\n---\nnew", "/blog/b/", "title of blog/b, the neighbours of blog/b)"),
+        ("b", "---\ntitle: B\n---\nnew", "/blog/b/", "the field title and the neighbours of blog/b)"),
     ],
 )  # fmt: skip
 def test_the_fields_of_entries_are_told_by_their_names(
@@ -78,6 +79,50 @@ def test_the_fields_of_entries_are_told_by_their_names(
     built_here(root)
     write_files(root, {f"content/blog/{file}.md": text})
     assert told in built_here(root, why=url).why
+
+
+def test_what_a_kept_page_was_made_from_is_told_by_names_that_its_author_knows(tmp_path: Path) -> None:
+    root = write_site(tmp_path / "site", BLOG | SITE | {"pages/any.html": "<< asset('a.css') >>", "assets/a.css": ""})
+    built_here(root)
+    told = {
+        url: built_here(root, why=url).why.partition("has changed (")[2] for url in ("/whole/", "list", "any", "/code/")
+    }
+    assert told["list"] == "pages/list.html, site.toml; data.list; the URL of pages/index.html)"
+    assert told["any"] == "pages/any.html, site.toml; what lies in assets/)"
+    assert told["/code/"] == "any file of the site, since Python makes it, or what no build can follow)"
+    assert "where the entries of blog have their pages; which entries blog has, in which order" in told["/whole/"]
+
+
+def test_a_route_stands_for_its_pages(tmp_path: Path) -> None:
+    root = write_site(tmp_path / "site", BLOG)
+    built_here(root)
+    write_files(root, {"content/blog/a.md": "---\ntitle: N\n---\n"})
+    first, second = built_here(root, why="/blog/[slug]/").why.splitlines()
+    assert first.startswith("/blog/a/ was made anew: title of blog/a changed")
+    assert second.startswith("/blog/b/ was kept")
+    write_files(root, {f"content/blog/{number}.md": "---\ntitle: T\n---\n" for number in range(9)})
+    *pages, more = built_here(root, why="blog/[slug]").why.splitlines()
+    assert (len({line.partition(" ")[0] for line in pages}), more) == (10, "/blog/[slug]/ has 1 more page")
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("/cart/", "pages/cart.html is rendered on demand"),
+        ("/old/", "leads on from there to /cart/"),
+        ("/blog/[slug]/", "no pages so far"),
+        ("/nowhere-near/", "`hybridsite routes` lists the routes"),
+    ],
+)
+def test_a_route_without_a_prerendered_page_says_what_it_is(tmp_path: Path, url: str, why: str) -> None:
+    files = {
+        "site.toml": '[redirects]\n"/old/" = "/cart/"\n',
+        "pages/cart.html": "---\nprerender: false\n---\n",
+        "pages/blog/[slug].html": "",
+        "pages/blog/[slug].py": "def paths(site):\n    return []\n",
+    }
+    with pytest.raises(BuildError, match=re.escape(why)):
+        built_here(write_site(tmp_path / "site", SITE | files), why=url)
 
 
 def test_a_page_of_entries_that_moves_is_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -225,6 +226,20 @@ def test_the_templates_that_led_to_a_fault_are_listed_with_their_values(site: Pa
     text = ask_dev(site, "/").text
     way = text.partition("The way here")[2]
     assert way.index("components/piece.html:1") < way.index("pages/index.html:2") < way.index("rendering.py")
+
+
+def test_the_authors_names_and_lines_are_shown_and_those_of_packages_folded(site: Path) -> None:
+    page = "{% set word = 'ink' %}{% for number in [1, 2] %}<< number + kept.nothing >>{% endfor %}"
+    code = "def load(context):\n    return {'kept': {'there': 3}, 'range': 5}\n"
+    write_files(site, {"pages/index.html": ON_DEMAND + page, "pages/index.py": code})
+    text = ask_dev(site, "/").text
+    values = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", text.partition("<h2>Values")[2])
+    assert dict(values) == {"word": "&#39;ink&#39;", "number": "1", "kept": "{&#39;there&#39;: 3}", "range": "5"}
+    assert "MissingValue" not in text
+    own, _, folded = text.partition("The way here")[2].partition("<h2>")[0].partition("<details")
+    assert (own.count("<li>"), "pages/index.html:4" in own, "jinja2" in own) == (1, True, False)
+    assert "jinja2/environment.py" in folded
+    assert re.search(r"<summary>[0-9]+ lines of packages and of Python</summary>", folded)
 
 
 def test_a_fault_of_paths_is_shown_where_a_page_of_it_is_asked_for(site: Path) -> None:

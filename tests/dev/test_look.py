@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -183,5 +184,49 @@ def test_errors_are_folded_and_lead_to_their_page(site: Path) -> None:
         assert page.status == 200
         assert "x-hybridsite-dev" not in page.header
         assert f"vscode://file{site}/pages/one.html:4:" in page.text
+
+    looked(site, visit)
+
+
+def test_errors_that_are_mended_are_counted_no_more(site: Path) -> None:
+    fault, call = (
+        "---\nprerender: false\n---\n<p><< pgae >></p>\n",
+        "def POST(context):\n    return {}[context.params['n']]\n",
+    )
+    on = {"pages/one.html": fault, "pages/two.html": fault, "pages/api/[n].py": call}
+
+    async def count(browser: Browser) -> tuple[int, int]:
+        text = (await browser.get("/_dev/errors/")).text
+        found = re.search(r'Errors(?: <b class="number">(\d+)</b>)?</a>', text)
+        assert found is not None
+        return int(found[1] or 0), text.count("mended ·")
+
+    async def visit(browser: Browser) -> None:
+        write_files(site, on)
+        await browser.app.reload(on)
+        for page in ("/one/", "/two/"):
+            assert (await browser.get(page)).status == 500
+        assert (await browser.post("/api/1", {})).status == 500
+        assert await count(browser) == (3, 0)
+        write_files(site, {"pages/one.html": "<p>one</p>\n"})
+        await browser.app.reload(["pages/one.html"])
+        assert await count(browser) == (2, 1)  # its file was changed
+        write_files(site, {"layouts/new.html": "<p>one</p>\n", "pages/index.html": "{% if %}"})
+        await browser.app.reload(["pages/index.html"])
+        assert await count(browser) == (3, 1)
+        write_files(site, {"pages/index.html": "<p>index</p>\n"})
+        await browser.app.reload(["pages/other.html"])
+        assert await count(browser) == (2, 2)  # the site was loaded without it
+        assert (await browser.get("/api/1")).status == 405
+        assert await count(browser) == (2, 2)
+        write_files(
+            site, {"pages/one.html": fault, "pages/api/[n].py": call.replace("return {}", "return {'1': 'well'}")}
+        )
+        await browser.app.reload(["pages/one.html"])
+        assert (await browser.get("/one/")).status == 500
+        assert await count(browser) == (3, 1)  # it is there again
+        await browser.app.reload(["helpers.py"])
+        assert (await browser.post("/api/1", {})).text == "well"
+        assert await count(browser) == (2, 2)  # what met it was answered
 
     looked(site, visit)

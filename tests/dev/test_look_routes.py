@@ -57,6 +57,36 @@ def test_each_route_tells_its_kind_its_source_and_its_cache(site: Path) -> None:
     assert found["/_actions/greet"] == "action actions.py:3"
 
 
+def test_files_that_plugins_add_to_a_build_are_listed_and_open(site: Path) -> None:
+    plugins = "from hybridsite.plugins import Plugin\n\nclass Any(Plugin):\n    def built(self, build): ...\n"
+    write_files(
+        site,
+        {
+            "site.toml": 'plugins = ["own:Any"]\n'
+            + FILES["site.toml"]
+            + '[site]\nurl = "https://x.example"\n[sitemap]\n[search]\n',
+            "own.py": plugins,
+        },
+    )
+
+    async def visit(browser: Browser) -> tuple[str, int, int]:
+        text = (await browser.get("/_dev/?q=by+s")).text
+        return (
+            text,
+            (await browser.get("/sitemap.xml")).status,
+            (await browser.get("/_dev/routes/?path=/sitemap.xml")).status,
+        )
+
+    text, there, details = looked(site, visit)
+    found = rows(text)
+    assert found["/sitemap.xml"].startswith("added by build by sitemap site.toml:8")
+    assert found["/pagefind/*"].startswith("added by build by search site.toml:9")
+    assert 'href="/sitemap.xml" aria-label="Open' in text
+    assert "routes/?path=%2Fsitemap.xml" not in text
+    assert (there, details) == (200, 404)
+    assert len(found) == 3  # a plugin that doesn't say what it adds is no line
+
+
 def test_an_answer_is_measured_without_devs_own_script(site: Path) -> None:
     async def visit(browser: Browser) -> None:
         assert "×" not in rows((await browser.get("/_dev/")).text)["/cart/"]

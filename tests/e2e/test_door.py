@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import sys
@@ -120,9 +121,17 @@ def test_a_head_without_end_is_answered_431(server: Server, head: bytes, pieces:
 def test_requests_that_are_none_don_t_fill_the_log(make_site: MakeSite, serve: Serve) -> None:
     # case B6
     server = serve(make_site({"pages/index.html": "home"}))
+    large = b"GET / HTTP/1.1\r\nHost: a.example\r\nX: %b\r\n\r\n" % (b"a" * (MOST_HEAD + 1))
     for _ in range(50):
         assert status(talk(server, b"no request\r\n\r\n")) == 400
-    assert server.log().count("Invalid HTTP request") == 1
+        assert status(talk(server, large)) == 431
+    told = [line.partition(" WARNING ") for line in server.log().splitlines() if " WARNING " in line]
+    assert [message for _, _, message in told] == [
+        "a request from 127.0.0.1 is no HTTP: answered 400",
+        "a request from 127.0.0.1 has a head of over 65,536 bytes, [limits] headers: answered 431",
+    ]
+    # In the one form that the lines of requests have, too.
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", when) for when, _, _ in told)
 
 
 def test_a_connection_that_nobody_uses_stays_open_as_long_as_the_setting_says(

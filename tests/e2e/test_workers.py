@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.support import CONSOLE, MakeSite, Serve, Server, built, wait_until
+from tests.e2e.support import CONSOLE, Hybridsite, MakeSite, Serve, Server, built, wait_until, write_files
 
 ENDLESS = {
     "site.toml": '[limits]\ntime = "2s"\n[server]\ngrace = "1s"\n',
@@ -141,15 +141,27 @@ def test_the_log_in_json(make_site: MakeSite, serve: Serve, args: tuple[str, ...
     assert name == "one-two"
     server.client().get("/bad?secret=4711")
     server.stop()
-    objects = [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
+    objects = [json.loads(line) for line in server.log().splitlines()]  # of both streams, with what the build says
+    assert objects[0]["event"] in ("news", "route")
+    assert any(server.url in one["message"] for one in objects if one.get("event") == "news")
     assert [one for one in objects if one.get("id") == name and one["path"] == "/" and one["status"] == 200]
     fault = next(one for one in objects if "RuntimeError" in one.get("message", ""))
     answered = next(one for one in objects if one.get("path") == "/bad")
     assert f"(request {answered['id']})" in fault["message"]
     assert "pages/bad.py" in fault["trace"]
     assert "4711" not in server.log()
-    others = [line for line in server.log().splitlines() if not line.startswith("{")]
-    assert [line for line in others if not line.startswith(("serving ", "built ", "/", "route"))] == []
+
+
+def test_faults_are_objects_too_where_the_log_is_in_json(make_site: MakeSite, hybridsite: Hybridsite) -> None:
+    site = make_site({"site.toml": '[server]\nlog_format = "json"\n', "pages/index.html": "<< nowhere >>"})
+    done = hybridsite("serve", site)
+    assert [json.loads(line)["faults"][0]["line"] for line in done.stdout.splitlines()] == [1]
+    assert done.stderr == ""
+    write_files(site, {"site.toml": "[server]\nlog_frmat = 1\n"})
+    for more in ((), ("-v",)):
+        done = hybridsite("serve", site, "--log-format", "json", *more)
+        (fault,) = map(json.loads, done.stdout.splitlines())
+        assert (fault["event"], done.stderr, "trace" in fault) == ("fault", "", bool(more))
 
 
 def test_a_server_is_ready_when_its_store_answers(make_site: MakeSite, serve: Serve) -> None:

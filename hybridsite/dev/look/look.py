@@ -218,7 +218,9 @@ class Look:
     async def _errors(self, request: Request, now: Now) -> Response:
         number = request.query_params.get("id", "")
         if not number:
-            return self._page("errors.html", "errors/", now, folds=list(self._history.faults))
+            return self._page(
+                "errors.html", "errors/", now, folds=sorted(self._history.faults, key=lambda fold: fold.is_mended)
+            )
         fold = self._history.fault(int(number)) if number.isascii() and number.isdigit() and len(number) < 10 else None
         if fold is None:
             return _plain("there is no such error any more", 404)
@@ -249,7 +251,7 @@ class Look:
                 "site": site,
                 "root": str(self._root),
                 "version": __version__,
-                "errors": sum(1 for _ in self._history.faults),
+                "errors": self._history.standing,
                 "now": report(now.fault, self._root, with_values=False) if now.fault else None,
                 **values,
             },

@@ -8,11 +8,12 @@ from itertools import islice
 
 from hybridsite.build.rows import RouteRow
 from hybridsite.build.traces import every_key
+from hybridsite.config import setting_locations
 from hybridsite.dev.files import LiveFiles
 from hybridsite.dev.history import History, Measured
 from hybridsite.errors import Location, SiteError, SiteErrors
 from hybridsite.resources import Resource
-from hybridsite.routes import Route
+from hybridsite.routes import Part, Route
 from hybridsite.site import Site
 from hybridsite.units import told
 from hybridsite.urls import PathRefused
@@ -20,6 +21,7 @@ from hybridsite.used import ASSETS, EVERYTHING, HOME, LIST, PYTHON, ROUTES
 
 MOST_PAGES = 200
 """How many pages of one route are listed."""
+ADDED = "added by build"
 _DEEPEST = 12
 _MEANT = {
     ASSETS: "whatever lies in assets/",
@@ -47,7 +49,12 @@ class Line:
     @property
     def is_live(self) -> bool:
         """Whether the site's code or a template answers each request."""
-        return not self.route.prerender and self.kind != "redirect"
+        return not self.route.prerender and self.kind not in ("redirect", ADDED)
+
+    @property
+    def is_added(self) -> bool:
+        """Whether it is no route, but a file that a plugin adds to a finished build, such as the sitemap."""
+        return self.kind == ADDED
 
     def holds(self, words: str) -> bool:
         """Tells whether each of some words is in what is shown of it, or in the name of a file that it is made from."""
@@ -94,7 +101,7 @@ class Details:
 
 
 def lines(site: Site, history: History) -> list[Line]:
-    """Gives every route: pages, endpoints and redirects in the order of their patterns, then actions."""
+    """Gives every route: pages, endpoints and redirects in the order of their patterns, actions, and what is added."""
     routes = [_line(site, route, history) for route in site.router.routes]
     actions = [
         Line(
@@ -104,7 +111,24 @@ def lines(site: Site, history: History) -> list[Line]:
         )
         for action in site.actions.values()
     ]
-    return [*routes, *actions]
+    return [*routes, *actions, *_added(site)]
+
+
+def _added(site: Site) -> Iterator[Line]:
+    """Yields the files that plugins say they add to a finished build; one that doesn't say may add any."""
+    for name, file in site.plugins.additions:
+        if file != "*":
+            segments = tuple(file.split("/"))
+            route = Route(tuple((Part(text, "text"),) for text in segments), "file", template=name, prerender=True)
+            url = None if "*" in file else site.policy.url("file", segments)
+            place = _place_of_plugin(site, name)
+            yield Line(route, f"/{file}", ADDED, f"by {name}", place, url, "", None, (place.file,))
+
+
+def _place_of_plugin(site: Site, name: str) -> Location:
+    """Gives the line of site.toml that switches a plugin on: a feature's table, or the list of plugins."""
+    places = setting_locations(site.root)
+    return places.get((name,)) or places.get(("plugins",)) or Location("site.toml")
 
 
 def _line(site: Site, route: Route, history: History) -> Line:
@@ -143,7 +167,7 @@ def _files(resource: Resource) -> tuple[str, ...]:
 
 def details(site: Site, history: History, asked: str, source: str = "") -> Details | None:
     """Finds a route by its pattern, or by a path that it answers, and its file where several do; None for none."""
-    known = lines(site, history)
+    known = [line for line in lines(site, history) if not line.is_added]
     found = [line for line in known if line.pattern == asked] or (_answering(site, known, asked) if asked else [])
     line = next((each for each in found if each.route.source == source), next(iter(found), None))
     if line is None:

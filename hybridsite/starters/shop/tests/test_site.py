@@ -50,6 +50,12 @@ def test_a_form_that_makes_no_sense_changes_nothing(visitor, form):
     assert visitor.session["cart"] == {"noon": 1}
 
 
+def test_what_went_wrong_is_said_on_the_page_of_a_print(visitor):
+    visitor.action("add_to_cart", {"product": "mona-lisa"}, page="/prints/noon/")
+    page = visitor.get("/prints/noon/", islands=True).text
+    assert "We don&#39;t sell that." in page
+
+
 def test_an_order_empties_the_cart_and_is_nobody_elses(site, visitor):
     visitor.session["cart"] = {"harbour": 1, "noon": 1}
     thanks = visitor.action("place_order", {"name": "Ann", "address": "Lane 1"}, page="/checkout/")
