@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from hybridsite.entries import Entry, field
 from hybridsite.errors import PluginError
-from hybridsite.extras import install
 from hybridsite.plugins import BuiltPage, FinishedBuild, Plugin
 
 FOLDER: Final = "pagefind"
@@ -81,7 +80,7 @@ async def _index(pages: Sequence[tuple[str, bytes]], folder: Path, build: Finish
     try:
         from pagefind.index import IndexConfig, PagefindIndex
     except ImportError:
-        mend = install("search")
+        mend = 'pip install "hybridsite[search]"'
         raise PluginError("[search] needs Pagefind, which is not installed", mend=mend) from None
     try:
         with suppress(_Written):
