@@ -79,7 +79,7 @@ def log_failure(site: Site, request: Request, error: Exception) -> None:
 def _named(request: Request) -> str:
     """Gives what tells a request from others in the log, where that is kept."""
     notes = request.scope.get(NOTES)
-    return f" (request {notes['id']})" if notes else ""
+    return f" (request {notes['id']})" if notes and "id" in notes else ""
 
 
 # RFC 9110, 8 and 14: what tells of the bytes that are sent, which the file alone knows.

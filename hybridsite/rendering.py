@@ -85,6 +85,7 @@ async def render(
             path = RequestPath(segments, site.policy.has_slash(kind, segments) is not False)
     if not _origin_is_own(site, request):
         return finished(site, request, resource, await _error_page(site, request, 403))
+    _note_route(request, resource)
     watched = None if result or file else caching.watched(site.cache, request, site.policy.path(path), resource)
     session = await _open_session(site, request, resource) if watched is None or site.middleware else None
     context = Context(site, match, resource, watched or request, path, session, result, pieces=islands.Pieces)
@@ -98,6 +99,12 @@ async def render(
         cookie = (await site.sessions.save(session, https=_is_https(site, request))).set_cookie
     response = finished(site, request, context.resource, response, context, session, cookie)
     return caching.concluded(context, request, response)
+
+
+def _note_route(request: Request, resource: Resource) -> None:
+    """Tells which route answers, where that is noted: the first one, whatever is rendered for it besides."""
+    if NOTES in request.scope and resource.route.kind != "error":
+        request.scope[NOTES].setdefault("route", resource.route.pattern)
 
 
 async def _from_cache(context: Context, fresh: bool) -> Response:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from hybridsite.errors import ServeError
+from hybridsite.errors import Faults, ServeError
 from hybridsite.extras import install
 from hybridsite.places import STATE_VARIABLE
 from hybridsite.server.deployment import Deployment, create_app
@@ -37,15 +37,16 @@ def function_app(place: Path, environ: Mapping[str, str]) -> Deployment:
 def lambda_handler(place: Path, environ: Mapping[str, str]) -> Handler:
     """Makes the handler of AWS Lambda, for function URLs, API Gateway's REST and HTTP APIs, and load balancers.
 
-    The store is opened with the first event, and stays open as long as the function does. Raises SiteError.
+    The store is opened with the first event, and stays open as long as the function does. Raises
+    SiteError, or SiteErrors for several faults.
     """
-    try:
-        from mangum import Mangum
-    except ImportError as error:
-        mend = install("lambda")
-        raise ServeError("Mangum, which answers Lambda's events, can't be loaded", why=str(error), mend=mend) from error
-    app = function_app(place, environ)
-    answer: Any = Mangum(_Events(app), lifespan="off", text_mime_types=list(_TEXT))  # its own is one for each event
+    faults = Faults()  # whatever is missing is told at once: each attempt is an upload
+    with faults.collect():
+        mangum = _mangum()
+    with faults.collect():
+        app = function_app(place, environ)
+    faults.raise_any()
+    answer: Any = mangum(_Events(app), lifespan="off", text_mime_types=list(_TEXT))  # its own is one for each event
     started: list[Life] = []
 
     def handler(event: Event, context: Any) -> dict[str, Any]:
@@ -57,6 +58,15 @@ def lambda_handler(place: Path, environ: Mapping[str, str]) -> Handler:
         return found
 
     return handler
+
+
+def _mangum() -> Any:
+    try:
+        from mangum import Mangum
+    except ImportError as error:
+        mend = install("lambda")
+        raise ServeError("Mangum, which answers Lambda's events, can't be loaded", why=str(error), mend=mend) from error
+    return Mangum
 
 
 class _Events:

@@ -251,6 +251,18 @@ class SecuritySettings(Section):
     max_parts: int = Field(default=100, ge=1, description="The most files that a form may carry.")
 
 
+class MetricsSettings(Section):
+    """Where Prometheus asks `serve` for metrics: never where the site is."""
+
+    host: Text = Field(default="127.0.0.1", description="The address to listen on for metrics.")
+    port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="The port of `/metrics`; 0 takes a free one. Without, nothing is counted.",
+    )
+
+
 class ServerSettings(Section):
     """How `serve` listens."""
 
@@ -271,6 +283,10 @@ class ServerSettings(Section):
     log_format: Literal["text", "json"] = Field(
         default="text", description='How the log is written: lines for people, or "json", an object a line.'
     )
+    metrics: MetricsSettings = Field(
+        default_factory=MetricsSettings.usual, description="Metrics for Prometheus, on a port of their own."
+    )
+    spans: bool = Field(default=False, description="Whether OpenTelemetry gets spans; OTEL_* variables say how.")
 
 
 class LimitSettings(Section):

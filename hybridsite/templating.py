@@ -9,11 +9,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType, MethodType
 from typing import Any
 
 import jinja2
 from jinja2.exceptions import TemplateNotFound
+from jinja2.runtime import Context as JinjaContext
+from jinja2.utils import internalcode
 
 from hybridsite import sources
 from hybridsite.analysis import IslandUse, TemplateFacts
@@ -47,12 +49,30 @@ CONTEXT_NAMES = frozenset(
 # What an island gets of the page that it stands on, where it is fetched by itself: nothing.
 _PAGES_OWN = frozenset({"page", "params"})
 COMPONENTS = "components/"
+_FUNCTIONS = (FunctionType, MethodType)
+
+
+class _SiteContext(JinjaContext):
+    """Jinja's context, but a function or a method is called at once: it can't be an object that takes the context."""
+
+    @internalcode
+    def call(self, called: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Calls what a template calls."""
+        if type(called) not in _FUNCTIONS or hasattr(called, "jinja_pass_arg"):
+            return super().call(called, *args, **kwargs)
+        kwargs.pop("_block_vars", None)
+        kwargs.pop("_loop_vars", None)
+        try:
+            return called(*args, **kwargs)
+        except StopIteration:
+            return self.environment.undefined("a function of the template raised StopIteration")
 
 
 class _SiteEnvironment(jinja2.Environment):
     """Jinja's environment, but a key of a mapping goes before a method of dict: `data.items` is the file items.toml."""
 
     code_generator_class = PrintingCodeGenerator
+    context_class = _SiteContext
     print_escaped = staticmethod(print_escaped)
     print_plain = staticmethod(print_plain)
 
@@ -212,8 +232,9 @@ class Templates:
 
     def render(self, template: jinja2.Template, values: Mapping[str, object]) -> str:
         """Renders a template. Raises TemplateError, and SiteErrors of what it called, each with the template's line."""
-        # What Template.render() does, without laying the values over the globals one by one.
-        context = template.new_context({**self.environment.globals, **values}, shared=True)
+        # What Template.render() does, without laying the values over the globals one by one. No template has others.
+        names = {**self.environment.globals, **values}
+        context = _SiteContext(self.environment, names, template.name, template.blocks)
         try:
             try:
                 return "".join(template.root_render_func(context))

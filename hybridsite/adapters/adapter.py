@@ -65,6 +65,11 @@ class HostedBuild:
     files: Sequence[BuiltFile]
     _write: Callable[[str, bytes], object] = field(repr=False)
     _read: Callable[[str], bytes] = field(repr=False)
+    _size: Callable[[], int] = field(repr=False)
+
+    def size(self) -> int:
+        """Gives how many bytes dist/ has, with what the server needs and what the adapter has written so far."""
+        return self._size()
 
     def read(self, name: str) -> bytes:
         """Gives a file by its path below dist/. Raises FileNotFoundError."""

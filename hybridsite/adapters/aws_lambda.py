@@ -36,10 +36,11 @@ class LambdaAdapter(Adapter):
         return FUNCTION
 
     def finish(self, build: HostedBuild) -> Iterable[SiteError]:
-        """Installs the packages, so that they are there when the build stands."""
-        from hybridsite.adapters.functions import packages_of
+        """Installs the packages, so that they are there when the build stands. Raises AdapterError, also for a function
+        that is too large."""
+        from hybridsite.adapters.functions import check_size, packages_of
 
-        packages_of(build.site, MANGUM)
+        check_size(build, {HANDLER: _HANDLER}, packages_of(build.site, MANGUM))
         return ()
 
     def placed(self, site: Any, dist: Path) -> Iterable[Path]:

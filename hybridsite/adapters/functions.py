@@ -21,6 +21,7 @@ from hybridsite.errors import AdapterError, BuildError, Location
 from hybridsite.places import STATE
 
 if TYPE_CHECKING:
+    from hybridsite.adapters.adapter import HostedBuild
     from hybridsite.site import Site
 
 DIST = "dist"
@@ -70,7 +71,7 @@ def _wanted(requirement: str, extras: set[str]) -> str | None:
 def write_function(site: Site, dist: Path, folder: Path, files: Mapping[str, str], packages: Path | None) -> None:
     """Writes the folder anew: `files` by name, a copy of dist/, and in _vendor/ hybridsite and the packages.
 
-    Raises AdapterError where it is larger than a host takes, BuildError where it can't be written.
+    Raises BuildError where it can't be written.
     """
     vendor = folder / PACKAGES
     try:
@@ -85,7 +86,19 @@ def write_function(site: Site, dist: Path, folder: Path, files: Mapping[str, str
         shutil.copytree(Path(hybridsite.__file__).parent, vendor / "hybridsite", ignore=_ignored)
     except OSError as error:
         raise BuildError(f"{folder} can't be written", why=error.strerror or str(error)) from error
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def check_size(build: HostedBuild, files: Mapping[str, str], packages: Path | None) -> None:
+    """Raises AdapterError where the function that `write_function` would write is larger than a host takes.
+
+    It is told before the build stands, so that one which can't go online leaves the one before as it was.
+    """
+    size = build.size() + sum(len(text.encode()) for text in files.values())
+    for root in filter(None, (packages, Path(hybridsite.__file__).parent)):
+        for place, folders, names in os.walk(root):
+            left = _ignored(place, [*folders, *names]) | ({"bin"} if place == str(packages) else set())
+            folders[:] = [name for name in folders if name not in left]
+            size += sum(os.stat(os.path.join(place, name)).st_size for name in names if name not in left)
     if size > _MOST_BYTES:
         what = f"the function has {size // 2**20} MiB, and the host takes {_MOST_BYTES // 2**20}"
         mend = "let what is large lie elsewhere, or take packages out"

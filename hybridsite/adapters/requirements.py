@@ -18,7 +18,10 @@ def extras_of(site: Site) -> list[str]:
     """Names hybridsite's extras that serving the site needs."""
     extras = [name for name in DRIVERS if site.settings.session.driver == name]
     extras += ["redis"] if site.settings.cache.driver == "redis" and "redis" not in extras else []
-    return extras + (["i18n"] if site.settings.i18n.locales else [])
+    server = site.settings.server
+    extras += ["i18n"] if site.settings.i18n.locales else []
+    extras += ["metrics"] if server.metrics.port is not None else []
+    return extras + (["otel"] if server.spans else [])
 
 
 def own_requirements(root: Path) -> list[str]:

@@ -86,9 +86,9 @@ class VercelAdapter(Adapter):
     def finish(self, build: HostedBuild) -> Iterator[SiteError]:
         """Installs the function's packages. Yields the redirects that are never taken, and those that no rule can say.
 
-        Raises AdapterError where there are more rules than Vercel takes.
+        Raises AdapterError where there are more rules than Vercel takes, or the function is too large.
         """
-        from hybridsite.adapters.functions import is_asked, packages_of
+        from hybridsite.adapters.functions import check_size, is_asked, packages_of
         from hybridsite.adapters.rules import rules_of, warnings
 
         asked = is_asked(build.site)
@@ -96,7 +96,7 @@ class VercelAdapter(Adapter):
         yield from warnings(rules, build.files, has_origin=True)  # every pattern is a regular expression here
         _check_number(build.site, routes(build.site, rules, build.files, asked=asked))
         if asked:
-            packages_of(build.site, RUNTIME)
+            check_size(build, _inside(build.site), packages_of(build.site, RUNTIME))
 
     def placed(self, site: Any, dist: Path) -> Iterable[Path]:
         """Writes .vercel/output/: config.json, static/, and the function where there is anything to ask."""
@@ -115,16 +115,23 @@ class VercelAdapter(Adapter):
         }
         try:
             shutil.rmtree(output, ignore_errors=True)
-            shutil.copytree(dist / "client", output / "static" / site.base.strip("/"))
+            static = output / "static" / site.base.strip("/")
+            static.mkdir(parents=True)
+            if (dist / "client").is_dir():  # a site may have no file at all
+                shutil.copytree(dist / "client", static, dirs_exist_ok=True)
             (output / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
         except OSError as error:
             raise BuildError(f"{output} can't be written", why=error.strerror or str(error)) from error
         if asked:
             folder = output / "functions" / f"{FUNCTION_NAME}.func"
-            inside = {ENTRY: _ENTRY, "hybridsite_app.py": _SITE, ".vc-config.json": _function(site)}
-            write_function(site, dist, folder, inside, packages)
+            write_function(site, dist, folder, _inside(site), packages)
             write_beside(site, output.parent, packages, RUNTIME)
         return [output / "config.json"]
+
+
+def _inside(site: Site) -> dict[str, str]:
+    """Gives what the function has besides the site and its packages, by name."""
+    return {ENTRY: _ENTRY, "hybridsite_app.py": _SITE, ".vc-config.json": _function(site)}
 
 
 def _function(site: Site) -> str:

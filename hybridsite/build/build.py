@@ -229,9 +229,6 @@ def _write(
     files = with_prefetch(site, pages, files, output)
     phases.enter("write")
     warnings = list(warnings_of(site, made))
-    if not faults:  # with faults, it isn't the build that the host would get
-        with faults.collect():
-            warnings += adapter.finish(HostedBuild(site, files, output.write, output.read))
     notices = site.notices.faults()
     reviewed = listener.review(Built(site, pages, files, output.folder))
     for fault in (*(notices if means.options.strict else ()), *reviewed):
@@ -246,9 +243,13 @@ def _write(
         __version__, means.options.drafts, tuple(files), errors, sources, placed(site, made), assets or NO_ASSETS
     )
     body = manifest.to_json()
+    place = output.write(MANIFEST, body)
+    with faults.collect():  # now that all is there: a host may take only so much
+        warnings += adapter.finish(HostedBuild(site, files, output.write, output.read, output.size))
+    faults.raise_any()
     places = (page.place for page in pages)
     every = {**dict(zip(places, made, strict=True)), **copies, **copied}
-    return _Written(made, spent, every, outside, notices, warnings, body, output.write(MANIFEST, body))
+    return _Written(made, spent, every, outside, notices, warnings, body, place)
 
 
 def _store(

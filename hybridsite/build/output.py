@@ -120,6 +120,10 @@ class Output:
         """Gives one file that was written; `name` is its path below dist/. Raises FileNotFoundError."""
         return (self._staging / name).read_bytes()
 
+    def size(self) -> int:
+        """Gives how many bytes all that was written or taken over has."""
+        return sum(os.lstat(name).st_size for name in self._names)
+
     def _place(self, name: str) -> str:
         path = f"{self._top}/{name}"
         folder = path.rpartition("/")[0]

@@ -8,6 +8,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
@@ -17,6 +18,7 @@ from hybridsite.cache.entry import Entry
 from hybridsite.cache.memory import Held, MemoryStore
 from hybridsite.cache.policy import CachePolicy
 from hybridsite.cache.store import CacheStore, Looked
+from hybridsite.cache.watched import WatchedCache
 
 _log = logging.getLogger("hybridsite.cache")
 
@@ -69,6 +71,7 @@ class Shelf:
 
     def __init__(self, store: CacheStore, *, version: str = "", max_entry: int = 2**20) -> None:
         self.store = store
+        self._memory = store if isinstance(store, MemoryStore) else None
         self.max_entry = max_entry
         self.flights: dict[str, Flight] = {}
         self._version = version
@@ -77,6 +80,11 @@ class Shelf:
         self._refreshing: dict[str, float] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._warned: set[tuple[str, str]] = set()
+
+    def watch(self, around: Callable[[str], AbstractContextManager[None]]) -> None:
+        """Has every call of the store watched from now on; once is enough."""
+        if not isinstance(self.store, WatchedCache):
+            self.store = WatchedCache(self.store, around)
 
     async def start(self) -> None:
         """Opens the store."""
@@ -201,12 +209,12 @@ class Shelf:
 
     def ready(self, raw: bytes) -> tuple[Held, float] | None:
         """Gives the answer to a path as it was sent, where it is the same for everybody; see MemoryStore.ready."""
-        return self.store.ready(raw) if isinstance(self.store, MemoryStore) else None
+        return None if self._memory is None else self._memory.ready(raw)
 
     def make_ready(self, key: str, entry: Entry, raw: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Lets an entry go out as it is."""
-        if isinstance(self.store, MemoryStore):
-            self.store.make_ready(key, entry, raw, tuple(headers))
+        if self._memory is not None:
+            self._memory.make_ready(key, entry, raw, tuple(headers))
 
 
 def nobody(scope: Scope, vocabulary: Vocabulary) -> Scope:

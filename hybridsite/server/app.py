@@ -26,7 +26,9 @@ from hybridsite.site import Site
 from hybridsite.urls import PathRefused, RequestPath, UrlPolicy
 
 HEALTH, READY = b"/healthz", b"/readyz"
-_PROBES = (HEALTH, READY)
+PROBES = (HEALTH, READY)
+FILE = "(file)"
+"""Stands for a pattern where a file is no page."""
 HEALTHY = PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
 UNREADY = PlainTextResponse("not ready\n", 503, {"Cache-Control": "no-store", "Retry-After": "1"})
 _BAD_REQUEST = PlainTextResponse("Bad Request\n", 400, {"Connection": "close", "X-Content-Type-Options": "nosniff"})
@@ -71,6 +73,7 @@ class App:
         self._proxies = Proxies(site.settings.server.proxies)
         self._hosts = frozenset(name.casefold() for name in site.settings.server.allowed_hosts)
         self._read = lru_cache(maxsize=1024)(site.policy.read)  # most requests are for the same paths
+        self.pattern = lru_cache(maxsize=4096)(self._pattern)
 
     def join(self, gate: Gate, newer: Newer) -> None:
         """Stands behind a gate from now on, and in front of what may be newer: `newer` gives that, or None."""
@@ -86,6 +89,18 @@ class App:
         """Whether a page that is kept has an island whose props only the process knows that rendered it."""
         uses = kept_uses(self.site.templates, self.site.resources.values())
         return self._cache is not None and any(use.constants is None for use in uses)
+
+    def has_file(self, raw: bytes) -> bool:
+        """Tells whether a path as it was sent is that of a file that everybody may have."""
+        return raw in self._files
+
+    def _pattern(self, raw: bytes) -> str:
+        """Gives the pattern of the route whose page the build, or the cache, has under a path; else FILE."""
+        for match in self.site.router.match(self._read(raw).segments):
+            route = match.route
+            if route.redirect is None and self.site.resource(route).prerender == self.has_file(raw):
+                return route.pattern
+        return FILE
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
@@ -108,7 +123,7 @@ class App:
 
     async def _respond(self, raw: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers what no URL of a file matched as it was sent: another spelling or form of one, or no file at all."""
-        if raw in _PROBES and next(self.site.router.match((raw[1:].decode(),)), None) is None:
+        if raw in PROBES and next(self.site.router.match((raw[1:].decode(),)), None) is None:
             await (HEALTHY if raw == HEALTH or await self._is_ready() else UNREADY)(scope, receive, send)
             return
         if raw.startswith(self._lasting) and (newer := await self._newer()) is not None:

@@ -8,18 +8,23 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hybridsite.errors import ServeError
+from hybridsite.extras import install
 from hybridsite.manifest import SHOWN
 from hybridsite.modules import forget_root
 from hybridsite.server.app import App
 from hybridsite.server.builds import Build, Place, Signature, forget_served, load_build, touch_served
 from hybridsite.server.gate import Gate
 from hybridsite.server.journal import Journal
+from hybridsite.server.watching import Watcher, watch
+from hybridsite.settings import ServerSettings
 
 _log = logging.getLogger("hybridsite")
 
@@ -50,7 +55,10 @@ class Deployment:
         self._place = Place.of(place, environ, alone=alone)
         self._build = load_build(self._place)
         self.gate = Gate(self._build.app.site.settings.limits)
-        self.journal: Journal | None = None
+        self._journal: Journal | None = None
+        self._watchers = _watchers(self._build.app.site.settings.server)
+        self._answer: ASGIApp | None = None  # by what is watched; None where the build answers at once
+        self._watch_requests()
         self._join(self._build.app)
         self._lock = asyncio.Lock()
         self._failed: _Failure | None = None
@@ -67,13 +75,34 @@ class Deployment:
         """The name of the build that is served."""
         return self._build.name
 
+    @property
+    def journal(self) -> Journal | None:
+        """What notes each request in the log."""
+        return self._journal
+
+    @journal.setter
+    def journal(self, journal: Journal | None) -> None:
+        self._journal = journal
+        self._watch_requests()
+
+    def _watch_requests(self) -> None:
+        """Puts what watches requests around each other, the journal outermost: it gives them their names."""
+        answer: ASGIApp = self._answered
+        outer = () if self._journal is None else (self._journal,)
+        for watcher in (*self._watchers, *outer):
+            answer = partial(watcher.noted, answer)
+        self._answer = answer if self._watchers or outer else None
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._build.app(scope, receive, send)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speaks ASGI 3."""
         if scope["type"] == "http":
-            if self.journal is None:
+            if self._answer is None:
                 await self._build.app(scope, receive, send)
             else:
-                await self.journal.noted(self._build.app, scope, receive, send)
+                await self._answer(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
@@ -81,6 +110,9 @@ class Deployment:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        for watcher in self._watchers:
+            watcher.start()
+            watcher.look(self.current, self.build)
         try:
             await self.current.start()
         except Exception as error:
@@ -102,12 +134,16 @@ class Deployment:
             await site.sessions.stop()
         if self.journal is not None:
             self.journal.stop()
+        for watcher in self._watchers:
+            await asyncio.to_thread(watcher.stop)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _keep_time(self) -> None:
         while True:
             await asyncio.sleep(_EVERY)
             self.gate.look()
+            for watcher in self._watchers:
+                watcher.look(self.current, self.build)
 
     async def _watch(self) -> None:
         for turn in count(1):
@@ -124,6 +160,7 @@ class Deployment:
 
     def _join(self, app: App) -> None:
         app.join(self.gate, lambda: self._newer(app))
+        watch(app, self._watchers)
 
     async def _newer(self, asker: App) -> App | None:
         """Gives what answers with the build that lies in dist/, where that isn't the one which asks."""
@@ -159,6 +196,8 @@ class Deployment:
             if before.name != fresh.name:
                 took = time.monotonic() - began
                 _log.info("build %s is served, taken over in %.2f s", fresh.name[:SHOWN], took)
+            for watcher in self._watchers:
+                watcher.look(self.current, self.build)
             self._old.append(before)
             task = asyncio.create_task(self._retire(before))
             self._retiring.add(task)
@@ -190,6 +229,29 @@ class Deployment:
         if gc.get_freeze_count():
             settle()
         await asyncio.to_thread(forget_served, self._place, (name, *(one.name for one in used)))
+
+
+def _watchers(settings: ServerSettings) -> list[Watcher]:
+    """Gives what watches the server as long as it runs. Raises ServeError where an extra is missing."""
+    watchers: list[Watcher] = []
+    if settings.metrics.port is not None:
+        try:
+            from hybridsite.server.metrics import shared_metrics
+        except ImportError as error:
+            raise _missing("[server.metrics] port", "metrics", error) from error
+        watchers.append(shared_metrics())
+    if settings.spans:
+        try:
+            from hybridsite.server.spans import Spans
+        except ImportError as error:
+            raise _missing("[server] spans", "otel", error) from error
+        watchers.append(Spans())
+    return watchers
+
+
+def _missing(setting: str, extra: str, error: ImportError) -> ServeError:
+    what = f"{setting} is set, and its package can't be loaded"
+    return ServeError(what, why=str(error), mend=install(extra))
 
 
 def _tell(fault: object) -> None:

@@ -12,12 +12,11 @@ from collections import deque
 from collections.abc import Container
 from typing import Any, Literal, NamedTuple
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hybridsite.answers import NOTES
 from hybridsite.news import stamp
 from hybridsite.security import forwarded
-from hybridsite.server.app import App
 
 _log = logging.getLogger("hybridsite.access")
 _EVERY = 0.25  # seconds
@@ -96,7 +95,7 @@ class Journal:
             self._thread.join(5)
         self.write()
 
-    async def noted(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    async def noted(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Has a request answered, and notes it."""
         began, moment = time.perf_counter(), time.time()
         status, size, cache = 0, 0, None

@@ -207,8 +207,10 @@ class Supervisor(Multiprocess):
         *,
         grace: float,
         standstill: float,
+        ended: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__(config, sockets)
+        self._ended = ended
         self._make = make
         self._grace = grace
         self._patience = standstill + _LAST
@@ -253,6 +255,7 @@ class Supervisor(Multiprocess):
     def _replace(self, index: int, worker: Worker) -> None:
         pause = self._pauses.get(index)
         if pause is None:
+            self._forget(worker)
             if worker.exitcode == STARTUP_FAILURE and not any(
                 isinstance(other, Worker) and other.was_ready for other in self.processes
             ):
@@ -272,6 +275,17 @@ class Supervisor(Multiprocess):
         for worker in self.processes:
             if worker.pid is not None and worker.process.is_alive():
                 os.kill(worker.pid, signal.SIGHUP)
+
+    def handle_ttou(self) -> None:
+        """Ends one worker."""
+        last = self.processes[-1]
+        super().handle_ttou()
+        if last not in self.processes:
+            self._forget(last)
+
+    def _forget(self, worker: Process) -> None:
+        if self._ended is not None and worker.pid is not None:
+            self._ended(worker.pid)
 
     def handle_ttin(self) -> None:
         """Starts one more worker."""

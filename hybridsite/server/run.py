@@ -9,7 +9,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Mapping, MutableMapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,12 +68,46 @@ def run(
             mend='use [session] driver = "sqlite", or one worker',
         )
     _ask_for_volume(environ)
+    with _counting_together(settings, environ):
+        _run(place, settings, environ=environ, log_config=log_config, listening=listening)
+
+
+def _counting_together(settings: Settings, environ: MutableMapping[str, str]) -> AbstractContextManager[None]:
+    if settings.server.metrics.port is None or settings.server.workers == 1:
+        return nullcontext()
+    try:
+        from hybridsite.server.metrics import shared_folder
+    except ImportError:  # which is told with the site
+        return nullcontext()
+    return shared_folder(environ)
+
+
+def _exposing(settings: Settings) -> AbstractContextManager[str | None]:
+    metrics, workers = settings.server.metrics, settings.server.workers > 1
+    if metrics.port is None:
+        return nullcontext()
+    from hybridsite.server.metrics import exposed
+
+    return exposed(metrics.host, metrics.port, workers=workers)
+
+
+def _run(
+    place: Path,
+    settings: Settings,
+    *,
+    environ: MutableMapping[str, str],
+    log_config: dict[str, Any],
+    listening: Callable[[str], None],
+) -> None:
+    workers = settings.server.workers
     app = create_app(place, environ=environ)  # faults of the site show here, once, before any worker starts
     if workers > 1 and settings.cache.driver == "memory" and app.current.keeps_pages:
         _log.warning(_CACHES, workers)
         if app.current.remembers_islands:
             _log.warning(_PIECES)
-    with _bind(settings.server.host, settings.server.port) as listener:
+    with _bind(settings.server.host, settings.server.port) as listener, _exposing(settings) as metrics:
+        if metrics is not None:
+            _log.info("metrics are at %s", metrics)
         listening(_address(listener))
         config = _config(app if workers == 1 else f"{asgi.__name__}:app", settings, log_config)
         if workers == 1:
@@ -84,10 +118,18 @@ def run(
             return
         _tell_workers(place, environ)
         times = {"grace": settings.server.grace, "standstill": settings.limits.time}
-        supervisor = Supervisor(config, [listener], partial(_server, settings), **times)
+        supervisor = Supervisor(config, [listener], partial(_server, settings), **times, ended=_ended(settings))
         supervisor.run()
         if supervisor.has_failed:
             raise ServeError("no worker could start", why="what it said stands above")
+
+
+def _ended(settings: Settings) -> Callable[[int], None] | None:
+    if settings.server.metrics.port is None:
+        return None
+    from hybridsite.server.metrics import forget_process
+
+    return forget_process
 
 
 def _config(app: Deployment | str, settings: Settings, log_config: dict[str, Any]) -> _Config:

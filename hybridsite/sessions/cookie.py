@@ -9,6 +9,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from itsdangerous import Signer
@@ -142,6 +143,7 @@ def new_identifier() -> str:
     return secrets.token_urlsafe(32)
 
 
+@lru_cache(maxsize=_MOST_KNOWN)
 def handle_of(identifier: str) -> str:
     """Gives the key that a store keeps the session under: a hash, so that a leaked store opens no session."""
     return hashlib.sha256(identifier.encode("ascii")).hexdigest()

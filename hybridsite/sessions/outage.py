@@ -12,13 +12,14 @@ import time
 import types
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
 from contextlib import suppress
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 from hybridsite.errors import DriverError, SessionUnavailable, SiteError
 from hybridsite.sessions.changes import Clock
 from hybridsite.sessions.codec import TOMBSTONE
 from hybridsite.sessions.session import Session
 from hybridsite.sessions.store import Conflict, Later, Reach, Record, SessionStore, StoreDown
+from hybridsite.sessions.watched import Around, WatchedStore
 
 _log = logging.getLogger("hybridsite.sessions")
 
@@ -97,16 +98,30 @@ class GuardedStore:
     """
 
     def __init__(self, store: SessionStore) -> None:
-        self._store = store
-        self._by_turns: bool = getattr(store, "by_turns", False)
-        self._read_at_once: Callable[[str], Record | None] | None = None
-        if getattr(store, "reads_at_once", False):
-            self._read_at_once = getattr(store, "read_at_once", None)
+        self._guard(store)
         self._reads_down = False
         self._writes_down = False
         self._down_since = 0.0
         self._well_since = 0.0
         self._probing: asyncio.Task[None] | None = None
+
+    def _guard(self, store: SessionStore) -> None:
+        self._store = store
+        self._by_turns: bool = getattr(store, "by_turns", False)
+        self._read_at_once: Callable[[str], Record | None] | None = None
+        if getattr(store, "reads_at_once", False):
+            self._read_at_once = getattr(store, "read_at_once", None)
+
+    def watch(self, around: Around) -> None:
+        """Has every call of the store watched from now on; once is enough."""
+        if not isinstance(self._store, WatchedStore):
+            # Its reach is that of the store, and none of its class.
+            self._guard(cast(SessionStore, WatchedStore(self._store, around)))
+
+    @property
+    def is_down(self) -> bool:
+        """Whether there is an outage, of reads or of writes."""
+        return self._reads_down or self._writes_down
 
     @property
     def reach(self) -> Reach:

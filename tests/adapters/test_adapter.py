@@ -107,7 +107,7 @@ def test_a_stranger_s_that_is_none_is_told_with_its_line(tmp_path: Path, code: s
 
 @pytest.mark.parametrize("name", ["../a", "/a", "a/../b", ".", "a\\b", "client/../../a"])
 def test_no_file_is_written_or_read_elsewhere(name: str) -> None:
-    build = HostedBuild(None, (), lambda name, body: None, lambda name: b"")
+    build = HostedBuild(None, (), lambda name, body: None, lambda name: b"", lambda: 0)
     with pytest.raises(AdapterError, match="is no path below dist/"):
         build.write(name, "")
     with pytest.raises(AdapterError, match="is no path below dist/"):

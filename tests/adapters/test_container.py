@@ -52,6 +52,7 @@ def test_the_health_check_finds_a_server_and_misses_one(tmp_path: Path, serve: S
         ("", f"hybridsite=={__version__}"),
         ('[session]\ndriver = "redis"\n', f"hybridsite[redis]=={__version__}"),
         ('[cache]\ndriver = "redis"\n', f"hybridsite[redis]=={__version__}"),
+        ("[server]\nspans = true\n[server.metrics]\nport = 9100\n", f"hybridsite[metrics,otel]=={__version__}"),
         (
             '[session]\ndriver = "postgres"\n[i18n]\nlocales = ["en", "de"]\n',
             f"hybridsite[postgres,i18n]=={__version__}",

@@ -364,5 +364,8 @@ HOSTINGS = {
     "lambda-rest": Hosting(
         f'[build]\nadapter = "lambda"\n{FUNCTION}[session]\ndriver = "redis"\n', on_lambda("rest", redis_store)
     ),
+    "lambda-alb": Hosting(
+        f'[build]\nadapter = "lambda"\n{FUNCTION}[session]\ndriver = "redis"\n', on_lambda("alb", redis_store)
+    ),
 }
 """One row a host of tests/e2e/test_adapters.py."""
