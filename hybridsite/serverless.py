@@ -1,7 +1,8 @@
 """A built site in a function: what Vercel's runtime asks, and the handler of AWS Lambda.
 
-Mangum turns Amazon's events into requests, and answers into what Amazon takes. Two things it leaves out: the path as
-it was sent, by which a site finds everything, and cookies that came in several headers.
+Mangum turns Amazon's events into requests, and answers into what Amazon takes. What it leaves out: the path as it was
+sent, by which a site finds everything, and the stage in it; cookies that came in several headers; and which of the
+addresses that a load balancer tells is the visitor's.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from hybridsite.errors import Faults, ServeError
 from hybridsite.extras import install
@@ -26,6 +27,8 @@ Handler = Callable[[Event, Any], dict[str, Any]]
 _STATE = "/tmp/hybridsite"  # all that a function may write; nothing that has to last lies there
 # What API Gateway's own path may hold as it is: it gives some paths decoded, and others as they were sent.
 _AS_SENT = "/%:@!$&'()*+,;=-._~"
+# The stage of those that have one alone, which is in no path.
+_DEFAULT_STAGE = "$default"
 _TEXT = ("text/", "application/json", "application/javascript", "application/xml", "image/svg+xml")
 
 
@@ -50,6 +53,7 @@ def lambda_handler(place: Path, environ: Mapping[str, str]) -> Handler:
     started: list[Life] = []
 
     def handler(event: Event, context: Any) -> dict[str, Any]:
+        _check(event)
         if not started:
             life = Life(app)
             asyncio.get_event_loop().run_until_complete(life.begin())  # Mangum's
@@ -77,12 +81,50 @@ class _Events:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         event: Event = scope["aws.event"]
-        path = str(event.get("rawPath") or event.get("path") or "/")
-        raw = quote(path, safe=_AS_SENT).encode("ascii")
+        site = self._app.current.site
+        raw = quote(sent_path(event, site.base), safe=_AS_SENT)
         headers = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
         if cookies := _cookies(event):
             headers.append((b"cookie", "; ".join(cookies).encode("latin-1")))
-        await self._app({**scope, "raw_path": raw, "headers": headers}, receive, send)
+        if all(name != b"host" for name, _ in headers):  # as when a load balancer asks for the function's health
+            headers.append((b"host", (urlsplit(site.url or "").netloc or "localhost").encode("ascii")))
+        # A load balancer puts the address that it sees behind those that it is told of; nobody else tells of several.
+        address = str(scope["client"][0] or "").rpartition(",")[2].strip()
+        told = {"path": unquote(raw), "raw_path": raw.encode("ascii"), "headers": headers}
+        await self._app({**scope, **told, "client": (address, 0) if address else None}, receive, send)
+
+
+def _check(event: Any) -> None:
+    """Raises ServeError for an event that is no request, such as the one that the console's test begins with."""
+    context = event.get("requestContext") if isinstance(event, dict) else None
+    if context is None or not ("version" in event or "resource" in event or "elb" in context):
+        why = "it has to be one of a function URL, of API Gateway's HTTP or REST API, or of a load balancer"
+        raise ServeError("the event is no request", why=why, mend="call the function by one of them")
+
+
+def sent_path(event: Event, base: str) -> str:
+    """Gives the path of an event as visitors have it, where the event tells or the site's base does.
+
+    An HTTP API puts its stage before the path, whatever a domain of one's own leads there, and a REST API leaves it
+    out, but for its context: https://docs.aws.amazon.com/apigateway/latest/developerguide/ has it in
+    http-api-develop-integrations-lambda.html and set-up-lambda-proxy-integrations.html.
+    """
+    path = str(event.get("rawPath") or event.get("path") or "/")
+    context = event["requestContext"]
+    stage = context.get("stage") or _DEFAULT_STAGE
+    inner = path
+    if "version" in event and stage != _DEFAULT_STAGE and _is_below(path, f"/{stage}"):
+        inner = path[len(stage) + 1 :] or "/"
+    if not base:
+        return inner
+    for found in (str(context.get("path") or ""), path, inner):
+        if _is_below(found, base):
+            return found
+    return path if inner == path else base + inner  # behind a mapping's key, of which format 2.0 tells nothing
+
+
+def _is_below(path: str, base: str) -> bool:
+    return path == base or path.startswith(f"{base}/")
 
 
 def _cookies(event: Event) -> list[str]:

@@ -320,7 +320,7 @@ def test_the_core_is_small() -> None:
     beside = ("adapters.", "assets.", "check.", "dev.", "features.", "testing", "visitor")
     core = [path for name, path in modules().items() if name not in DRIVERS and not name.startswith(beside)]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in core)
-    assert lines < 26600
+    assert lines < 26700
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

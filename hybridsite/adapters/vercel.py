@@ -65,7 +65,8 @@ from vercel_runtime.vc_init import vc_handler
 _KNOWN = (".avif", ".css", ".gif", ".html", ".ico", ".jpg", ".js", ".png", ".svg", ".txt", ".webp", ".woff2")
 # No group but this: where it leads is never another host, since no segment is empty or holds a backslash.
 _WITHOUT_SLASH = r"^((?:/[^/\\]+)*/[^/.\\]+)$"
-_ODD = r"^/.*(?://|\\|%).*$|^//"
+# Each ends with "$", since Vercel's own reader of rules puts one behind those that don't.
+_ODD = r"^(?:/.*(?://|\\|%)|//).*$"
 Route = dict[str, Any]
 
 
@@ -171,14 +172,14 @@ def _of_files(site: Site, rules: Rules, files: Sequence[BuiltFile]) -> Iterator[
     if slash == "always":
         for file in files:
             if not file.url.endswith("/") and "." not in file.url.rpartition("/")[2]:
-                yield {"src": f"^{re.escape(file.url)}$", "dest": file.url}
+                yield {**_exactly(f"^{re.escape(file.url)}$"), "dest": file.url}
         yield {"src": _WITHOUT_SLASH, "status": 308, "headers": {"Location": "$1/"}}
     elif slash == "never":
         yield {"src": r"^(/[^/\\].*[^/\\]|/[^/\\])/$", "status": 308, "headers": {"Location": "$1"}}
     yield {"handle": "filesystem"}
     for rule in rules.redirects:
         to = filled(rule, lambda number: f"${number + 1}", "")
-        yield {"src": rule.pattern(rules.base), "status": rule.status, "headers": {"Location": to}}
+        yield {**_exactly(rule.pattern(rules.base)), "status": rule.status, "headers": {"Location": to}}
     if any(file.file == "404.html" for file in files):
         yield {"handle": "error"}
         yield {"src": "^/.*$", "status": 404, "dest": f"{site.base}/404.html"}
@@ -197,10 +198,15 @@ def _headers(site: Site, files: Sequence[BuiltFile]) -> Iterator[Route]:
     shared = [headers for url, headers in own.items() if url.startswith(assets)]
     alike = shared and all(headers == shared[0] for headers in shared)
     if alike:
-        yield {"src": f"^{re.escape(assets)}.*$", "headers": shared[0], "continue": True}
+        yield {**_exactly(f"^{re.escape(assets)}.*$"), "headers": shared[0], "continue": True}
     for url, headers in own.items():
         if headers != safe and not (alike and url.startswith(assets)):
-            yield {"src": f"^{re.escape(url)}$", "headers": headers, "continue": True}
+            yield {**_exactly(f"^{re.escape(url)}$"), "headers": headers, "continue": True}
+
+
+def _exactly(source: str) -> Route:
+    """Gives a rule's pattern where case counts, as it does on the server: Vercel's router looks past it otherwise."""
+    return {"src": source, "caseSensitive": True}
 
 
 def _overrides(site: Site, files: Iterable[BuiltFile]) -> Iterator[tuple[str, Route]]:

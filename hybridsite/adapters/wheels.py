@@ -6,7 +6,9 @@ What was installed is kept, by all that it was chosen by, so that only the first
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +24,9 @@ _TIMEOUT = 600
 _GLIBC = {"3.11": 26}
 _NEWEST_GLIBC = 34
 _OLDEST_GLIBC = 17  # manylinux2014
+# The first pip that asks what a package requires of Python for the target's, not for its own: pip's issue 12216. One
+# before tries all versions of all packages, for minutes, and finds none.
+_PIP = (24, 2)
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 
 
@@ -49,6 +54,7 @@ def installed(requirements: Sequence[str], target: Target, cache: Path) -> Path:
     folder = cache / hashlib.sha256(asked.encode()).hexdigest()[:16]
     if folder.is_dir():
         return folder
+    check_pip(target)
     draft = cache / f"{folder.name}.{os.getpid()}"
     shutil.rmtree(draft, ignore_errors=True)
     try:
@@ -66,6 +72,20 @@ def installed(requirements: Sequence[str], target: Target, cache: Path) -> Path:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder
+
+
+def check_pip(target: Target) -> None:
+    """Raises AdapterError where there is no pip, or one that can't choose for another Python than its own."""
+    try:
+        version = importlib.metadata.version("pip")
+    except importlib.metadata.PackageNotFoundError:
+        what, mend = "pip, which installs the function's packages, is not installed", "python -m ensurepip"
+        raise AdapterError(what, mend=f"{mend}, or set packages = false in [build.function]") from None
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if target.python != own and tuple(map(int, re.findall(r"\d+", version)[:2])) < _PIP:
+        what = f"pip {version} can't choose packages for Python {target.python}, since it runs on {own}"
+        mend = "python -m pip install --upgrade pip"
+        raise AdapterError(what, mend=mend, location=Location("site.toml"))
 
 
 def _run_pip(listed: Path, target: Target, folder: Path) -> None:

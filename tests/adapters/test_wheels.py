@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import sys
 from pathlib import Path
 
 import pytest
 
+from hybridsite.adapters import wheels
 from hybridsite.adapters.wheels import Target, installed
 from hybridsite.errors import AdapterError
 
@@ -46,3 +49,32 @@ def test_pip_s_error_is_told_in_its_words_and_leaves_nothing(tmp_path: Path) -> 
     assert "ERROR:" not in told
     assert "set packages = false in [build.function]" in told
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize("version", ["23.2.1", "24.0", "24.1.2"])
+def test_a_pip_that_asks_its_own_python_is_told_before_it_tries(
+    tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
+    other = "3.14" if sys.version_info[:2] != (3, 14) else "3.13"
+    with pytest.raises(AdapterError, match=f"pip {version} can't choose packages for Python {other}") as caught:
+        installed([], Target(other, "x86_64"), tmp_path)
+    assert str(caught.value).endswith("python -m pip install --upgrade pip")
+    wheels.check_pip(Target(f"{sys.version_info.major}.{sys.version_info.minor}", "x86_64"))
+
+
+@pytest.mark.parametrize("version", ["24.2", "24.3.1", "25.0", "26.0rc1", "26.3"])
+def test_a_pip_that_can_is_taken(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
+    for python in ("3.11", "3.12", "3.13", "3.14"):
+        wheels.check_pip(Target(python, "x86_64"))
+
+
+def test_without_pip_it_is_told_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", unknown)
+    with pytest.raises(AdapterError, match="pip, which installs the function's packages, is not installed") as caught:
+        installed([], Target("3.12", "x86_64"), tmp_path)
+    assert "python -m ensurepip" in str(caught.value)

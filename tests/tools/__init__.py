@@ -48,3 +48,24 @@ def html_faults(pages: Mapping[str, str], folder: Path) -> str:
     done = subprocess.run(asked, capture_output=True, text=True)
     assert done.returncode in (0, 1), done.stderr
     return done.stdout
+
+
+_VERCEL = """
+const [folder, file] = process.argv.slice(1);
+const {normalizeRoutes, routesSchema} = require(folder);
+const routes = JSON.parse(require("fs").readFileSync(file, "utf-8")).routes;
+const validate = new (require(require.resolve("ajv", {paths: [folder]})))().compile(routesSchema);
+const faults = validate(routes) ? null : validate.errors;
+const {routes: read, error} = normalizeRoutes(routes);
+console.log(JSON.stringify({faults: faults ?? error, read}));
+"""
+
+
+def vercel_routes(config: Path) -> Any:
+    """Gives the rules of a config.json as Vercel's own package reads them, which fails where it finds a fault."""
+    asked: list[str | Path] = ["node", "-e", _VERCEL, package("@vercel/routing-utils"), config]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["faults"] is None, told["faults"]
+    return told["read"]

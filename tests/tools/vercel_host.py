@@ -44,7 +44,7 @@ class Router:
                 continue
             if route.get("handle") == "error":
                 return self.error(number + 1, path, headers)
-            match = re.match(route["src"], path)
+            match = re.match(route["src"], path, re.NOFLAG if route.get("caseSensitive") else re.IGNORECASE)
             if match is None:
                 continue
             headers |= {name: _filled(value, match) for name, value in route.get("headers", {}).items()}
