@@ -15,6 +15,7 @@ from pyromark import Options
 from hybridsite import callouts
 from hybridsite.cleaning import PREFIX, cleaned
 from hybridsite.errors import Faults, Location, MarkdownError, SiteError
+from hybridsite.footnotes import with_back_links
 from hybridsite.headings import Heading, has_headings_of_its_own, table_of_contents, with_ids
 from hybridsite.highlighting import CodeBlocks, Info, code_block, read_info, stylesheet
 from hybridsite.tags import has_links_of_its_own, with_links
@@ -85,7 +86,7 @@ def render(
         raise MarkdownError(what, mend="write the character itself", location=place) from None
     if not trusted:
         html = cleaned(html)
-    html = callouts.with_titles(html, style.callouts)
+    html = with_back_links(callouts.with_titles(html, style.callouts))
     if resolve is not None:
         html = _resolved(html, body, resolve, trusted=trusted)
     own = has_headings_of_its_own(text)

@@ -182,7 +182,7 @@ def test_what_markdown_writes_is_kept() -> None:
         "<del>2</del>",
         '<input type="checkbox" checked="" disabled="">',
         '<ol start="3">',
-        '<sup class="footnote-reference"><a href="#user-content-1"',
+        '<sup class="footnote-reference" id="user-content-1:ref"><a href="#user-content-1"',
         '<div class="footnote-definition" id="user-content-1">',
         '<blockquote class="callout callout-tip" role="note">\n<p class="callout-title">Tip</p>',
         '<figure class="code">\n<figcaption>a.py</figcaption>\n<pre class="highlight" data-language="python">',

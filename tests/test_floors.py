@@ -28,8 +28,8 @@ FLOORS: dict[float, str] = {
     0.25: "check.finding check.markup",
     0.26: "check.report",
     0.3: "assets.markup",
-    1.0: "analysis asking callouts compiled csp documents exchange extensions frozen given headers lexing media"
-    " modules nonces notices outcomes plain_yaml printing redis_client tree unclosed undefined units urls",
+    1.0: "analysis asking callouts compiled csp documents exchange extensions footnotes frozen given headers"
+    " lexing media modules nonces notices outcomes plain_yaml printing redis_client tree unclosed undefined units urls",
     1.02: "closures",
     1.05: "sections",
     1.07: "feature_settings",
