@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ import pytest
 
 from hybridsite.errors import ServeError, SiteErrors
 from hybridsite.serverless import Handler, lambda_handler, sent_path
+from tests.aws_events import ASKING, BODY, SENDING
 from tests.e2e.support import write_site
 from tests.inprocess import ENVIRON, ON_DEMAND, built_here
 from tests.tools.lambda_host import EVENTS, body_of, headers_of, of_http
@@ -33,6 +35,8 @@ async def POST(context):
     return answer
 """
 KINDS = list(EVENTS)
+# In which of its fields a kind of host reads headers: a load balancer in one of both, as its event has them.
+ANSWERED = {"balancer-many": {"multiValueHeaders"}, "http-api-1.0": {"headers", "multiValueHeaders"}}
 
 
 def event(kind: str, method: str, target: str, body: bytes = b"", *headers: tuple[str, str]) -> dict[str, Any]:
@@ -203,6 +207,22 @@ def test_a_path_is_the_one_that_visitors_have(told: dict[str, str], stage: str |
 def test_an_event_that_is_no_request_is_refused_with_what_can_be(handler: Handler, given: Any) -> None:
     with pytest.raises(ServeError, match="the event is no request; it has to be one of a function URL"):
         handler(given, None)
+
+
+@pytest.mark.parametrize("sample", ASKING)
+def test_a_page_is_given_to_what_aws_publishes_as_samples(handler: Handler, sample: str) -> None:
+    answer = handler(copy.deepcopy(ASKING[sample]), None)
+    assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, False)
+    assert "q=ink" in answer["body"] or "q=pen" in answer["body"]  # the last of two, where both are told
+    assert {"headers", "multiValueHeaders"} & set(answer) == ANSWERED.get(sample, {"headers"})
+
+
+@pytest.mark.parametrize("sample", SENDING)
+def test_a_body_and_cookies_of_what_aws_publishes_as_samples_arrive(handler: Handler, sample: str) -> None:
+    answer = handler(copy.deepcopy(SENDING[sample]), None)
+    assert (answer["statusCode"], body_of(answer)) == (200, BODY.encode()[::-1])
+    cookies = [value for name, value in headers_of(answer) if name.lower() == "set-cookie"]
+    assert [cookie.split(";")[0] for cookie in cookies] == ["a=11", "b=22"]
 
 
 def test_all_that_is_missing_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
