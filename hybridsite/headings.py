@@ -23,7 +23,7 @@ _HEADING_TAG = re.compile(r"<[hH][1-6]")
 _PLAIN_HEADING = re.compile(r"""<h([1-6])((?: (?:[^>"]|"[^"]*")*)?>)(.*?)</h\1>""", re.DOTALL)
 _ID = re.compile(r"""\sid\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _FOOTNOTE_ID = re.compile(r'<div class="footnote-definition" id="([^"]*)">')
-_UNSEEN = re.compile(r'<sup class="footnote-reference">.*?</sup>|<!--.*?-->|<[^>]*>', re.DOTALL)
+_UNSEEN = re.compile(r'<sup class="footnote-reference"[^>]*>.*?</sup>|<!--.*?-->|<[^>]*>', re.DOTALL)
 _ASCII_DROPPED = re.compile(r"[^a-z0-9_\- ]")
 
 

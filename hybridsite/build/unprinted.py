@@ -62,6 +62,7 @@ def _first(site: Site, file: str, fragments: Iterable[str]) -> TemplateError | N
     shown = (_MARKDOWN_CODE if is_markdown else _MARKED).sub(_blank, _CODE.sub(_blank, source))
     if not is_markdown:  # what stands inside of an expression is none of the page's text
         shown = re.sub(f"{re.escape(opening)}.*?{re.escape(closing)}", _blank, shown, flags=re.DOTALL)
+        fragments = [each for each in fragments if not each.startswith("{%")]  # which is carried out there
     found = [(at, each) for each in fragments if _is_meant(each, names) and (at := shown.find(each)) >= 0]
     at, fragment = min(((at, each) for at, each in found if source[at - 1 : at] != "\\"), default=(-1, ""))
     if at < 0:

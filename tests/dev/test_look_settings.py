@@ -53,7 +53,13 @@ def test_each_value_tells_where_it_came_from(site: Path) -> None:
     assert found["max_body"].startswith('"1MiB" default ')
     assert found["/old"].startswith('{ to = "/" } site.toml:10:1')
     every = {name for table in Settings().model_dump().values() if isinstance(table, dict) for name in table}
-    assert {name.rpartition(".")[2] for name in found} >= every - {"callouts", "cookie", "fallback", "function"}
+    assert {name.rpartition(".")[2] for name in found} >= every - {
+        "callouts",
+        "cookie",
+        "fallback",
+        "function",
+        "metrics",
+    }
 
 
 def test_flags_and_the_environment_of_the_run_are_told_and_the_secret_is_not(site: Path) -> None:

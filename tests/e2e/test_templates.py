@@ -225,7 +225,7 @@ def test_markdown_in_its_layout(post: str) -> None:
     assert "&lt;&lt; 1 + 1 &gt;&gt; and {{ user }}" in main
     assert "<td>1</td>" in main
     assert len(re.findall(r'<input[^>]*type="checkbox"', main)) == 2
-    assert re.search(r"<sup[^>]*><a href=\"#[^\"]+\">", main)
+    assert re.search(r"<sup[^>]*><a href=\"#[^\"]+\" role=\"doc-noteref\">", main)
     assert "A note." in main
 
 
