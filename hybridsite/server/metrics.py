@@ -171,7 +171,7 @@ def shared_folder(environ: MutableMapping[str, str]) -> Iterator[None]:
 
 def forget_process(pid: int) -> None:
     """Leaves out what a process that has ended had under way; what it has counted stays."""
-    mark_process_dead(pid, os.environ[_FOLDER])  # type: ignore[no-untyped-call]
+    mark_process_dead(pid, os.environ[_FOLDER])
 
 
 @contextmanager
@@ -180,7 +180,7 @@ def exposed(host: str, port: int, *, workers: bool) -> Iterator[str]:
     registry = prometheus_client.REGISTRY
     if workers:
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry)
     kept = CollectorRegistry()
     kept.register(_Kept(registry))
     try:
